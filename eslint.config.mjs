@@ -1,0 +1,30 @@
+import nx from '@nx/eslint-plugin';
+import tseslint from 'typescript-eslint';
+import { depConstraints, zeroDependencyAdapters } from './tools/lint/boundaries.mjs';
+
+export default tseslint.config(
+  { ignores: ['**/dist', '**/node_modules', '**/.test-results', '**/tmp', 'libs/proto/src/gen'] },
+  ...tseslint.configs.recommended,
+  {
+    plugins: { '@nx': nx },
+    files: ['**/*.ts', '**/*.mjs'],
+    rules: {
+      '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-explicit-any': 'error',
+      eqeqeq: ['error', 'smart'],
+      'no-console': 'error',
+      'max-params': ['error', 4],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only libs/platform/src/env.ts reads the environment.' },
+      ],
+    },
+  },
+  {
+    files: ['libs/platform/src/env.ts', 'tools/**', '**/*.spec.ts', '**/*.mjs', 'vitest.config.ts', 'libs/testing/**', 'apps/cli/src/**'],
+    rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
+  },
+  { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
+  ...zeroDependencyAdapters,
+);
