@@ -1,0 +1,84 @@
+import { pino } from 'pino';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+/** Where a part of Micro, or a user's service, says what happens. One line an event; fields are data, the message is for people. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that adds these fields to every line. */
+  child(fields: LogFields): Logger;
+}
+
+/** An Error under `error` is written with its stack and causes. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface LoggerOptions {
+  /** Name of the service, on every line. */
+  readonly name: string;
+  /** Default `info`. */
+  readonly level?: LogLevel;
+  /** `pretty` for people: time, level, message, then the fields; `json` for machines: one object a line. Default `json`. */
+  readonly format?: 'pretty' | 'json';
+  /** Default: standard error, so that standard output stays the program's own. */
+  readonly stream?: LogStream;
+}
+
+export interface LogStream {
+  write(line: string): unknown;
+}
+
+/** Writes a line at once, without buffering: what was logged before a crash is there. */
+export function createLogger(options: LoggerOptions): Logger {
+  const stream = options.stream ?? process.stderr;
+  const destination = options.format === 'pretty' ? { write: (line: string) => stream.write(pretty(line)) } : stream;
+  return wrap(
+    pino(
+      {
+        level: options.level ?? 'info',
+        base: { name: options.name },
+        messageKey: 'message',
+        errorKey: 'error',
+        timestamp: pino.stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+      },
+      destination,
+    ),
+  );
+}
+
+/** Says nothing: for tests and for libraries used without a logger. */
+export const silentLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silentLogger,
+};
+
+function wrap(sink: pino.Logger): Logger {
+  return {
+    debug: (message, fields) => sink.debug(fields ?? {}, message),
+    info: (message, fields) => sink.info(fields ?? {}, message),
+    warn: (message, fields) => sink.warn(fields ?? {}, message),
+    error: (message, fields) => sink.error(fields ?? {}, message),
+    child: (fields) => wrap(sink.child(fields)),
+  };
+}
+
+const marks: Readonly<Record<string, string>> = { debug: 'debug', info: 'info ', warn: 'WARN ', error: 'ERROR' };
+
+function pretty(line: string): string {
+  const { level, time, name: _name, message, error, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const data = Object.entries(fields).map(([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const stack = error === undefined ? '' : `\n${indented(error)}`;
+  return `${String(time).slice(11, 23)} ${marks[String(level)] ?? level} ${message ?? ''}${data.join('')}${stack}\n`;
+}
+
+function indented(error: unknown): string {
+  const { stack } = error as { stack?: string };
+  return (stack ?? JSON.stringify(error)).replace(/^/gm, '    ');
+}
