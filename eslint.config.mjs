@@ -1,6 +1,10 @@
 import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
-import { depConstraints, zeroDependencyAdapters } from './tools/lint/boundaries.mjs';
+import { depConstraints, specDepConstraints, zeroDependencyAdapters } from './tools/lint/boundaries.mjs';
+
+const boundaries = (constraints) => ({
+  '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints: constraints }],
+});
 
 export default tseslint.config(
   { ignores: ['**/dist', '**/node_modules', '**/.test-results', '**/tmp', 'libs/proto/src/gen'] },
@@ -9,7 +13,7 @@ export default tseslint.config(
     plugins: { '@nx': nx },
     files: ['**/*.ts', '**/*.mjs'],
     rules: {
-      '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints }],
+      ...boundaries(depConstraints),
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/no-explicit-any': 'error',
       eqeqeq: ['error', 'smart'],
@@ -21,6 +25,7 @@ export default tseslint.config(
       ],
     },
   },
+  { files: ['**/*.spec.ts', '**/*.contract.ts'], rules: boundaries(specDepConstraints) },
   {
     files: ['libs/platform/src/env.ts', 'tools/**', '**/*.spec.ts', '**/*.mjs', 'vitest.config.ts', 'libs/testing/**', 'apps/cli/src/**'],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
