@@ -3,14 +3,17 @@ import { pino } from 'pino';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
-/** Where a part of Micro, or a user's service, says what happens. One line an event; fields are data, the message is for people. */
-export interface Logger {
-  debug(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
+/**
+ * Where a part of Micro, or a user's service, says what happens. One line an event; fields are data, the message is for people. A class, so
+ * that it is its own token in Nest.
+ */
+export abstract class Logger {
+  abstract debug(message: string, fields?: LogFields): void;
+  abstract info(message: string, fields?: LogFields): void;
+  abstract warn(message: string, fields?: LogFields): void;
+  abstract error(message: string, fields?: LogFields): void;
   /** A logger that adds these fields to every line. */
-  child(fields: LogFields): Logger;
+  abstract child(fields: LogFields): Logger;
 }
 
 /** An Error under `error` is written with its stack and causes. */

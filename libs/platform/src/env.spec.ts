@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { configOf } from './config.js';
+import { parseAddress, readEnvironment } from './env.js';
+
+describe('readEnvironment', () => {
+  it('has a default for everything', () => {
+    const environment = readEnvironment({});
+    expect(environment).toMatchObject({ profile: 'local', namespace: 'micro', mdnsPort: 5353, logLevel: 'info', region: '' });
+    expect(environment.address).toBeUndefined();
+    expect(environment.home).toMatch(/\.micro$/);
+  });
+
+  it('reads what is set; empty counts as unset; the program wins', () => {
+    const environment = readEnvironment(
+      { MICRO_PROFILE: 'service', MICRO_ADDRESS: '[::1]:9000', MICRO_REGISTRY_ADDRESS: 'registry:8000', MICRO_NAME: '', MICRO_NAMESPACE: 'foo' },
+      { namespace: 'bar', name: undefined },
+    );
+    expect(environment.profile).toBe('service');
+    expect(environment.address).toEqual({ host: '::1', port: 9000 });
+    expect(environment.name).toBeUndefined();
+    expect(environment.namespace).toBe('bar');
+  });
+
+  it('names every wrong variable at once, with its value and the legal ones', () => {
+    const read = () =>
+      readEnvironment({ MICRO_PROFILE: 'lokal', MICRO_REGISTRY: 'etcd', MICRO_ADDRESS: '127.0.0.1:99999', MICRO_MDNS_PORT: 'x', MICRO_NAMESPACE: '../etc' });
+    expect(read).toThrow('MICRO_PROFILE="lokal" is not legal; use one of test, local, service');
+    expect(read).toThrow('MICRO_REGISTRY="etcd" is not legal; use one of memory, mdns, remote');
+    expect(read).toThrow('MICRO_ADDRESS="127.0.0.1:99999" is not legal; use host:port');
+    expect(read).toThrow('MICRO_MDNS_PORT="x" is not legal; use a whole number from 1 to 65535');
+    expect(read).toThrow('MICRO_NAMESPACE="../etc" is not legal');
+  });
+
+  it.each(['', 'x', ':80', 'a b:80', '127.0.0.1:', '127.0.0.1:65536', '::1:80'])('refuses %j as an address', (text) => {
+    expect(parseAddress(text)).toBeUndefined();
+  });
+});
+
+describe('configOf', () => {
+  const config = (source: Record<string, string>) => configOf(readEnvironment(source));
+
+  it('takes the row of the profile', () => {
+    expect(config({ MICRO_PROFILE: 'test' }).registry).toEqual({ adapter: 'memory' });
+    expect(config({ MICRO_PROFILE: 'service' }).registry).toEqual({ adapter: 'remote', address: '127.0.0.1:8000' });
+    expect(config({ MICRO_HOME: '/data' }).registry).toEqual({
+      adapter: 'mdns',
+      interface: '127.0.0.1',
+      port: 5353,
+      fallbackFile: '/data/registry.json',
+    });
+  });
+
+  it('overrides a cell', () => {
+    expect(config({ MICRO_REGISTRY: 'remote', MICRO_REGISTRY_ADDRESS: 'r:1' }).registry).toEqual({ adapter: 'remote', address: 'r:1' });
+    expect(config({ MICRO_PROFILE: 'service', MICRO_RUNTIME: 'process', MICRO_HOME: '/data' }).runtime).toEqual({ adapter: 'process', home: '/data' });
+  });
+
+  it('refuses an address that the adapter has no use for', () => {
+    expect(() => config({ MICRO_REGISTRY_ADDRESS: 'r:1' })).toThrow('contradicts profile local, whose registry is mdns');
+    expect(() => config({ MICRO_PROFILE: 'service', MICRO_REGISTRY: 'mdns', MICRO_REGISTRY_ADDRESS: 'r:1' })).toThrow('contradicts MICRO_REGISTRY=mdns');
+  });
+});
