@@ -1,6 +1,6 @@
 import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
-import { depConstraints, specDepConstraints, zeroDependencyAdapters } from './tools/lint/boundaries.mjs';
+import { depConstraints, edgeWithoutState, specDepConstraints, zeroDependencyAdapters } from './tools/lint/boundaries.mjs';
 
 const boundaries = (constraints) => ({
   '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints: constraints }],
@@ -31,5 +31,6 @@ export default tseslint.config(
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
   },
   { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
+  edgeWithoutState,
   ...zeroDependencyAdapters,
 );

@@ -12,12 +12,12 @@ const alias = Object.entries(compilerOptions.paths as Record<string, [string]>).
 
 /** One configuration for every project; `nx test <project>` runs it with that project as root. */
 export default defineConfig({
-  plugins: [swc.vite({ ...swcOptions, tsconfigFile: false })],
+  plugins: [swc.vite({ ...swcOptions, sourceMaps: true, tsconfigFile: false })],
   oxc: false,
   resolve: { alias },
   test: {
-    include: ['src/**/*.spec.ts', '**/*.spec.mjs'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
+    include: ['**/*.spec.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'bench/**'],
     environment: 'node',
     setupFiles: [new URL('tools/test/setup.ts', root).pathname],
     testTimeout: 20_000,
