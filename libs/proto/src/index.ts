@@ -18,5 +18,8 @@ export type {
   Unary,
 } from './definition.js';
 export { type EndpointRecord, endpointsOf } from './endpoints.js';
+export { generate, type GenerateOptions } from './generate.js';
+export * as registryProto from './gen/registry.js';
+export * as runtimeProto from './gen/runtime.js';
 export { parseSchema, Schema, schemaFromDescriptorSet } from './schema.js';
 export { dateFromTimestamp, type TimestampLike, timestampFromDate } from './timestamp.js';

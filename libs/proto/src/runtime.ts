@@ -1,0 +1,3 @@
+/** What generated code imports. */
+export type { BidiStream, ClientStream, ServerStream, Unary } from './definition.js';
+export { parseSchema } from './schema.js';
