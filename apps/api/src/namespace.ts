@@ -1,0 +1,38 @@
+import { isIP } from 'node:net';
+import { MicroError } from '@micro/errors';
+import { shown } from './path.js';
+
+const kept = 1024;
+
+/**
+ * Which namespace a host name stands for: a subdomain names it, read from its end (`staging.myapp.m3o.app` is `myapp-staging`). Addresses,
+ * names without a public suffix (publicsuffix.org), a registrable domain itself and its `api.` mean none in particular.
+ */
+export class Hosts {
+  readonly #known = new Map<string, string | undefined>();
+
+  /** Undefined for the default namespace. A promise only for the first name of its kind: the list of public suffixes is loaded with it. */
+  namespace(hostHeader: string): string | undefined | Promise<string | undefined> {
+    if (this.#known.has(hostHeader)) return this.#known.get(hostHeader);
+    const host = hostHeader.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase();
+    if (!host.includes('.') || host.startsWith('[') || isIP(host) !== 0) return undefined;
+    return this.#lookUp(hostHeader, host);
+  }
+
+  async #lookUp(hostHeader: string, host: string): Promise<string | undefined> {
+    // Some 16 MB, which a laptop whose callers say localhost never pays.
+    const { parse } = await import('tldts');
+    const { subdomain, isIcann, isPrivate } = parse(host, { allowPrivateDomains: true });
+    const named = (isIcann || isPrivate) && subdomain && subdomain !== 'api';
+    const namespace = named ? subdomain.split('.').reverse().join('-') : undefined;
+    if (this.#known.size >= kept) this.#known.clear();
+    this.#known.set(hostHeader, namespace);
+    return namespace;
+  }
+}
+
+/** A namespace as a caller gives it. MicroError `invalid_argument` for what no namespace can be called. */
+export function checkedNamespace(name: string): string {
+  if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(name)) return name;
+  throw new MicroError('invalid_argument', `"${shown(name)}" is not a namespace: use letters, digits, '.', '_' and '-', at most 63`);
+}
