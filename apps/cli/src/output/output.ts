@@ -1,0 +1,106 @@
+import type { JsonValue } from '@micro/proto';
+import type { OutputFormat } from '../settings.js';
+import { paint, type Paint } from './paint.js';
+import { type Progress, startProgress } from './progress.js';
+
+/** What a command writes to: a terminal, a file, or a test. */
+export interface Sink {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface Table<Row> {
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  /** A row as data, for json and yaml. */
+  readonly data: (row: Row) => JsonValue;
+  /** Instead of a table without rows, for people. */
+  readonly empty: string;
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly text: (row: Row, paint: Paint) => string;
+}
+
+/** Width up to which JSON stays on one line. */
+const oneLine = 80;
+
+/** What commands have to say: data in the format that was asked for, on standard output; all else for people, on standard error. */
+export class Output {
+  readonly paint: Paint;
+  /** Colours of standard error, which may be a terminal when standard output is not. */
+  readonly errorPaint: Paint;
+
+  constructor(
+    readonly format: OutputFormat,
+    private readonly stdout: Sink,
+    private readonly stderr: Sink,
+    colors: { readonly stdout: boolean; readonly stderr: boolean },
+  ) {
+    this.paint = paint(colors.stdout);
+    this.errorPaint = paint(colors.stderr);
+  }
+
+  /** Whether the format is meant for people. */
+  get forPeople(): boolean {
+    return this.format === 'table';
+  }
+
+  /** A list: a table; or an array in json and yaml; or, raw, values between tabs without a heading. */
+  async list<Row>({ columns, rows, data, empty }: Table<Row>): Promise<void> {
+    if (this.format === 'table') {
+      if (rows.length === 0) return this.line(empty);
+      const { renderTable } = await import('./table.js');
+      const titles = columns.map(({ title }) => title);
+      return this.line(renderTable(titles, rows.map((row) => columns.map(({ text }) => text(row, this.paint))), this.paint));
+    }
+    if (this.format === 'raw') {
+      const plain = paint(false);
+      for (const row of rows) this.line(columns.map(({ text }) => text(row, plain).replaceAll('\n', ' ')).join('\t'));
+      return;
+    }
+    return this.#data(rows.map(data));
+  }
+
+  /** One thing: `text` for people, its data in every other format. */
+  async value(data: JsonValue, text: string): Promise<void> {
+    if (this.forPeople) return this.line(text);
+    return this.format === 'raw' ? this.line(JSON.stringify(data)) : this.#data(data);
+  }
+
+  /** An answer of a service. Short ones stay on one line. */
+  async answer(message: JsonValue): Promise<void> {
+    if (this.format === 'yaml') return this.#data(message);
+    const short = JSON.stringify(message);
+    this.line(this.format === 'raw' || (this.format === 'table' && short.length <= oneLine) ? short : JSON.stringify(message, undefined, 2));
+  }
+
+  /** One of the messages of a stream: one line each, so that other programs can read them as they come; yaml documents with `-o yaml`. */
+  async streamed(message: JsonValue): Promise<void> {
+    if (this.format !== 'yaml') return this.line(JSON.stringify(message));
+    this.line('---');
+    return this.#data(message);
+  }
+
+  line(text: string): void {
+    this.stdout.write(`${text}\n`);
+  }
+
+  /** For people who look on, whatever the format. */
+  note(text: string): void {
+    this.stderr.write(`${text}\n`);
+  }
+
+  /** Long work: a spinner on a terminal, else a line for each step; on standard error, so that it never mixes with data. */
+  progress(text: string): Promise<Progress> {
+    return startProgress(text, this.stderr, this.errorPaint);
+  }
+
+  async #data(data: JsonValue): Promise<void> {
+    if (this.format !== 'yaml') return this.line(JSON.stringify(data, undefined, 2));
+    const { stringify } = await import('yaml');
+    this.stdout.write(stringify(data));
+  }
+}

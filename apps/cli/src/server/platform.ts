@@ -1,0 +1,26 @@
+/** One process of the platform, as `micro server` starts it. */
+export interface PlatformProcess {
+  /** Name of the app, of its bundle and of the service that it registers. */
+  readonly name: string;
+  /** `127.0.0.1` and this port, unless told otherwise. */
+  readonly port: number;
+  /** Variable, and by its name the flag, that moves it elsewhere. */
+  readonly variable: string;
+  /** What it does, for the table of addresses. */
+  readonly purpose: string;
+  /** Stopped before these, and healthy only after them. */
+  readonly dependsOn: readonly string[];
+}
+
+/** The table that everything about the platform's processes is read from, in the order of starting. */
+export const platform: readonly PlatformProcess[] = [
+  { name: 'registry', port: 8000, variable: 'MICRO_REGISTRY_ADDRESS', purpose: 'who runs where', dependsOn: [] },
+  { name: 'runtime', port: 8088, variable: 'MICRO_RUNTIME_ADDRESS', purpose: 'runs services', dependsOn: ['registry'] },
+  { name: 'proxy', port: 8081, variable: 'MICRO_PROXY_ADDRESS', purpose: 'gRPC and Connect, what micro talks to', dependsOn: ['registry'] },
+  { name: 'api', port: 8080, variable: 'MICRO_API_ADDRESS', purpose: 'HTTP and JSON', dependsOn: ['registry'] },
+];
+
+/** `MICRO_API_ADDRESS` is also `--api-address`. */
+export function addressFlag({ name }: PlatformProcess): string {
+  return `--${name}-address`;
+}
