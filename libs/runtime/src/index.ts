@@ -13,9 +13,11 @@ export {
 } from './runtime.js';
 export { defaultLogFile, LogFile, type LogFileOptions } from './log-file.js';
 export { isAlive, processIdentity } from './process-identity.js';
-export { readyz, staysUp } from './ready.js';
+export { readyz, saysReady, staysUp } from './ready.js';
 export {
   type Exit,
+  type Launched,
+  type OutputFiles,
   type OutputLine,
   type ProcessSpec,
   type ProcessState,

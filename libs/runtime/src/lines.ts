@@ -6,10 +6,12 @@ const carriageReturn = 0x0d;
 
 /**
  * Cuts a stream of bytes into lines, without their ends. What it holds back is the beginning of a line whose end has not come, never more
- * than maxLineBytes. The buffers it gives may share memory with those it got.
+ * than the longest line. The buffers it gives may share memory with those it got.
  */
 export class LineSplitter {
   #rest: Buffer = Buffer.alloc(0);
+
+  constructor(readonly longest = maxLineBytes) {}
 
   /** Bytes of the line that has no end yet. */
   get held(): number {
@@ -22,12 +24,12 @@ export class LineSplitter {
     for (;;) {
       const end = data.indexOf(newline, from);
       if (end === -1) break;
-      yield* pieces(data.subarray(from, data[end - 1] === carriageReturn && end > from ? end - 1 : end));
+      yield* this.#pieces(data.subarray(from, data[end - 1] === carriageReturn && end > from ? end - 1 : end));
       from = end + 1;
     }
     data = data.subarray(from);
-    while (data.length > maxLineBytes) {
-      const cut = boundary(data);
+    while (data.length > this.longest) {
+      const cut = boundary(data, this.longest);
       yield data.subarray(0, cut);
       data = data.subarray(cut);
     }
@@ -40,22 +42,22 @@ export class LineSplitter {
     if (this.#rest.length > 0) yield this.#rest;
     this.#rest = Buffer.alloc(0);
   }
-}
 
-function* pieces(line: Buffer): Generator<Buffer> {
-  let rest = line;
-  while (rest.length > maxLineBytes) {
-    const cut = boundary(rest);
-    yield rest.subarray(0, cut);
-    rest = rest.subarray(cut);
+  *#pieces(line: Buffer): Generator<Buffer> {
+    let rest = line;
+    while (rest.length > this.longest) {
+      const cut = boundary(rest, this.longest);
+      yield rest.subarray(0, cut);
+      rest = rest.subarray(cut);
+    }
+    yield rest;
   }
-  yield rest;
 }
 
 /** Where to cut, so that no UTF-8 sequence is torn: before its first byte. Binary garbage is cut anywhere. */
-function boundary(data: Buffer): number {
-  for (let cut = maxLineBytes; cut > maxLineBytes - 4; cut--) {
+function boundary(data: Buffer, longest: number): number {
+  for (let cut = longest; cut > longest - 4; cut--) {
     if (((data[cut] ?? 0) & 0xc0) !== 0x80) return cut;
   }
-  return maxLineBytes;
+  return longest;
 }

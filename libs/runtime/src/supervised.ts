@@ -48,10 +48,18 @@ export interface OutputFiles {
 }
 
 /**
- * Resolves when the process is ready, with its `host:port` or nothing. `signal` aborts when the process has ended or is being stopped; what the
- * probe then does is ignored. A probe that throws fails the start.
+ * Resolves when the process is ready, with its `host:port` or nothing. What a probe does after its process has ended is ignored. A probe that
+ * throws fails the start.
  */
-export type ReadyProbe = (process: { readonly pid: number; readonly signal: AbortSignal }) => Promise<string | void>;
+export type ReadyProbe = (process: Launched) => Promise<string | void>;
+
+export interface Launched {
+  readonly pid: number;
+  /** Aborts when the process has ended or is being stopped. */
+  readonly signal: AbortSignal;
+  /** Resolves with the next message of that kind that the process sends over IPC. */
+  readonly message: <T>(of: (message: unknown) => T | undefined) => Promise<T>;
+}
 
 export interface RestartPolicy {
   /** Milliseconds before the first restart; doubles with each one, up to `maxDelay`. Default 200. */
@@ -179,7 +187,7 @@ export class SupervisedProcess {
       throw new MicroError('failed_precondition', `${spec.name}: ${this.#state.message}`);
     }
     this.#set({ pid, identity: processIdentity(pid) ?? '', startedMs, address: '' });
-    await this.#probe(pid);
+    await this.#probe(pid, child);
   }
 
   #spawn(tail: string[]): ChildProcess {
@@ -214,10 +222,11 @@ export class SupervisedProcess {
     }
   }
 
-  async #probe(pid: number): Promise<void> {
+  async #probe(pid: number, child?: ChildProcess): Promise<void> {
     const { signal } = this.#life;
     const timeout = this.spec.readyTimeout ?? 30_000;
-    const ready = Promise.resolve(this.spec.ready?.({ pid, signal })).then((address) => {
+    const message: Launched['message'] = (of) => messageOf(child, of, signal);
+    const ready = Promise.resolve(this.spec.ready?.({ pid, signal, message })).then((address) => {
       if (!signal.aborted) this.#set({ status: 'running', message: '', address: address ?? '' });
     });
     ready.catch((error: unknown) => {
@@ -342,6 +351,20 @@ function exitOf(
         resolve({ code, signal });
       });
     });
+  });
+}
+
+/** Waits for good where there is no channel. */
+function messageOf<T>(child: ChildProcess | undefined, of: (message: unknown) => T | undefined, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve) => {
+    const listen = (message: unknown) => {
+      const found = of(message);
+      if (found === undefined) return;
+      child?.off('message', listen);
+      resolve(found);
+    };
+    child?.on('message', listen);
+    signal.addEventListener('abort', () => child?.off('message', listen), { once: true });
   });
 }
 

@@ -8,6 +8,7 @@ import {
   processIdentity,
   type ProcessSpec,
   readyz,
+  saysReady,
   staysUp,
   SupervisedProcess,
   Supervisor,
@@ -145,6 +146,13 @@ describe('a supervised process', () => {
     );
     await supervised(spec).start();
     expect((await until('its word', () => spec.lines[0])).text).toBe('true');
+  });
+
+  it('is ready when it says so over IPC', async () => {
+    const code = `process.send({ hello: 1 }); process.send({ ready: true, address: '127.0.0.1:9' }); ${forever}`;
+    const one = supervised(program('says', code, { ipc: true, ready: saysReady() }));
+    await one.start();
+    expect(one.state.address).toBe('127.0.0.1:9');
   });
 
   it('hands over every line, however it is cut, and whatever it is', async () => {
