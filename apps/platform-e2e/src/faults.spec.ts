@@ -1,0 +1,120 @@
+import { healthy, type PlatformService, platformServices, startPlatform, type TestPlatform, until, workspaceRoot } from '@micro/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { grpcCaller, httpCaller, load } from './load.js';
+
+interface Instance {
+  readonly id: string;
+  readonly pid: number;
+  readonly address: string;
+  readonly status: string;
+  readonly restarts: number;
+}
+
+describe('faults', () => {
+  let platform: TestPlatform;
+  const open: { close(): void }[] = [];
+  beforeAll(async () => {
+    platform = await startPlatform();
+    const ran = await platform.micro('run', `${workspaceRoot}examples/helloworld`, '--instances=2');
+    expect(ran.stderr + ran.stdout).toContain('helloworld');
+    await until('both instances run', async () => (await instances()).filter(({ status }) => status === 'running').length === 2);
+  });
+  afterEach(() => {
+    for (const one of open.splice(0)) one.close();
+  });
+  afterAll(() => platform?.stop());
+
+  const instances = async (): Promise<Instance[]> => {
+    const { stdout } = await platform.micro('status', 'helloworld', '-o', 'json');
+    const [service] = JSON.parse(stdout) as [{ instances: Instance[] }];
+    return service.instances;
+  };
+  const nodes = async (): Promise<string[]> => {
+    const { stdout } = await platform.micro('get', 'service', 'helloworld', '-o', 'json');
+    return (JSON.parse(stdout) as { nodes: { address: string }[] }[]).flatMap((service) => service.nodes.map(({ address }) => address));
+  };
+  /** Load through gateway and proxy at once. */
+  const bothDoors = () => {
+    const gateway = httpCaller(`http://${platform.address.api}/helloworld/call`);
+    const proxy = grpcCaller(platform.address.proxy, '/helloworld.Helloworld/Call', Buffer.from('\x0a\x05Alice', 'latin1'));
+    open.push(gateway, proxy);
+    return [load(gateway.call), load(proxy.call)] as const;
+  };
+  const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000));
+  const calls = (loads: readonly { outcomes: readonly unknown[] }[], more: number) => {
+    const before = loads.map(({ outcomes }) => outcomes.length);
+    return until('calls go on', () => loads.every(({ outcomes }, index) => outcomes.length > (before[index] as number) + more));
+  };
+
+  it('F1: a rolling restart under load loses no call', async () => {
+    const before = await instances();
+    const loads = bothDoors();
+    await calls(loads, 200);
+    const { code, stderr } = await platform.micro('update', 'helloworld');
+    expect(stderr).not.toMatch(/error/i);
+    expect(code).toBe(0);
+    await calls(loads, 200);
+    for (const one of loads) await one.stop();
+    for (const one of loads) expect(one.failures()).toEqual([]);
+    const after = await instances();
+    expect(after.map(({ pid }) => pid).sort()).not.toEqual(before.map(({ pid }) => pid).sort());
+    expect(after.filter(({ status }) => status === 'running')).toHaveLength(2);
+  }, 60_000);
+
+  it('F2: kill -9 of one of two instances fails at most the calls in flight, and none after a second', async () => {
+    const [victim] = await instances();
+    const loads = bothDoors();
+    await calls(loads, 200);
+    const killedAt = loads.map(({ outcomes }) => outcomes.at(-1)?.at ?? 0);
+    process.kill((victim as Instance).pid, 'SIGKILL');
+    await seconds(2);
+    for (const one of loads) await one.stop();
+    loads.forEach((one, index) => {
+      expect(one.failures().length, JSON.stringify(one.failures())).toBeLessThanOrEqual(8);
+      expect(one.failures().filter(({ at }) => at > (killedAt[index] as number) + 1_000)).toEqual([]);
+    });
+    await until('it is gone from the registry', async () => !(await nodes()).includes((victim as Instance).address));
+    await until('another runs in its place', async () => (await instances()).filter(({ status }) => status === 'running').length === 2);
+  }, 60_000);
+
+  it('F4: a stopped instance times out, is ejected, and comes back', async () => {
+    const [victim] = (await instances()) as [Instance];
+    const loads = bothDoors();
+    await calls(loads, 100);
+    process.kill(victim.pid, 'SIGSTOP');
+    try {
+      await until('calls time out', () => loads.every((one) => one.failures().length > 0), 20_000);
+      for (const one of loads) for (const { error } of one.failures()) expect(error).toMatch(/deadline|504|DEADLINE/i);
+      // Ejected: calls succeed again, one after the other, while it is still stopped.
+      const failed = loads.map((one) => one.failures().length);
+      await calls(loads, 300);
+      loads.forEach((one, index) => expect(one.failures().length - (failed[index] as number)).toBeLessThanOrEqual(8));
+    } finally {
+      process.kill(victim.pid, 'SIGCONT');
+    }
+    for (const one of loads) await one.stop();
+    const served = async () => Number(/micro_rpc_server_duration_seconds_count\{method="\/helloworld\.Helloworld\/Call",code="ok"\} (\d+)/.exec(await (await fetch(`http://${victim.address}/metrics`)).text())?.[1] ?? 0);
+    const before = await served();
+    const again = bothDoors();
+    await until('it serves again', async () => (await served()) > before + 50, 45_000);
+    for (const one of again) expect((await one.stop()).filter(({ error }) => error)).toEqual([]);
+  }, 120_000);
+
+  it.each(platformServices)('F3: kill -9 of %s: whole again within five seconds, calls between services not affected', async (name: PlatformService) => {
+    const pid = platform.pid(name);
+    const [address] = await nodes();
+    const direct = grpcCaller(address as string, '/helloworld.Helloworld/Call', Buffer.from('\x0a\x05Alice', 'latin1'));
+    open.push(direct);
+    const loads = name === 'registry' || name === 'runtime' ? [...bothDoors(), load(direct.call)] : [load(direct.call)];
+    await calls(loads, 100);
+    const killed = Date.now();
+    process.kill(pid, 'SIGKILL');
+    await until('it is a new process', () => platform.pid(name) !== pid, 5_000);
+    await until('the platform is whole', () => healthy(Object.values(platform.address)), Math.max(1, 5_000 - (Date.now() - killed)));
+    await calls(loads, 100);
+    for (const one of loads) await one.stop();
+    for (const one of loads) expect(one.failures()).toEqual([]);
+    await until('services are listed', async () => (await nodes()).length === 2);
+    expect((await instances()).filter(({ status }) => status === 'running')).toHaveLength(2);
+  }, 60_000);
+});
