@@ -97,7 +97,9 @@ export class LogCollector {
 
   /** Resolves when all that the service's processes have written so far is in the log files. */
   async sync({ namespace, service }: ServiceName): Promise<void> {
-    const own = [...this.#instances.values()].filter(({ owner }) => owner.namespace === namespace && owner.service === service);
+    const own = [...this.#instances.values()].filter(
+      ({ owner }) => owner.namespace === namespace && owner.service === service,
+    );
     await Promise.all(own.map((log) => this.#drain(log)));
   }
 
@@ -151,10 +153,14 @@ export class LogCollector {
   #prune(folder: string): void {
     const gone = instancesIn(folder)
       .filter((instance) => !this.#instances.has(instance))
-      .map((instance) => ({ instance, time: statSync(join(folder, `${instance}.log`), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+      .map((instance) => ({
+        instance,
+        time: statSync(join(folder, `${instance}.log`), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+      }))
       .sort((a, b) => b.time - a.time);
     for (const { instance } of gone.slice(keptInstances)) {
-      for (const name of readdirSync(folder)) if (name.startsWith(`${instance}.log`)) rmSync(join(folder, name), { force: true });
+      for (const name of readdirSync(folder))
+        if (name.startsWith(`${instance}.log`)) rmSync(join(folder, name), { force: true });
     }
   }
 }

@@ -145,9 +145,9 @@ class Cursor {
     const bytes = readSync(this.#file as number, this.#buffer, 0, chunkBytes, this.#offset);
     if (bytes === 0) return this.#openNewer();
     this.#offset += bytes;
-    this.#records = Array.from(this.#splitter.push(this.#buffer.subarray(0, bytes)), (line) => parseRecord(line.toString())).filter(
-      (record) => record !== undefined,
-    );
+    this.#records = Array.from(this.#splitter.push(this.#buffer.subarray(0, bytes)), (line) =>
+      parseRecord(line.toString()),
+    ).filter((record) => record !== undefined);
     this.#next = 0;
     return true;
   }

@@ -26,7 +26,11 @@ afterEach(async () => {
 });
 
 function collect(options: Partial<LogCollectorOptions> = {}): LogCollector {
-  const collector = new LogCollector({ logs: join(folder.path, 'logs'), spool: join(folder.path, 'spool'), ...options });
+  const collector = new LogCollector({
+    logs: join(folder.path, 'logs'),
+    spool: join(folder.path, 'spool'),
+    ...options,
+  });
   collectors.push(collector);
   return collector;
 }
@@ -44,7 +48,9 @@ async function texts(collector: LogCollector, query: Omit<LogsQuery, 'name'> = {
 describe('lines', () => {
   it('are whole, however the bytes arrive', () => {
     const splitter = new LineSplitter();
-    const out = ['on', 'e\r', '\ntwo\n\nth', 'ree'].flatMap((part) => [...splitter.push(Buffer.from(part))].map(String));
+    const out = ['on', 'e\r', '\ntwo\n\nth', 'ree'].flatMap((part) =>
+      [...splitter.push(Buffer.from(part))].map(String),
+    );
     expect([...out, ...[...splitter.end()].map(String)]).toEqual(['one', 'two', '', 'three']);
   });
 
@@ -57,7 +63,8 @@ describe('lines', () => {
 
   it('without an end take no more memory than the longest', () => {
     const splitter = new LineSplitter();
-    for (let index = 0; index < 100; index++) for (const piece of splitter.push(Buffer.alloc(50_000, 0x80))) expect(piece.length).toBe(maxLineBytes);
+    for (let index = 0; index < 100; index++)
+      for (const piece of splitter.push(Buffer.alloc(50_000, 0x80))) expect(piece.length).toBe(maxLineBytes);
     expect(splitter.held).toBeLessThanOrEqual(maxLineBytes);
   });
 });
@@ -94,7 +101,11 @@ describe('collected logs', () => {
     appendFileSync(stdout, 'out 1\nout 2\n');
     appendFileSync(stderr, 'err 1\n');
     const lines = await all(collector);
-    expect(lines.map(({ stream, text }) => `${stream} ${text}`).sort()).toEqual(['stderr err 1', 'stdout out 1', 'stdout out 2']);
+    expect(lines.map(({ stream, text }) => `${stream} ${text}`).sort()).toEqual([
+      'stderr err 1',
+      'stdout out 1',
+      'stdout out 2',
+    ]);
     for (const { timeMs, instance } of lines) {
       expect(timeMs).toBeGreaterThanOrEqual(before);
       expect(instance).toBe('greeter-1');
@@ -104,7 +115,13 @@ describe('collected logs', () => {
   it('come out whatever is in them', async () => {
     const collector = collect();
     const { stdout } = collector.open(owner);
-    appendFileSync(stdout, Buffer.concat([Buffer.from([0xff, 0x00, 0x1b, 0x0a]), Buffer.from('x'.repeat(200_000) + '\n\n2026-01-01 stdout fake\nlast\n')]));
+    appendFileSync(
+      stdout,
+      Buffer.concat([
+        Buffer.from([0xff, 0x00, 0x1b, 0x0a]),
+        Buffer.from('x'.repeat(200_000) + '\n\n2026-01-01 stdout fake\nlast\n'),
+      ]),
+    );
     const lines = await texts(collector);
     expect(lines[0]).toBe('\ufffd\0\x1b');
     expect(lines.slice(1, 5).join('') === 'x'.repeat(200_000)).toBe(true);
@@ -142,8 +159,12 @@ describe('collected logs', () => {
 
   it('merge instances by time', async () => {
     const collector = collect();
-    for (const [instance, times] of [['a', [1, 4, 5]], ['b', [2, 3, 6]]] as const) {
-      for (const time of times) new LogFile(join(collector.folder(service), `${instance}.log`)).write('stdout', [`${instance}${time}`], time);
+    for (const [instance, times] of [
+      ['a', [1, 4, 5]],
+      ['b', [2, 3, 6]],
+    ] as const) {
+      for (const time of times)
+        new LogFile(join(collector.folder(service), `${instance}.log`)).write('stdout', [`${instance}${time}`], time);
     }
     expect(await texts(collector)).toEqual(['a1', 'b2', 'b3', 'a4', 'a5', 'b6']);
     expect(await texts(collector, { lines: 4 })).toEqual(['b3', 'a4', 'a5', 'b6']);

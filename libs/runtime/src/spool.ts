@@ -99,7 +99,10 @@ export class Spool {
     const dropped = size - this.#offset;
     const rest = Array.from(this.#splitter.end(), text);
     this.#empty();
-    return [...rest, `(${Math.round(dropped / 1024 / 1024)} MiB of output dropped: written faster than it can be kept)`];
+    return [
+      ...rest,
+      `(${Math.round(dropped / 1024 / 1024)} MiB of output dropped: written faster than it can be kept)`,
+    ];
   }
 
   #saved(): number {

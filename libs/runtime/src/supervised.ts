@@ -355,7 +355,11 @@ function exitOf(
 }
 
 /** Waits for good where there is no channel. */
-function messageOf<T>(child: ChildProcess | undefined, of: (message: unknown) => T | undefined, signal: AbortSignal): Promise<T> {
+function messageOf<T>(
+  child: ChildProcess | undefined,
+  of: (message: unknown) => T | undefined,
+  signal: AbortSignal,
+): Promise<T> {
   return new Promise((resolve) => {
     const listen = (message: unknown) => {
       const found = of(message);
