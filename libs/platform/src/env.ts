@@ -35,8 +35,9 @@ export abstract class Environment {
   /** Where the doors are, for those who print or use them. */
   abstract readonly proxyAddress: Address;
   abstract readonly apiAddress: Address;
-  /** Milliseconds between deregistering and refusing calls, for the news to spread; and at most to finish what has begun. */
-  abstract readonly stopDelay: number;
+  /** Milliseconds between deregistering and refusing calls, for the news to spread. Default: 400, or 0 where no news has to. */
+  abstract readonly stopDelay: number | undefined;
+  /** Milliseconds that calls which have begun may take to finish. */
   abstract readonly stopGrace: number;
 }
 
@@ -82,7 +83,7 @@ const variables: Variables = {
   zone: { name: 'MICRO_ZONE', ...word, fallback: () => '' },
   proxyAddress: { name: 'MICRO_PROXY_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8081 }) },
   apiAddress: { name: 'MICRO_API_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8080 }) },
-  stopDelay: { name: 'MICRO_STOP_DELAY', ...integer(0, 60_000), fallback: () => 400 },
+  stopDelay: { name: 'MICRO_STOP_DELAY', ...integer(0, 60_000), fallback: absent },
   stopGrace: { name: 'MICRO_STOP_GRACE', ...integer(0, 600_000), fallback: () => 10_000 },
 };
 

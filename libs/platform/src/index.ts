@@ -1,3 +1,7 @@
-export { type Config, configOf, defaultPorts, onLoopback } from './config.js';
+export { Config, configOf, defaultPorts, onLoopback } from './config.js';
 export { type Address, Environment, formatAddress, parseAddress, readEnvironment, variableNames } from './env.js';
+export { Hosted, type HostOptions, type Listener } from './hosted.js';
+export { fail, type Lifecycle, ownProcess, tellReady } from './lifecycle.js';
+export { Platform, type PlatformOptions } from './platform.js';
 export { type ProfileName, profiles, type RegistryName, type RuntimeName } from './profiles.js';
+export { type AppOptions, runApp, type RunningApp, startApp, type StartOptions } from './run-app.js';

@@ -1,0 +1,93 @@
+import { networkInterfaces } from 'node:os';
+import type { ServiceDefinition } from '@micro/proto';
+import { describe } from './describe.js';
+import { type Address, formatAddress } from './env.js';
+import type { Platform } from './platform.js';
+import { Registration } from './registration.js';
+
+/** What answers calls on a port: an RpcServer, or Nest around one. */
+export interface Listener {
+  listen(): Promise<Address>;
+  services(): readonly ServiceDefinition[];
+  /** Whether health checks are answered with yes. */
+  setServing(serving: boolean): void;
+  /** Refuses new calls, finishes those that have begun within `graceMs`, then closes. */
+  close(options: { readonly graceMs: number }): Promise<void>;
+}
+
+export interface HostOptions {
+  readonly name: string;
+  readonly version: string;
+  /** Added to the node's in the registry. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** A service that listens and is registered, until it is stopped. */
+export class Hosted implements AsyncDisposable {
+  readonly name: string;
+  /** `host:port`, as others reach it. */
+  readonly address: string;
+  readonly #platform: Platform;
+  readonly #listener: Listener;
+  readonly #registration: Registration;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(platform: Platform, listener: Listener, registration: Registration, place: { name: string; address: string }) {
+    this.#platform = platform;
+    this.#listener = listener;
+    this.#registration = registration;
+    this.name = place.name;
+    this.address = place.address;
+  }
+
+  /** Listens, registers and says so. Whatever fails, nothing is left open. */
+  static async start(platform: Platform, listener: Listener, options: HostOptions): Promise<Hosted> {
+    const { name, version, metadata } = options;
+    const { environment, logger, registry } = platform;
+    const { host, port } = await listener.listen();
+    // Ready once it can be found.
+    listener.setServing(false);
+    try {
+      const { region, zone, namespace } = environment;
+      const address = formatAddress({ host: reachable(host), port });
+      const services = listener.services();
+      const service = describe({ name, version, nodeId: platform.nodeId(name), address, region, zone, services, metadata });
+      const registration = new Registration(registry, service, { namespace, logger });
+      await registration.start();
+      listener.setServing(true);
+      logger.info(`${name} listening on ${address}`);
+      return new Hosted(platform, listener, registration, { name, address });
+    } catch (error) {
+      await listener.close({ graceMs: 0 });
+      throw error;
+    }
+  }
+
+  /**
+   * Deregisters, goes on answering while the news spreads, finishes what has begun, closes. No call is lost on the way. A second call
+   * waits for the first.
+   */
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#stop());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const { delay, grace } = this.#platform.config.stop;
+    this.#listener.setServing(false);
+    await this.#registration.stop();
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    await this.#listener.close({ graceMs: grace });
+  }
+}
+
+/** A host that others can connect to: of one that listens everywhere, the first address that is not loopback. */
+function reachable(host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host;
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const outward = addresses.find(({ internal, family }) => !internal && family === 'IPv4');
+  return outward?.address ?? (host === '::' ? '::1' : '127.0.0.1');
+}

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { openRegistry, type Registry, RegistryCache } from '@micro/registry';
+import { Client, fixedTargets } from '@micro/rpc';
+import { createLogger, type Logger, Metrics } from '@micro/telemetry';
+import { Config, configOf } from './config.js';
+import type { Environment } from './env.js';
+
+export interface PlatformOptions {
+  /** Name of the service or app: on log lines, and told to whom it calls. */
+  readonly name: string;
+  /** Default: by the environment. */
+  readonly logger?: Logger;
+  /** Instead of the one that the environment names; stays open when the platform closes. */
+  readonly registry?: Registry;
+  /** Leaves registrations made on behalf of others to expire when the platform closes. */
+  readonly keepRegistrations?: boolean;
+}
+
+/**
+ * What a process has of Micro: environment and configuration, and what they name, opened. Cache and client are made when first asked for:
+ * a service that calls nobody holds neither.
+ */
+export class Platform implements AsyncDisposable {
+  readonly environment: Environment;
+  readonly config: Config;
+  readonly name: string;
+  readonly logger: Logger;
+  readonly metrics = new Metrics();
+  readonly registry: Registry;
+  readonly #closers: (() => Promise<void>)[];
+  #cache: RegistryCache | undefined;
+  #client: Client | undefined;
+
+  private constructor(environment: Environment, opened: OpenedRegistry, options: PlatformOptions & { config: Config; logger: Logger }) {
+    this.environment = environment;
+    this.config = options.config;
+    this.name = options.name;
+    this.logger = options.logger;
+    this.registry = opened.registry;
+    this.#closers = [opened.close];
+  }
+
+  /** Throws MicroError where the environment contradicts itself or the registry cannot be opened. */
+  static async open(environment: Environment, options: PlatformOptions): Promise<Platform> {
+    const config = configOf(environment);
+    const logger = options.logger ?? createLogger({ name: options.name, ...config.log });
+    const opened = options.registry ? { registry: options.registry, close: nothing } : await openFrom(config.registry, { ...options, logger });
+    return new Platform(environment, opened, { ...options, config, logger });
+  }
+
+  /** Who runs where, in memory. */
+  get cache(): RegistryCache {
+    if (!this.#cache) {
+      const cache = new RegistryCache(this.registry, { logger: this.logger });
+      this.#cache = cache;
+      this.#closers.unshift(() => cache.close());
+    }
+    return this.#cache;
+  }
+
+  /** Calls other services by name. */
+  get client(): Client {
+    if (!this.#client) {
+      const { namespace, region, zone } = this.environment;
+      const { name, logger, metrics } = this;
+      const client = new Client({ discovery: this.cache, name, namespace, region, zone, logger, metrics });
+      this.#client = client;
+      this.#closers.unshift(() => client.close());
+    }
+    return this.#client;
+  }
+
+  /** An id for a node of this process, unless the environment has one. */
+  nodeId(service: string): string {
+    return this.environment.nodeId ?? `${service}-${randomBytes(6).toString('hex')}`;
+  }
+
+  /** Closes client, cache and registry, in this order. A second call does nothing. */
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0)) await close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+interface OpenedRegistry {
+  readonly registry: Registry;
+  readonly close: () => Promise<void>;
+}
+
+/** Configuration → what is open. */
+async function openFrom(config: Config['registry'], options: PlatformOptions & { readonly logger: Logger }): Promise<OpenedRegistry> {
+  const { name, logger, keepRegistrations } = options;
+  switch (config.adapter) {
+    case 'memory':
+      return opened(await openRegistry(config));
+    case 'mdns':
+      return opened(await openRegistry({ ...config, keepOnClose: keepRegistrations, warn: (message) => logger.warn(message) }));
+    case 'remote': {
+      // A client of its own, which finds nothing but the registry's server.
+      const client = new Client({ discovery: fixedTargets(config.address), name, logger });
+      const { registry, close } = opened(await openRegistry({ adapter: 'remote', client }));
+      return { registry, close: () => close().finally(() => client.close()) };
+    }
+  }
+}
+
+function opened(registry: Registry): OpenedRegistry {
+  return { registry, close: () => registry.close() };
+}
+
+async function nothing(): Promise<void> {}

@@ -1,0 +1,103 @@
+import type { INestMicroservice, Type } from '@nestjs/common';
+import type { ServiceDefinition } from '@micro/proto';
+import type { Registry } from '@micro/registry';
+import { createLogger, type Logger } from '@micro/telemetry';
+import { onLoopback } from './config.js';
+import { type Environment, readEnvironment } from './env.js';
+import type { Hosted } from './hosted.js';
+import type { Find, ServerExtras } from './nest-app.js';
+import { fail, ownProcess, tellReady } from './lifecycle.js';
+import { Platform } from './platform.js';
+
+/** A process of Micro's own, as its main.ts describes it. */
+export interface AppOptions {
+  /** Name that it is registered under. */
+  readonly name: string;
+  /** Its one Nest module. */
+  readonly module: Type<unknown>;
+  /** What it answers over RPC, by controllers of the module. */
+  readonly services?: readonly ServiceDefinition[];
+  /** Port of 127.0.0.1, where MICRO_ADDRESS says nothing else. */
+  readonly port: number;
+  /** Default: MICRO_VERSION, else `latest`. */
+  readonly version?: string;
+  /** What its server does besides calls, by providers of the module: `server: (find) => ({ http: find(Gateway).route })`. */
+  readonly server?: (find: Find) => ServerExtras;
+  /** Called before anything listens: the place for global filters. */
+  readonly configure?: (app: INestMicroservice) => void;
+  /** Leaves what others registered through this app to expire when it stops: they renew it, and shall not notice a restart. */
+  readonly keepRegistrations?: boolean;
+  /** Added to the node's in the registry. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** What a test gives instead of the process's own. */
+export interface StartOptions {
+  readonly environment?: Environment;
+  readonly registry?: Registry;
+  readonly logger?: Logger;
+}
+
+export interface RunningApp extends AsyncDisposable {
+  readonly app: INestMicroservice;
+  readonly platform: Platform;
+  /** `host:port`. */
+  readonly address: string;
+  /** In good order: deregister, let the news spread, drain, close. */
+  stop(): Promise<void>;
+}
+
+/** The one bootstrap of every app: starts it and owns the process, from the first signal handler to the exit code. */
+export async function runApp(options: AppOptions): Promise<void> {
+  let logger = createLogger({ name: options.name, format: process.stderr.isTTY ? 'pretty' : 'json' });
+  try {
+    const environment = readEnvironment();
+    logger = createLogger({ name: options.name, level: environment.logLevel, format: environment.logFormat });
+    const starting = startApp(options, { environment, logger });
+    ownProcess({ logger, stop: async () => (await starting).stop() });
+    tellReady((await starting).address);
+  } catch (error) {
+    fail(logger, error);
+  }
+}
+
+/** Starts an app and leaves the process alone: for tests, and for several apps in one process. */
+export async function startApp(options: AppOptions, start: StartOptions = {}): Promise<RunningApp> {
+  const environment = start.environment ?? readEnvironment();
+  const platform = await Platform.open(environment, {
+    name: options.name,
+    logger: start.logger,
+    registry: start.registry,
+    keepRegistrations: options.keepRegistrations,
+  });
+  try {
+    const { app, hosted } = await host(platform, options);
+    const stop = async () => {
+      await hosted.stop();
+      await platform.close();
+    };
+    return { app, platform, address: hosted.address, stop, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await platform.close();
+    throw error;
+  }
+}
+
+async function host(platform: Platform, options: AppOptions): Promise<{ app: INestMicroservice; hosted: Hosted }> {
+  // Nest is loaded here, so that those who import this lib for something else do not load it.
+  const { hostNest } = await import('./nest-app.js');
+  const { environment, logger, metrics } = platform;
+  const { name, metadata } = options;
+  const version = options.version ?? environment.version ?? 'latest';
+  const { host, port } = environment.address ?? onLoopback(options.port);
+  return hostNest(platform, {
+    name,
+    version,
+    metadata,
+    module: options.module,
+    services: options.services ?? [],
+    server: { name, version, host, port, logger, metrics },
+    extras: options.server,
+    configure: options.configure,
+  });
+}
