@@ -14,7 +14,7 @@ export class Metadata implements Iterable<readonly [name: string, value: Metadat
     if (!init) return;
     const entries = init instanceof Metadata ? init.#values : Object.entries(init);
     for (const [name, value] of entries) {
-      for (const one of Array.isArray(value) ? value : [value]) this.append(name, one);
+      for (const one of (Array.isArray as (value: unknown) => value is readonly MetadataValue[])(value) ? value : [value]) this.append(name, one);
     }
   }
 

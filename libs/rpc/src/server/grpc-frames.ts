@@ -1,0 +1,55 @@
+import type { ServerHttp2Stream } from 'node:http2';
+
+const prefixLength = 5;
+
+/**
+ * Follows the length-prefixed messages of a request (gRPC over HTTP/2, "Length-Prefixed-Message") beside grpc-js, which splits them: for their
+ * compressed flag, for a message longer than allowed, and for one cut short, about all of which it says nothing.
+ */
+export class GrpcFrames {
+  readonly #stream: ServerHttp2Stream;
+  readonly #flags: boolean[] = [];
+  readonly #prefix = Buffer.alloc(prefixLength);
+  #prefixRead = 0;
+  #left = 0;
+
+  constructor(stream: ServerHttp2Stream) {
+    this.#stream = stream;
+  }
+
+  /** Calls `exceeded` once, at the prefix of a message of more than `limit` bytes. */
+  watch(limit: number, exceeded: () => void): void {
+    // Before the listener of grpc-js, which would answer with an error of its own.
+    const follow = (chunk: Buffer) => {
+      for (let at = 0; at < chunk.length; ) {
+        if (this.#left > 0) {
+          const skipped = Math.min(this.#left, chunk.length - at);
+          this.#left -= skipped;
+          at += skipped;
+          continue;
+        }
+        this.#prefix[this.#prefixRead++] = chunk[at++] as number;
+        if (this.#prefixRead < prefixLength) continue;
+        this.#prefixRead = 0;
+        this.#left = this.#prefix.readUInt32BE(1);
+        this.#flags.push((this.#prefix[0] as number) !== 0);
+        if (this.#left > limit) {
+          this.#stream.off('data', follow);
+          exceeded();
+          return;
+        }
+      }
+    };
+    this.#stream.prependListener('data', follow);
+  }
+
+  /** Whether the next message is compressed. */
+  take(): boolean {
+    return this.#flags.shift() ?? false;
+  }
+
+  /** Whether the request ends where a message does. */
+  get complete(): boolean {
+    return this.#left === 0 && this.#prefixRead === 0;
+  }
+}

@@ -1,0 +1,167 @@
+import type { Http2Server, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Server, ServerInterceptingCallInterface, ServerMethodDefinition } from '@grpc/grpc-js';
+import { MicroError } from '@micro/errors';
+import type { BoundMethod, CallRuntime } from './call.js';
+import { GrpcCall } from './grpc-call.js';
+import { statusHeaders } from './grpc-wire.js';
+
+/** Takes an HTTP/2 stream that is no call of a method served here; true if it did. */
+export type Http2Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean;
+
+export interface GrpcLaneOptions {
+  readonly runtime: CallRuntime;
+  /** Method by path. */
+  readonly find: (path: string) => BoundMethod | undefined;
+  readonly route: Http2Route | undefined;
+}
+
+interface Admitted {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  readonly bound: BoundMethod;
+}
+
+/**
+ * gRPC over HTTP/2 on grpc-js, which frames messages and writes status. Calls reach us through its interceptors, before it would make streams
+ * and emitters of them. What it does not look at (method, content type, encodings, frames cut short) is looked at in the HTTP/2 stream.
+ */
+export class GrpcLane {
+  readonly #options: GrpcLaneOptions;
+  readonly #server: Server;
+  readonly #inject: (socket: Socket) => void;
+  readonly #sessions = new Map<ServerHttp2Session, { readonly peer: string; used: boolean }>();
+  readonly #registered = new Set<string>();
+  /** The stream that grpc-js is being given right now: it calls the interceptor before it returns. */
+  #current: Admitted | undefined;
+
+  private constructor(grpc: typeof import('@grpc/grpc-js'), options: GrpcLaneOptions) {
+    this.#options = options;
+    const { limits } = options.runtime;
+    class WireHeaders extends grpc.Metadata {
+      readonly headers: OutgoingHttpHeaders;
+      constructor(headers: OutgoingHttpHeaders) {
+        super();
+        this.headers = headers;
+      }
+      override clone(): this {
+        return this;
+      }
+      override toHttp2Headers(): OutgoingHttpHeaders {
+        return this.headers;
+      }
+    }
+    const wrap = (headers: OutgoingHttpHeaders) => new WireHeaders(headers);
+    const begin = (wire: ServerInterceptingCallInterface) => {
+      const { stream, headers, bound } = this.#current as Admitted;
+      new GrpcCall(bound, options.runtime, { wire, stream, headers, wrap }).start();
+    };
+    class Intercepted extends grpc.ServerInterceptingCall {
+      readonly #wire: ServerInterceptingCallInterface;
+      constructor(wire: ServerInterceptingCallInterface) {
+        super(wire);
+        this.#wire = wire;
+      }
+      // Here grpc-js's own handling of the call would begin.
+      override start(): void {
+        begin(this.#wire);
+      }
+    }
+    this.#server = new grpc.Server({
+      'grpc.max_receive_message_length': limits.messageBytes,
+      'grpc.max_send_message_length': -1,
+      'grpc.enable_channelz': 0,
+      'grpc.keepalive_time_ms': keepaliveMs,
+      'grpc.keepalive_timeout_ms': keepaliveMs,
+      interceptors: [(_method: ServerMethodDefinition<unknown, unknown>, wire: ServerInterceptingCallInterface) => new Intercepted(wire)],
+    });
+    const injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+    this.#inject = (socket) => injector.injectConnection(socket);
+    this.#tap(http2ServerOf(this.#server));
+  }
+
+  /** grpc-js takes 60 ms and 10 MB to load, so that a service nobody calls over gRPC does without. */
+  static async open(options: GrpcLaneOptions): Promise<GrpcLane> {
+    return new GrpcLane(await import('@grpc/grpc-js'), options);
+  }
+
+  accept(socket: Socket): void {
+    this.#inject(socket);
+  }
+
+  /** Tells every client to go elsewhere (GOAWAY); what has begun goes on. */
+  drain(): void {
+    for (const session of this.#sessions.keys()) session.close();
+  }
+
+  destroy(): void {
+    for (const session of this.#sessions.keys()) session.destroy();
+    this.#server.forceShutdown();
+  }
+
+  #tap(http2: Http2Server): void {
+    const { logger, limits, name } = this.#options.runtime;
+    const [handle] = http2.listeners('stream') as [(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void];
+    http2.updateSettings({ maxHeaderListSize: limits.headerBytes });
+    http2.removeAllListeners('stream');
+    http2.on('stream', (stream, headers) => this.#admit(stream, headers, handle));
+    http2.on('session', (session) => {
+      const { remoteAddress, remotePort } = session.socket;
+      this.#sessions.set(session, { peer: `${remoteAddress}:${remotePort}`, used: false });
+      session.once('close', () => this.#sessions.delete(session));
+    });
+    http2.on('sessionError', (error: NodeJS.ErrnoException, session?: ServerHttp2Session) => {
+      const known = session && this.#sessions.get(session);
+      // grpc-go says goodbye in a way that Node calls a protocol error: only a peer that never got as far as a call is worth a line.
+      const level = error.code === 'ECONNRESET' || known?.used !== false ? 'debug' : 'warn';
+      logger[level]('connection refused', { server: name, peer: known?.peer, detail: `this is not HTTP/2: ${error.message}` });
+    });
+  }
+
+  #admit(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, handle: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void): void {
+    const { runtime, find, route } = this.#options;
+    const session = stream.session && this.#sessions.get(stream.session as ServerHttp2Session);
+    if (session) session.used = true;
+    const path = headers[':path'] as string;
+    const bound = find(path);
+    if (!bound && route?.(stream, headers)) return;
+    stream.once('error', () => undefined);
+    if (headers[':method'] !== 'POST') return stream.respond({ ':status': 405, allow: 'POST' }, { endStream: true });
+    if (!contentType.test(headers['content-type'] ?? '')) return stream.respond({ ':status': 415, 'accept-post': 'application/grpc' }, { endStream: true });
+    const refusal = bound?.handler ? refusalOf(headers, runtime) : new MicroError('unimplemented', `${runtime.name} has no method ${path.slice(0, 200)}`, { id: runtime.name });
+    if (!bound || refusal) return stream.respond({ ...statusHeaders(refusal as MicroError, runtime), ...encodingHeaders }, { endStream: true });
+    if (!this.#registered.has(path)) {
+      this.#registered.add(path);
+      this.#server.register(path, () => undefined, (bytes: Buffer) => bytes, (bytes: Buffer) => bytes, 'unary');
+    }
+    // The call keeps deadlines and decompresses, as in the other lane: grpc-js cuts long deadlines to 32 bits, and answers its own errors itself.
+    this.#current = { stream, headers, bound };
+    handle(stream, { ':path': path, ':authority': headers[':authority'], 'content-type': headers['content-type'] });
+    this.#current = undefined;
+  }
+}
+
+/** What grpc-js can decode; it says so itself only with a successful answer. */
+const encodingHeaders = { 'grpc-accept-encoding': 'identity,deflate,gzip' };
+const encodings = new Set(['identity', 'gzip', 'deflate']);
+const contentType = /^application\/grpc(\+proto)?(;|$)/;
+
+/** A peer that answers no ping for this long is gone, or never was an HTTP/2 client. */
+const keepaliveMs = 30_000;
+
+function refusalOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroError | undefined {
+  if (runtime.inFlight >= runtime.limits.concurrentCalls) return runtime.tooManyCalls();
+  const encoding = headers['grpc-encoding'];
+  if (encoding !== undefined && !encodings.has(String(encoding))) {
+    return new MicroError('unimplemented', `compression ${JSON.stringify(String(encoding).slice(0, 100))} is not supported: use gzip, deflate or identity`);
+  }
+  return undefined;
+}
+
+/** The one thing that grpc-js does not give out, and that the checks above need: its HTTP/2 server. */
+function http2ServerOf(server: Server): Http2Server {
+  const servers = (server as unknown as { http2Servers?: Map<Http2Server, unknown> }).http2Servers;
+  const [http2] = servers?.keys() ?? [];
+  if (!http2) throw new MicroError('internal', 'this version of @grpc/grpc-js keeps its HTTP/2 server elsewhere: adapt grpc-lane.ts');
+  return http2;
+}
