@@ -6,3 +6,19 @@ export { type CallLimits, type Interceptor } from './server/call.js';
 export { type HttpRoute } from './server/connect-lane.js';
 export { type Http2Route } from './server/grpc-lane.js';
 export { type CloseOptions, defaultLimits, RpcServer, type RpcServerOptions } from './server/server.js';
+export { Client } from './client/client.js';
+export { type EjectionOptions, type Failure } from './client/ejection.js';
+export { headerOf } from './client/exchange.js';
+export type {
+  Call,
+  CallOptions,
+  ClientLimits,
+  ClientOf,
+  ClientOptions,
+  ForwardedStream,
+  ForwardRequest,
+  ForwardResponse,
+  ForwardStreamRequest,
+  Messages,
+} from './client/options.js';
+export type { RetryBudgetOptions } from './client/retry-budget.js';
