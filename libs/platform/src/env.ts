@@ -35,6 +35,9 @@ export abstract class Environment {
   /** Where the doors are, for those who print or use them. */
   abstract readonly proxyAddress: Address;
   abstract readonly apiAddress: Address;
+  /** Processes that share the gateway's port, and bytes of a request's body that it takes at most. Default 1, 4 MiB. */
+  abstract readonly apiWorkers: number;
+  abstract readonly apiBodyLimit: number;
   /** Milliseconds between deregistering and refusing calls, for the news to spread. Default: 400, or 0 where no news has to. */
   abstract readonly stopDelay: number | undefined;
   /** Milliseconds that calls which have begun may take to finish. */
@@ -83,6 +86,8 @@ const variables: Variables = {
   zone: { name: 'MICRO_ZONE', ...word, fallback: () => '' },
   proxyAddress: { name: 'MICRO_PROXY_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8081 }) },
   apiAddress: { name: 'MICRO_API_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8080 }) },
+  apiWorkers: { name: 'MICRO_API_WORKERS', ...integer(1, 64), fallback: () => 1 },
+  apiBodyLimit: { name: 'MICRO_API_BODY_LIMIT', ...integer(1, 999_999_999), fallback: () => 4 * 1024 * 1024 },
   stopDelay: { name: 'MICRO_STOP_DELAY', ...integer(0, 60_000), fallback: absent },
   stopGrace: { name: 'MICRO_STOP_GRACE', ...integer(0, 600_000), fallback: () => 10_000 },
 };

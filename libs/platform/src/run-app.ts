@@ -1,10 +1,10 @@
-import type { INestMicroservice, Type } from '@nestjs/common';
+import type { INestApplicationContext, INestMicroservice, Type } from '@nestjs/common';
 import type { ServiceDefinition } from '@micro/proto';
 import type { Registry } from '@micro/registry';
 import { createLogger, type Logger } from '@micro/telemetry';
 import { onLoopback } from './config.js';
-import { type Environment, readEnvironment } from './env.js';
-import type { Hosted } from './hosted.js';
+import { type Address, type Environment, readEnvironment } from './env.js';
+import type { Hosted, Listener } from './hosted.js';
 import type { Find, ServerExtras } from './nest-app.js';
 import { fail, ownProcess, tellReady } from './lifecycle.js';
 import { Platform } from './platform.js';
@@ -23,6 +23,8 @@ export interface AppOptions {
   readonly version?: string;
   /** What its server does besides calls, by providers of the module: `server: (find) => ({ http: find(Gateway).route })`. */
   readonly server?: (find: Find) => ServerExtras;
+  /** Instead of an RPC server: what listens, from the providers of the module and the address it is to have. `services` and `server` then say nothing. */
+  readonly listener?: (find: Find, address: Address) => Listener;
   /** Called before anything listens: the place for global filters. */
   readonly configure?: (app: INestMicroservice) => void;
   /** Leaves what others registered through this app to expire when it stops: they renew it, and shall not notice a restart. */
@@ -39,7 +41,7 @@ export interface StartOptions {
 }
 
 export interface RunningApp extends AsyncDisposable {
-  readonly app: INestMicroservice;
+  readonly app: INestApplicationContext;
   readonly platform: Platform;
   /** `host:port`. */
   readonly address: string;
@@ -83,20 +85,24 @@ export async function startApp(options: AppOptions, start: StartOptions = {}): P
   }
 }
 
-async function host(platform: Platform, options: AppOptions): Promise<{ app: INestMicroservice; hosted: Hosted }> {
-  // Nest is loaded here, so that those who import this lib for something else do not load it.
-  const { hostNest } = await import('./nest-app.js');
+async function host(platform: Platform, options: AppOptions): Promise<{ app: INestApplicationContext; hosted: Hosted }> {
   const { environment, logger, metrics } = platform;
-  const { name, metadata } = options;
+  const { name, metadata, module, listener } = options;
   const version = options.version ?? environment.version ?? 'latest';
-  const { host, port } = environment.address ?? onLoopback(options.port);
+  const address = environment.address ?? onLoopback(options.port);
+  // Nest is loaded here, so that those who import this lib for something else do not load it.
+  if (listener) {
+    const { hostContext } = await import('./context-app.js');
+    return hostContext(platform, { name, version, metadata, module, listener: (find) => listener(find, address) });
+  }
+  const { hostNest } = await import('./nest-app.js');
   return hostNest(platform, {
     name,
     version,
     metadata,
-    module: options.module,
+    module,
     services: options.services ?? [],
-    server: { name, version, host, port, logger, metrics },
+    server: { name, version, ...address, logger, metrics },
     extras: options.server,
     configure: options.configure,
   });
