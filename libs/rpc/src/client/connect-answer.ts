@@ -106,7 +106,8 @@ async function failed(answer: Answer, limit: number): Promise<never> {
   throw answer.error ?? (await errorOf(answer, limit));
 }
 
-async function errorOf(answer: Answer, limit: number): Promise<MicroError> {
+/** The error that a failed Connect answer is. */
+export async function errorOf(answer: Answer, limit: number): Promise<MicroError> {
   const id = headerOf(answer.headers, errorIdHeader);
   const { headers, trailers } = metadataOf(answer);
   for (const [name, value] of trailers) headers.append(name, value);

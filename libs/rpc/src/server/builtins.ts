@@ -6,10 +6,10 @@ import { reflectionHandlers, reflectionService, reflectionVersions } from './ref
 /** Health and reflection, which every server has. Made when somebody first asks for one. */
 export class BuiltinServices {
   readonly #serving: Serving;
-  readonly #services: () => ReadonlyMap<string, ServiceDefinition>;
+  readonly #services: () => readonly ServiceDefinition[];
   #methods: ReadonlyMap<string, BoundMethod> | undefined;
 
-  constructor(serving: Serving, services: () => ReadonlyMap<string, ServiceDefinition>) {
+  constructor(serving: Serving, services: () => readonly ServiceDefinition[]) {
     this.#serving = serving;
     this.#services = services;
   }
@@ -21,9 +21,9 @@ export class BuiltinServices {
   #make(): ReadonlyMap<string, BoundMethod> {
     const health = healthService();
     const builtin: ServiceDefinition[] = [health, ...reflectionVersions.map(reflectionService)];
-    const described = () => [...this.#services().values(), ...builtin];
+    const described = () => [...this.#services(), ...builtin];
     const handlersOf = (service: ServiceDefinition) =>
-      service === health ? healthHandlers(this.#serving, (name) => this.#services().has(name)) : reflectionHandlers(described);
+      service === health ? healthHandlers(this.#serving, (asked) => this.#services().some(({ name }) => name === asked)) : reflectionHandlers(described);
     return new Map(
       builtin.flatMap((service) => {
         const handlers = handlersOf(service) as Readonly<Record<string, AnyHandler>>;

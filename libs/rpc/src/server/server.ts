@@ -30,6 +30,8 @@ export interface RpcServerOptions {
   readonly intercept?: Interceptor;
   /** Plain HTTP/1.1 beside the methods; true if it took the request. */
   readonly http?: HttpRoute;
+  /** Services of others that reflection and health tell of, too: those that a proxy stands before. Asked at each question. */
+  readonly described?: () => readonly ServiceDefinition[];
   /** HTTP/1.1 upgrades (WebSocket); without it they are refused. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** HTTP/2 streams for paths that are no method's; true if it took the stream. */
@@ -74,7 +76,7 @@ export class RpcServer {
     const limits = { ...defaultLimits, ...options.limits };
     const logger = options.logger ?? silentLogger;
     this.#runtime = new CallRuntime({ name: options.name, limits, logger, metrics: options.metrics, intercept: options.intercept });
-    this.#builtins = new BuiltinServices(this.#serving, () => this.#services);
+    this.#builtins = new BuiltinServices(this.#serving, () => [...this.#services.values(), ...(options.described?.() ?? [])]);
     const routes = [probes({ ready: () => this.#serving.serving, metrics: options.metrics }), ...(options.http ? [options.http] : [])];
     const connect = new ConnectLane({ runtime: this.#runtime, find: (path) => this.#find(path), routes });
     this.#port = new OnePort({

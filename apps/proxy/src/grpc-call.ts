@@ -1,0 +1,136 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { MicroError } from '@micro/errors';
+import { encodeStatus, parseTimeout } from '@micro/rpc';
+import { encodeFrame, encodeStatusMessage, type Frame, FrameReader } from './grpc-frames.js';
+
+/** One call of a gRPC client: its messages and answer as bytes. Nothing is decoded. */
+export class GrpcCall {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly #stream: ServerHttp2Stream;
+  readonly #limit: number;
+  #answered = false;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, limit: number) {
+    this.#stream = stream;
+    this.#limit = limit;
+    this.headers = headers;
+    this.path = headers[':path'] ?? '';
+  }
+
+  /** What the client allows for the call; undefined without a limit. MicroError `invalid_argument` if it is malformed. */
+  timeoutMs(): number | undefined {
+    const header = this.headers['grpc-timeout'];
+    if (header === undefined) return undefined;
+    const timeout = parseTimeout(String(header));
+    if (timeout === undefined) throw new MicroError('invalid_argument', 'malformed grpc-timeout: up to eight digits and one of H M S m u n', { id: 'proxy' });
+    return timeout;
+  }
+
+  /** Runs once when the client goes away or cancels before the answer is complete. */
+  onCancel(listener: () => void): void {
+    this.#stream.once('close', () => {
+      if (!this.#stream.writableFinished) listener();
+    });
+  }
+
+  /** The only message of a unary call, once the client has sent all. */
+  readUnary(done: (frame: Frame) => void, failed: (error: MicroError) => void): void {
+    const reader = new FrameReader(this.#limit);
+    let frame: Frame | undefined;
+    const stop = (error: unknown) => {
+      this.#stream.removeAllListeners('data').removeAllListeners('end');
+      failed(MicroError.from(error, 'proxy'));
+    };
+    this.#stream.on('data', (chunk: Buffer) => {
+      try {
+        for (const next of reader.push(chunk)) {
+          if (frame) throw new MicroError('unimplemented', 'a unary call has one request message; more were sent', { id: 'proxy' });
+          frame = next;
+        }
+      } catch (error) {
+        stop(error);
+      }
+    });
+    this.#stream.on('end', () => {
+      if (!frame || reader.incomplete) stop(new MicroError('unimplemented', 'a unary call has one request message; it ended without one', { id: 'proxy' }));
+      else done(frame);
+    });
+  }
+
+  /** Each message as it comes; reading slowly slows the client down. */
+  async *messages(): AsyncGenerator<Frame> {
+    const reader = new FrameReader(this.#limit);
+    for await (const chunk of this.#stream) yield* reader.push(chunk as Buffer);
+    if (reader.incomplete) throw new MicroError('invalid_argument', 'the request ended in the middle of a message', { id: 'proxy' });
+  }
+
+  /** The whole answer of a unary call at once. */
+  answer(headers: OutgoingHttpHeaders, frame: { compressed: boolean; message: Uint8Array }, trailers: OutgoingHttpHeaders): void {
+    if (!this.#begin(headers)) return;
+    this.#trailWith(trailers);
+    this.#stream.end(encodeFrame(frame));
+  }
+
+  sendHeaders(headers: OutgoingHttpHeaders): void {
+    this.#begin(headers);
+  }
+
+  /** Resolves when the client can take more. */
+  sendMessage(frame: { compressed: boolean; message: Uint8Array }): Promise<void> | undefined {
+    if (this.#stream.destroyed || this.#stream.write(encodeFrame(frame))) return undefined;
+    return new Promise((resolve) => {
+      const go = () => {
+        this.#stream.off('drain', go).off('close', go);
+        resolve();
+      };
+      this.#stream.on('drain', go).on('close', go);
+    });
+  }
+
+  /** Ends a streamed answer that succeeded. */
+  finish(trailers: OutgoingHttpHeaders): void {
+    if (this.#stream.destroyed) return;
+    this.#begin({});
+    this.#trailWith(trailers);
+    this.#stream.end();
+  }
+
+  /** Ends the call with a status; headers and messages that were sent stay. */
+  fail(error: MicroError, headers: OutgoingHttpHeaders = {}, trailers: OutgoingHttpHeaders = {}): void {
+    if (this.#stream.destroyed) return;
+    const status = { ...trailers, ...statusOf(error) };
+    if (this.#answered) {
+      this.#trailWith(status);
+      this.#stream.end();
+      return;
+    }
+    this.#answered = true;
+    this.#stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...headers, ...status }, { endStream: true });
+    // What the client still sends is of no use to anybody: say so (RFC 9113, section 8.1) instead of reading it.
+    if (!this.#stream.readableEnded) this.#stream.resume();
+  }
+
+  #begin(headers: OutgoingHttpHeaders): boolean {
+    if (this.#stream.destroyed) return false;
+    if (this.#answered) return true;
+    this.#answered = true;
+    this.#stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...headers }, { waitForTrailers: true });
+    return true;
+  }
+
+  #trailWith(trailers: OutgoingHttpHeaders): void {
+    this.#stream.once('wantTrailers', () => {
+      this.#stream.sendTrailers('grpc-status' in trailers ? trailers : { 'grpc-status': '0', ...trailers });
+    });
+  }
+}
+
+function statusOf(error: MicroError): OutgoingHttpHeaders {
+  return {
+    'grpc-status': String(error.grpcStatus),
+    'grpc-message': encodeStatusMessage(error.detail),
+    'micro-error-id': error.id.replace(/[^\x20-\x7e]/g, '?'),
+    ...(error.details.length > 0 ? { 'grpc-status-details-bin': encodeStatus(error).toString('base64').replace(/=+$/, '') } : {}),
+  };
+}

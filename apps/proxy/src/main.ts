@@ -1,0 +1,4 @@
+import { runApp } from '@micro/platform';
+import { proxyApp } from './proxy.app.js';
+
+void runApp(proxyApp);

@@ -1,0 +1,54 @@
+import { MicroError } from '@micro/errors';
+import type { MethodKind } from '@micro/proto';
+import { defaultNamespace, RegistryCache } from '@micro/registry';
+import { Injectable } from '@nestjs/common';
+
+/** Where a call goes. */
+export interface Route {
+  readonly namespace: string;
+  readonly service: string;
+  readonly path: string;
+  readonly kind: MethodKind;
+  readonly idempotent: boolean;
+}
+
+/** From the path of a method to the service that has it: by what services registered, never by guessing from names. */
+@Injectable()
+export class Routes {
+  readonly #cache: RegistryCache;
+
+  constructor(cache: RegistryCache) {
+    this.#cache = cache;
+  }
+
+  /**
+   * The route of a method path, at once when the namespace's registry is in memory. MicroError `not_found` if no service has the
+   * method's service, `unimplemented` if one has it but not the method.
+   */
+  find(namespace: string | undefined, path: string): Route | Promise<Route> {
+    const space = namespace || defaultNamespace;
+    return this.#lookUp(space, path) ?? this.#cache.ready(space).then(() => this.#lookUp(space, path) ?? this.#refuse(space, path));
+  }
+
+  #lookUp(namespace: string, path: string): Route | undefined {
+    const found = this.#cache.endpoint(namespace, path);
+    if (!found) return undefined;
+    const { service, endpoint } = found;
+    return { namespace, service: service.name, path, kind: endpoint.kind, idempotent: endpoint.idempotency !== 'unknown' };
+  }
+
+  #refuse(namespace: string, path: string): never {
+    const prefix = path.slice(0, path.lastIndexOf('/') + 1);
+    const owner = this.#cache.services(namespace).find(({ endpoints }) => endpoints.some((endpoint) => endpoint.path.startsWith(prefix)));
+    if (owner) {
+      const methods = owner.endpoints.map((endpoint) => endpoint.path).filter((one) => one.startsWith(prefix));
+      throw new MicroError('unimplemented', `${shown(path)} is no method of ${owner.name}, which has ${methods.join(', ')}`, { id: 'proxy' });
+    }
+    throw new MicroError('not_found', `no service in namespace "${shown(namespace)}" has ${shown(path)}: is it running? micro services lists them`, { id: 'proxy' });
+  }
+}
+
+/** What a caller sent, short enough to be repeated to it. */
+function shown(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
