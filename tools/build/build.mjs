@@ -1,5 +1,8 @@
-/** `nx build <project>`: an app becomes dist/main.cjs (launcher) and dist/app.cjs (bundle), a library dist/index.js. */
-import { copyFile, readFile, rm } from 'node:fs/promises';
+/**
+ * `nx build <project>`: an app becomes dist/main.cjs (launcher) and dist/app.cjs (bundle), a library dist/index.js. An app that carries others
+ * in its package (its implicitDependencies) gets their bundles under dist/platform/<app>/.
+ */
+import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -13,6 +16,15 @@ await rm(dist, { recursive: true, force: true });
 if (project.projectType === 'application' && existsSync(join(workspaceRoot, projectRoot, 'src/main.ts'))) {
   await build(appBundle(projectRoot, join(dist, 'app.cjs')));
   await copyFile(new URL('./launcher.cjs', import.meta.url), join(dist, 'main.cjs'));
+  for (const app of project.implicitDependencies ?? []) await carry(app);
 } else if (existsSync(join(workspaceRoot, projectRoot, 'src/index.ts'))) {
   await build(libraryBundle(projectRoot, [join(projectRoot, 'src/index.ts')], dist));
+}
+
+async function carry(app) {
+  const built = join(workspaceRoot, 'apps', app, 'dist');
+  if (!existsSync(join(built, 'main.cjs'))) throw new Error(`${app} is not built: build through nx, which does that first: npx nx build ${project.name}`);
+  const target = join(dist, 'platform', app);
+  await mkdir(target, { recursive: true });
+  for (const file of ['main.cjs', 'app.cjs', 'app.cjs.map']) await copyFile(join(built, file), join(target, file));
 }

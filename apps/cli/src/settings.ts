@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { readEnvironments } from './environment/environments.js';
 import { Failure } from './failure.js';
 import { type GlobalFlags, globalFlags } from './global-flags.js';
-import { serverAddresses } from './server/server-file.js';
+import { localAddress } from './server/server-file.js';
 import { didYouMean } from './suggest.js';
 
 export const outputFormats = ['table', 'json', 'raw', 'yaml'] as const;
@@ -59,7 +59,7 @@ function proxyOf(flags: GlobalFlags, variables: Variables, home: string): Pick<S
   const name = flags.env ?? (variables.MICRO_ENV || environments.current);
   const address = environments.addressOf(name);
   // A server that was told to listen elsewhere is still the local one of this data directory.
-  const local = name === 'local' ? serverAddresses(home)?.proxy : undefined;
+  const local = name === 'local' ? localAddress(home, 'proxy') : undefined;
   return { proxyAddress: local ?? address, origin: `environment ${name}` };
 }
 

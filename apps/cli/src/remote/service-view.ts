@@ -66,8 +66,8 @@ export async function schemaOf(service: ServiceView): Promise<Schema | undefined
   if (service.schema === '') return undefined;
   const known = schemas.get(service);
   if (known) return known;
-  const { schemaFromDescriptorSet } = await import('@micro/proto');
-  const schema = schemaFromDescriptorSet(Buffer.from(service.schema, 'base64'));
+  const { readSchema } = await import('./schema.js');
+  const schema = readSchema(service.schema);
   schemas.set(service, schema);
   return schema;
 }

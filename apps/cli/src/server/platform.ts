@@ -8,7 +8,7 @@ export interface PlatformProcess {
   readonly variable: string;
   /** What it does, for the table of addresses. */
   readonly purpose: string;
-  /** Stopped before these, and healthy only after them. */
+  /** Stopped before these. All are started at once: each waits by itself for what it needs. */
   readonly dependsOn: readonly string[];
 }
 
@@ -16,8 +16,8 @@ export interface PlatformProcess {
 export const platform: readonly PlatformProcess[] = [
   { name: 'registry', port: 8000, variable: 'MICRO_REGISTRY_ADDRESS', purpose: 'who runs where', dependsOn: [] },
   { name: 'runtime', port: 8088, variable: 'MICRO_RUNTIME_ADDRESS', purpose: 'runs services', dependsOn: ['registry'] },
-  { name: 'proxy', port: 8081, variable: 'MICRO_PROXY_ADDRESS', purpose: 'gRPC and Connect, what micro talks to', dependsOn: ['registry'] },
-  { name: 'api', port: 8080, variable: 'MICRO_API_ADDRESS', purpose: 'HTTP and JSON', dependsOn: ['registry'] },
+  { name: 'proxy', port: 8081, variable: 'MICRO_PROXY_ADDRESS', purpose: 'gRPC and Connect; what micro talks to', dependsOn: ['registry', 'runtime'] },
+  { name: 'api', port: 8080, variable: 'MICRO_API_ADDRESS', purpose: 'HTTP and JSON', dependsOn: ['registry', 'runtime'] },
 ];
 
 /** `MICRO_API_ADDRESS` is also `--api-address`. */
