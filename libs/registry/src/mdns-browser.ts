@@ -1,0 +1,243 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Catalog, PlacementKey } from './catalog.js';
+import { type Content, decodeContent } from './content.js';
+import { Blobs } from './mdns-blobs.js';
+import {
+  type DnsRecord,
+  goodbyeBy,
+  isReference,
+  labelIn,
+  labelOf,
+  lengthOf,
+  type NodeText,
+  parseBlobName,
+  parseMetadata,
+  parseText,
+  serviceType,
+  type Texts,
+} from './mdns-records.js';
+import { MulticastSocket, type Received } from './mdns-socket.js';
+
+interface Found extends NodeText {
+  readonly label: string;
+  /** As it was received, to see at a glance that a renewal changes nothing. */
+  readonly strings: Texts;
+  expires: number;
+}
+
+export interface BrowserOptions {
+  readonly interface: string;
+  readonly port: number;
+  readonly catalog: Catalog;
+  /** Whether this process speaks for a node; then it knows better than the network. */
+  readonly isOwn: (label: string) => boolean;
+  /** Somebody else said goodbye for a node that this process speaks for. */
+  readonly dismissed: (label: string) => void;
+  /** Marks the goodbyes of this process. */
+  readonly by: string;
+  readonly failed: (error: Error) => void;
+}
+
+/** Milliseconds of the first look around: at least, without news, and at most. */
+const firstLook = { least: 120, quiet: 100, most: 1_000 } as const;
+const tick = 10;
+/** First wait before asking again, doubled each time (RFC 6762, section 5.2). */
+const askAgain = { first: 1_000, most: 3_600_000 } as const;
+/** Bytes of known answers that go with a question. Who knows more than fits does not ask again: renewals tell. */
+const mostKnown = 8_000;
+/** Nodes that one machine may be made to remember. */
+const mostNodes = 100_000;
+
+/**
+ * Finds the nodes that others announce. Does nothing before somebody is interested in a namespace: a service that calls nobody pays for
+ * nothing. Then it asks around, listens from there on, and puts what it finds into the catalog as soon as it knows all about it.
+ */
+export class Browser {
+  readonly #options: BrowserOptions;
+  readonly #found = new Map<string, Found>();
+  readonly #blobs: Blobs;
+  readonly #contents = new Map<string, Content>();
+  /** Namespaces that somebody reads, with when they are known. */
+  readonly #namespaces = new Map<string, Promise<void>>();
+  #socket: Promise<MulticastSocket> | undefined;
+  #startedAt = Infinity;
+  #newsAt = 0;
+  #askTimer: NodeJS.Timeout | undefined;
+  #sweepAt = 0;
+  #closed = false;
+
+  constructor(options: BrowserOptions) {
+    this.#options = options;
+    this.#blobs = new Blobs(
+      (questions) => void this.#socket?.then((socket) => socket.query(questions)),
+      (labels) => this.#arrived(labels),
+    );
+  }
+
+  /** Resolves when a look around has shown who is there in this namespace; at once if it was read before. */
+  known(namespace: string): Promise<void> {
+    let known = this.#namespaces.get(namespace);
+    if (!known) this.#namespaces.set(namespace, (known = this.#lookAround(namespace)));
+    return known;
+  }
+
+  /** Resolves when there is something to see, or when even a slow answer would have come. */
+  async appears(seen: () => boolean): Promise<void> {
+    while (!seen() && !this.#closed && performance.now() - this.#startedAt < firstLook.most) await sleep(tick);
+  }
+
+  receive({ type, records }: Received): void {
+    if (type !== 'response' || !this.#socket || this.#closed) return;
+    for (const record of records) {
+      const label = record.type === 'TXT' ? labelIn(record.name) : undefined;
+      if (label !== undefined) this.#receiveNode(label, record.data as Texts, record.ttl);
+    }
+    for (const record of records) {
+      const chunk = record.type === 'TXT' ? parseBlobName(record.name) : undefined;
+      if (chunk) this.#blobs.receive(chunk.hash, chunk.chunk, record.data as Texts);
+    }
+    this.#options.catalog.flush();
+    this.#sweep();
+  }
+
+  /** This process speaks for the node from now on, or it is gone. */
+  forget(key: PlacementKey): void {
+    const label = labelOf(key);
+    const found = this.#found.get(label);
+    if (!found) return;
+    this.#found.delete(label);
+    for (const reference of referencesOf(found)) this.#blobs.forget(reference, label);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#askTimer);
+    this.#blobs.close();
+    await this.#socket?.then((socket) => socket.close());
+  }
+
+  async #lookAround(namespace: string): Promise<void> {
+    if (!this.#socket) {
+      const { interface: address, port, failed } = this.#options;
+      this.#socket = MulticastSocket.ask({ interface: address, port, failed, receive: (packet) => this.receive(packet) });
+      await this.#socket;
+      this.#startedAt = performance.now();
+      this.#ask(askAgain.first);
+    }
+    await this.#socket;
+    for (const found of this.#found.values()) if (found.key.namespace === namespace) this.#place(found);
+    this.#options.catalog.flush();
+    const age = () => performance.now() - this.#startedAt;
+    const quiet = () => age() > firstLook.least && performance.now() - this.#newsAt > firstLook.quiet;
+    while (!this.#closed && !quiet() && age() < firstLook.most) await sleep(tick);
+    const end = performance.now() + firstLook.most;
+    while (!this.#closed && this.#isIncomplete(namespace) && performance.now() < end) await sleep(tick);
+  }
+
+  /** Asks who is there, with those that it knows already, and again after a while. */
+  #ask(next: number): void {
+    const known: DnsRecord[] = [];
+    let length = 0;
+    for (const { label, expires } of this.#found.values()) {
+      const ttl = Math.floor((expires - performance.now()) / 1_000);
+      const answer: DnsRecord = { name: serviceType, type: 'PTR', ttl, flush: false, data: `${label}.${serviceType}` };
+      length += lengthOf(answer);
+      if (ttl > 0) known.push(answer);
+    }
+    if (length <= mostKnown) {
+      void this.#socket?.then((socket) => socket.query([{ name: serviceType, type: 'PTR' }], known));
+    }
+    this.#askTimer = setTimeout(() => this.#ask(Math.min(next * 2, askAgain.most)), next);
+    this.#askTimer.unref();
+  }
+
+  #receiveNode(label: string, strings: Texts, ttl: number): void {
+    const before = this.#found.get(label);
+    if (ttl === 0) return this.#receiveGoodbye(label, goodbyeBy(strings));
+    if (this.#options.isOwn(label)) return;
+    if (before && sameStrings(before.strings, strings)) {
+      before.expires = performance.now() + before.ttl;
+      if (!this.#options.catalog.renew(before.key, before.ttl)) this.#place(before);
+      return;
+    }
+    const text = parseText(label, strings);
+    if (!text || (!before && this.#found.size >= mostNodes)) return;
+    if (before) for (const reference of referencesOf(before)) this.#blobs.forget(reference, label);
+    // Copies: a few bytes must not keep the whole packet alive.
+    const found = { ...text, label, strings: strings.map((string) => Buffer.from(string)), expires: performance.now() + text.ttl };
+    this.#found.set(label, found);
+    this.#newsAt = performance.now();
+    this.#place(found);
+  }
+
+  #receiveGoodbye(label: string, by: string | undefined): void {
+    if (by === this.#options.by) return;
+    if (this.#options.isOwn(label)) return this.#options.dismissed(label);
+    const found = this.#found.get(label);
+    if (!found) return;
+    this.#options.catalog.remove(found.key);
+    this.forget(found.key);
+  }
+
+  #arrived(labels: Iterable<string>): void {
+    for (const label of labels) {
+      const found = this.#found.get(label);
+      if (found) this.#place(found);
+    }
+  }
+
+  /** Puts a node into the catalog if somebody reads its namespace and all of it is known; fetches what is not. */
+  #place(found: Found): void {
+    const { key, address, since, service, label } = found;
+    const ttl = found.expires - performance.now();
+    if (ttl <= 0 || !this.#namespaces.has(key.namespace)) return;
+    const content = this.#content(found);
+    const metadata = this.#metadata(found);
+    if (!content || !metadata || this.#options.isOwn(label)) return;
+    const { namespace, name, version, id } = key;
+    this.#options.catalog.put({ namespace, name, version, node: { id, address, metadata }, content, hash: service.hash, since, ttl });
+  }
+
+  #content({ service, label }: Found): Content | undefined {
+    const known = this.#contents.get(service.hash);
+    if (known) return known;
+    const bytes = this.#blobs.get(service, label);
+    const content = bytes && decodeContent(bytes);
+    if (content) this.#contents.set(service.hash, content);
+    return content;
+  }
+
+  #metadata({ metadata, label }: Found): Readonly<Record<string, string>> | undefined {
+    if (!isReference(metadata)) return metadata;
+    const bytes = this.#blobs.get(metadata, label);
+    return bytes && parseMetadata(bytes);
+  }
+
+  #isIncomplete(namespace: string): boolean {
+    const now = performance.now();
+    for (const { key, service, expires } of this.#found.values()) {
+      if (key.namespace === namespace && expires > now && !this.#options.catalog.since(key, service.hash)) return true;
+    }
+    return false;
+  }
+
+  /** Now and then drops what has expired without ever having been in the catalog, and contents that nobody has any more. */
+  #sweep(): void {
+    const now = performance.now();
+    if (now < this.#sweepAt) return;
+    this.#sweepAt = now + 30_000;
+    for (const { key, expires } of [...this.#found.values()]) if (expires <= now) this.forget(key);
+    if (this.#contents.size + this.#blobs.size < 2 * this.#found.size + 100) return;
+    const hashes = new Set([...this.#found.values()].flatMap(referencesOf).map(({ hash }) => hash));
+    for (const hash of [...this.#contents.keys()]) if (!hashes.has(hash)) this.#contents.delete(hash);
+    this.#blobs.keepOnly(hashes);
+  }
+}
+
+function referencesOf({ service, metadata }: NodeText) {
+  return isReference(metadata) ? [service, metadata] : [service];
+}
+
+function sameStrings(one: Texts, other: Texts): boolean {
+  return one.length === other.length && one.every((string, index) => string.equals(other[index] as Buffer));
+}

@@ -1,0 +1,228 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import mdns from 'multicast-dns';
+import { type DnsRecord, largestPacket, lengthOf, type Question, serviceTypes } from './mdns-records.js';
+
+export interface Sender {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What came in: a query with the answers that its sender knows already, or a response with all its records. */
+export interface Received {
+  readonly type: 'query' | 'response';
+  readonly id: number;
+  readonly questions: readonly Question[];
+  /** Not to be trusted in anything but being of the type that it says. */
+  readonly records: readonly DnsRecord[];
+  readonly from: Sender;
+}
+
+export interface SocketOptions {
+  /** IPv4 address of the interface. */
+  readonly interface: string;
+  readonly port: number;
+  /** Never throws. */
+  readonly receive: (packet: Received) => void;
+  /** Told of the first packet that cannot be sent. */
+  readonly failed: (error: Error) => void;
+}
+
+interface Outgoing {
+  readonly type: 'query' | 'response';
+  readonly id?: number;
+  readonly questions?: readonly Question[];
+  readonly answers?: readonly DnsRecord[];
+  readonly additionals?: readonly DnsRecord[];
+}
+
+/** Records that are sent together, with the question that they answer. */
+export interface Unit {
+  readonly question?: Question;
+  readonly answers: readonly DnsRecord[];
+  readonly additionals?: readonly DnsRecord[];
+}
+
+const group = '224.0.0.251';
+const headerBytes = 12;
+/** Packets sent without a pause: more would overrun a receiver's buffer. */
+const burst = 8;
+const pause = 4;
+const receiveBuffer = 1024 * 1024;
+
+/**
+ * A UDP socket that speaks multicast DNS on one interface. Of what arrives it drops, before anything is parsed, what came from elsewhere
+ * than the machine when the interface is loopback (the kernel hands packets of any interface to a port that others use too), and what
+ * does not mention Micro: on a busy network that is nearly everything.
+ */
+export class MulticastSocket {
+  readonly #options: SocketOptions;
+  readonly #mdns: mdns.MulticastDNS;
+  readonly #outbox: { readonly packet: Outgoing; readonly to: Sender; sent(): void }[] = [];
+  #draining = false;
+  #failed = false;
+  #closed = false;
+
+  private constructor(dns: mdns.MulticastDNS, options: SocketOptions) {
+    this.#mdns = dns;
+    this.#options = options;
+    const receive = (type: Received['type']) => (packet: mdns.FullPacket, from: RemoteInfo) => {
+      const records = (type === 'query' ? packet.answers : [...packet.answers, ...packet.additionals]) as unknown as DnsRecord[];
+      options.receive({ type, id: packet.id ?? 0, questions: packet.questions.map(lowerCase), records: records.map(lowerCase), from });
+    };
+    dns.on('query', receive('query'));
+    dns.on('response', receive('response'));
+    // Packets that cannot be parsed, from whomever; and sends that fail, which the sender is told of.
+    dns.on('warning', () => undefined);
+    dns.on('error', () => undefined);
+  }
+
+  /** Listens to everything that is multicast. Throws where the port or the group cannot be had. */
+  static async listen(options: SocketOptions): Promise<MulticastSocket> {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    dropForeign(socket, options.interface);
+    const dns = mdns({ socket, port: options.port, interface: options.interface, bind: '0.0.0.0', loopback: true });
+    const opened = new MulticastSocket(dns, options);
+    await ready(dns);
+    enlarge(socket);
+    return opened;
+  }
+
+  /** Asks from a port of its own: answers come to it alone, and disturb nobody else (RFC 6762, section 6.7). */
+  static async ask(options: SocketOptions): Promise<MulticastSocket> {
+    const socket = createSocket({ type: 'udp4' });
+    dropForeign(socket, options.interface);
+    socket.bind(0, options.interface);
+    await once(socket, 'listening');
+    socket.setMulticastInterface(options.interface);
+    socket.setMulticastTTL(255);
+    socket.setMulticastLoopback(true);
+    enlarge(socket);
+    const dns = mdns({ socket, port: 0, multicast: false });
+    await ready(dns);
+    return new MulticastSocket(dns, options);
+  }
+
+  /** To everyone. Resolves when the kernel has taken it. */
+  async announce(units: readonly Unit[]): Promise<void> {
+    await this.#send(pack(units).map(({ answers, additionals }) => ({ type: 'response', answers, additionals })));
+  }
+
+  /** To the one who asked from a port other than that of mDNS: with its id, its questions, and without what only caches understand. */
+  async reply(units: readonly Unit[], { id, from }: Pick<Received, 'id' | 'from'>): Promise<void> {
+    const plain = (record: DnsRecord): DnsRecord => ({ ...record, flush: false, ttl: Math.min(record.ttl, 10) });
+    const packets = pack(units).map(({ questions, answers, additionals }): Outgoing => {
+      return { type: 'response', id, questions, answers: answers.map(plain), additionals: additionals.map(plain) };
+    });
+    await this.#send(packets, from);
+  }
+
+  async query(questions: readonly Question[], known: readonly DnsRecord[] = []): Promise<void> {
+    await this.#send([{ type: 'query', questions, answers: known }]);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { sent } of this.#outbox.splice(0)) sent();
+    await new Promise<void>((resolve) => this.#mdns.destroy(resolve));
+  }
+
+  async #send(packets: readonly Outgoing[], to: Sender = { address: group, port: this.#options.port }): Promise<void> {
+    if (this.#closed) return;
+    const sent = packets.map((packet) => new Promise<void>((resolve) => this.#outbox.push({ packet, to, sent: resolve })));
+    if (!this.#draining) this.#drain();
+    await Promise.all(sent);
+  }
+
+  #drain(): void {
+    for (const { packet, to, sent } of this.#outbox.splice(0, burst)) {
+      this.#transmit(packet, to, (error) => {
+        if (error && !this.#closed && !this.#failed) {
+          this.#failed = true;
+          this.#options.failed(error);
+        }
+        sent();
+      });
+    }
+    this.#draining = this.#outbox.length > 0;
+    if (this.#draining) setTimeout(() => this.#drain(), pause);
+  }
+
+  #transmit({ type, ...packet }: Outgoing, to: Sender, sent: (error?: Error | null) => void): void {
+    try {
+      if (type === 'query') this.#mdns.query(packet as mdns.QueryOutgoingPacket, to, sent);
+      else this.#mdns.respond(packet as mdns.ResponseOutgoingPacket, to, sent);
+    } catch (error) {
+      sent(error as Error);
+    }
+  }
+}
+
+interface Packed {
+  readonly questions: Question[];
+  readonly answers: DnsRecord[];
+  readonly additionals: DnsRecord[];
+}
+
+/** As few packets as the units fit in, in order; what two units of a packet have in common is in it once. */
+export function pack(units: readonly Unit[]): readonly Packed[] {
+  const packets: Packed[] = [];
+  let contents = new Set<unknown>();
+  let length = Infinity;
+  for (const { question, answers, additionals = [] } of units) {
+    const parts = [...(question ? [question] : []), ...answers, ...additionals];
+    const fresh = parts.filter((part) => !contents.has(identityOf(part))).reduce((sum, part) => sum + lengthOf(part), 0);
+    if (length + fresh > largestPacket) {
+      packets.push({ questions: [], answers: [], additionals: [] });
+      contents = new Set();
+      length = headerBytes;
+    }
+    const packet = packets.at(-1) as Packed;
+    const add = <Part extends DnsRecord | Question>(list: Part[], part: Part) => {
+      if (contents.has(identityOf(part))) return;
+      contents.add(identityOf(part));
+      length += lengthOf(part);
+      list.push(part);
+    };
+    if (question) add(packet.questions, question);
+    for (const record of answers) add(packet.answers, record);
+    for (const record of additionals) add(packet.additionals, record);
+  }
+  return packets;
+}
+
+/** Nodes of one host have records of their own for it that say the same. */
+function identityOf(part: DnsRecord | Question): unknown {
+  return 'data' in part && (part.type === 'A' || part.type === 'AAAA') ? `${part.type} ${part.name}` : part;
+}
+
+/** Names are compared without regard to case (RFC 6762, section 16); ours have none. */
+function lowerCase<Named extends { readonly name: string }>(named: Named): Named {
+  return { ...named, name: named.name.toLowerCase() };
+}
+
+async function ready(dns: mdns.MulticastDNS): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    dns.once('ready', resolve);
+    dns.once('error', reject);
+  });
+}
+
+function dropForeign(socket: Socket, address: string): void {
+  const local = address.startsWith('127.');
+  const emit = socket.emit.bind(socket) as (...event: unknown[]) => boolean;
+  const isForeign = (message: Buffer, from: RemoteInfo) =>
+    (local && !from.address.startsWith('127.')) || !(message.includes('micro') || message.includes(serviceTypes.slice(0, 9)));
+  socket.emit = (...event: unknown[]) =>
+    event[0] === 'message' && isForeign(event[1] as Buffer, event[2] as RemoteInfo) ? false : emit(...event);
+}
+
+/** A process that starts late is told of everyone at once. */
+function enlarge(socket: Socket): void {
+  try {
+    socket.setRecvBufferSize(receiveBuffer);
+  } catch {
+    // Then the system's own size has to do.
+  }
+}

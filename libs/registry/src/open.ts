@@ -1,0 +1,26 @@
+import type { Client } from '@micro/rpc';
+import type { MdnsOptions } from './mdns.js';
+import { MemoryRegistry } from './memory.js';
+import type { Registry } from './registry.js';
+
+/** Which adapter, with all that it needs. */
+export type RegistryConfig =
+  | { readonly adapter: 'memory' }
+  | ({ readonly adapter: 'mdns' } & MdnsOptions)
+  | { readonly adapter: 'remote'; readonly client: Client };
+
+/** Opens the registry that the configuration names; an adapter's client is loaded only when chosen. */
+export async function openRegistry(config: RegistryConfig): Promise<Registry> {
+  switch (config.adapter) {
+    case 'memory':
+      return new MemoryRegistry();
+    case 'mdns': {
+      const { openMdns } = await import('./mdns.js');
+      return openMdns(config);
+    }
+    case 'remote': {
+      const { RemoteRegistry } = await import('./remote.js');
+      return new RemoteRegistry(config.client);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** For specs: a registration that lives in a process of its own, which can be killed. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { OutsideConfig, Registrations } from './outside-process.main.js';
+
+export interface OutsideProcess {
+  readonly pid: number;
+  /** kill -9; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Ends in good order. */
+  stop(): Promise<void>;
+}
+
+/** Starts a process that registers; resolves once it has. */
+export async function outsideProcess(config: OutsideConfig, registrations: Registrations): Promise<OutsideProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'micro-registry-'));
+  const outfile = join(folder, 'main.mjs');
+  await build({
+    entryPoints: [fileURLToPath(new URL('outside-process.main.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    tsconfig: fileURLToPath(new URL('../../../tsconfig.base.json', import.meta.url)),
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    logLevel: 'warning',
+  });
+  const child = spawn(process.execPath, ['--no-warnings', outfile], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const gone = once(child, 'exit').finally(() => rm(folder, { recursive: true, force: true }));
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null) child.kill(signal);
+    await gone;
+  };
+  child.stdin.end(JSON.stringify([config, registrations], asText));
+  await Promise.race([registered(child), gone.then(() => Promise.reject(new Error('the process ended before it had registered')))]);
+  return { pid: child.pid as number, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+}
+
+async function registered(child: ChildProcess): Promise<void> {
+  for await (const line of child.stdout ?? []) if (String(line).includes('registered')) return;
+}
+
+function asText(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? { base64: Buffer.from(value).toString('base64') } : value;
+}
+
+/** A UDP port that nobody uses: a world of its own for mDNS. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
