@@ -1,9 +1,10 @@
 /**
- * Generates libs/proto/src/gen from proto/*.proto: `node tools/gen/gen.mjs` writes, `--check` only compares and exits 1 where a file is stale.
+ * Generates libs/proto/src/gen from proto/*.proto, and the TypeScript beside each example's .proto: `node tools/gen/gen.mjs` writes, `--check`
+ * only compares and exits 1 where a file is stale.
  */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -33,15 +34,27 @@ async function loadGenerate() {
 
 const check = process.argv.includes('--check');
 const generate = await loadGenerate();
-for (const path of (await readdir(join(root, 'proto'))).filter((name) => name.endsWith('.proto')).sort()) {
-  const target = join(root, 'libs/proto/src/gen', path.replace(/\.proto$/, '.ts'));
-  const text = generate({ path, text: await readFile(join(root, 'proto', path), 'utf8') }, { runtime: '../runtime.js' });
-  if (text === (await readFile(target, 'utf8').catch(() => ''))) continue;
+for (const path of await protosIn('proto')) {
+  await bring(join('libs/proto/src/gen', path.replace(/\.proto$/, '.ts')), join('proto', path), { runtime: '../runtime.js' });
+}
+for (const example of await readdir(join(root, 'examples'))) {
+  const folder = join('examples', example, 'proto');
+  for (const path of await protosIn(folder)) await bring(join(folder, path.replace(/\.proto$/, '.micro.ts')), join(folder, path), {});
+}
+
+async function protosIn(folder) {
+  const names = await readdir(join(root, folder)).catch(() => []);
+  return names.filter((name) => name.endsWith('.proto')).sort();
+}
+
+async function bring(target, source, options) {
+  const text = generate({ path: basename(source), text: await readFile(join(root, source), 'utf8') }, options);
+  if (text === (await readFile(join(root, target), 'utf8').catch(() => ''))) return;
   if (check) {
-    console.error(`${target} is not what proto/${path} says: run \`node tools/gen/gen.mjs\``);
+    console.error(`${target} is not what ${source} says: run \`node tools/gen/gen.mjs\``);
     process.exitCode = 1;
   } else {
-    await writeFile(target, text);
+    await writeFile(join(root, target), text);
     console.log(`wrote ${target}`);
   }
 }

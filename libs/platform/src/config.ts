@@ -35,7 +35,7 @@ export function configOf(environment: Environment): Config {
     runtime: (environment.runtime ?? row.runtime) === 'remote' ? { adapter: 'remote' } : { adapter: 'process', home: environment.home },
     // The memory adapter's watchers know before deregistering returns.
     stop: { delay: environment.stopDelay ?? (registry === 'memory' ? 0 : 400), grace: environment.stopGrace },
-    log: { level: environment.logLevel, format: environment.logFormat },
+    log: { level: environment.logLevel ?? (environment.profile === 'test' ? 'warn' : 'info'), format: environment.logFormat },
   };
 }
 

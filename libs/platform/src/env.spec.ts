@@ -5,7 +5,7 @@ import { parseAddress, readEnvironment } from './env.js';
 describe('readEnvironment', () => {
   it('has a default for everything', () => {
     const environment = readEnvironment({});
-    expect(environment).toMatchObject({ profile: 'local', namespace: 'micro', mdnsPort: 5353, logLevel: 'info', region: '' });
+    expect(environment).toMatchObject({ profile: 'local', namespace: 'micro', mdnsPort: 5353, stopGrace: 10_000, region: '' });
     expect(environment.address).toBeUndefined();
     expect(environment.home).toMatch(/\.micro$/);
   });

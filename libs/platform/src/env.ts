@@ -27,7 +27,8 @@ export abstract class Environment {
   /** Interface, by its IPv4 address, and UDP port that the mdns adapter uses. Default: loopback, 5353. */
   abstract readonly mdnsInterface: string;
   abstract readonly mdnsPort: number;
-  abstract readonly logLevel: LogLevel;
+  /** Default: `info`; `warn` in tests. */
+  abstract readonly logLevel: LogLevel | undefined;
   /** Default: `pretty` on a terminal, else `json`. */
   abstract readonly logFormat: 'pretty' | 'json';
   abstract readonly region: string;
@@ -80,7 +81,7 @@ const variables: Variables = {
   runtime: { name: 'MICRO_RUNTIME', ...oneOf(runtimeNames), fallback: absent },
   mdnsInterface: { name: 'MICRO_MDNS_INTERFACE', read: ipv4, legal: 'the IPv4 address of an interface', fallback: () => '127.0.0.1' },
   mdnsPort: { name: 'MICRO_MDNS_PORT', ...integer(1, 65_535), fallback: () => 5353 },
-  logLevel: { name: 'MICRO_LOG_LEVEL', ...oneOf(logLevels), fallback: () => 'info' },
+  logLevel: { name: 'MICRO_LOG_LEVEL', ...oneOf(logLevels), fallback: absent },
   logFormat: { name: 'MICRO_LOG_FORMAT', ...oneOf(['pretty', 'json'] as const), fallback: () => (process.stderr.isTTY ? 'pretty' : 'json') },
   region: { name: 'MICRO_REGION', ...word, fallback: () => '' },
   zone: { name: 'MICRO_ZONE', ...word, fallback: () => '' },

@@ -2,7 +2,7 @@ import type { INestApplicationContext, INestMicroservice, Type } from '@nestjs/c
 import type { ServiceDefinition } from '@micro/proto';
 import type { Registry } from '@micro/registry';
 import { createLogger, type Logger } from '@micro/telemetry';
-import { onLoopback } from './config.js';
+import { configOf, onLoopback } from './config.js';
 import { type Address, type Environment, readEnvironment } from './env.js';
 import type { Hosted, Listener } from './hosted.js';
 import type { Find, ServerExtras } from './nest-app.js';
@@ -54,7 +54,7 @@ export async function runApp(options: AppOptions): Promise<void> {
   let logger = createLogger({ name: options.name, format: process.stderr.isTTY ? 'pretty' : 'json' });
   try {
     const environment = readEnvironment();
-    logger = createLogger({ name: options.name, level: environment.logLevel, format: environment.logFormat });
+    logger = createLogger({ name: options.name, ...configOf(environment).log });
     const starting = startApp(options, { environment, logger });
     ownProcess({ logger, stop: async () => (await starting).stop() });
     tellReady((await starting).address);

@@ -1,0 +1,32 @@
+export { type Code, codes, type ErrorBody, type ErrorDetail, MicroError, type MicroErrorOptions } from '@micro/errors';
+export type {
+  BidiStream,
+  ClientStream,
+  Idempotency,
+  Init,
+  JsonValue,
+  Message,
+  MessageCodec,
+  MethodDefinition,
+  MethodKind,
+  MethodTypes,
+  ServerStream,
+  ServiceDefinition,
+  Unary,
+} from '@micro/proto';
+export { dateFromTimestamp, parseSchema, Schema, type TimestampLike, timestampFromDate } from '@micro/proto';
+export {
+  type CallContext,
+  type CallOptions,
+  type ClientOf,
+  type Handler,
+  type Handlers,
+  Metadata,
+  type MetadataInit,
+  type MetadataValue,
+} from '@micro/rpc';
+export { Logger, type LogFields } from '@micro/telemetry';
+export { call, client, type ClientDefaults } from './client.js';
+export { logger } from './logger.js';
+export { close, type ProcessOptions } from './process-platform.js';
+export { implement, type Implementation, serve, type Served, type ServeOptions } from './serve.js';

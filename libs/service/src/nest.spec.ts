@@ -1,0 +1,104 @@
+import { parseSchema, type ServerStream, type Unary } from '@micro/proto';
+import { Observable } from 'rxjs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { client, Logger, MicroError, type Served } from './index.js';
+import {
+  type CallHandler,
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  GrpcMethod,
+  GrpcStreamMethod,
+  Injectable,
+  Module,
+  type NestInterceptor,
+  serveNest,
+  UseGuards,
+  UseInterceptors,
+} from './nest.js';
+
+interface Greeting { text: string }
+const schema = parseSchema({
+  'greeter.proto': `syntax = "proto3"; package greeter;
+    service Greeter {
+      rpc Greet(Greeting) returns (Greeting);
+      rpc Refuse(Greeting) returns (Greeting);
+      rpc Repeat(Greeting) returns (stream Greeting);
+    }
+    message Greeting { string text = 1; }`,
+});
+const Greeter = schema.service<{
+  greet: Unary<Greeting, Greeting>;
+  refuse: Unary<Greeting, Greeting>;
+  repeat: ServerStream<Greeting, Greeting>;
+}>('greeter.Greeter');
+
+@Injectable()
+class Words {
+  hello(name: string): string {
+    return `Hello ${name}`;
+  }
+}
+
+@Injectable()
+class Nobody implements CanActivate {
+  canActivate(_context: ExecutionContext): boolean {
+    throw new MicroError('permission_denied', 'nobody may');
+  }
+}
+
+@Injectable()
+class Louder implements NestInterceptor {
+  async intercept(_context: ExecutionContext, next: CallHandler): Promise<Observable<Greeting>> {
+    const inner = next.handle() as Observable<Greeting>;
+    return new Observable((subscriber) => inner.subscribe({ next: ({ text }) => subscriber.next({ text: `${text}!` }), error: (error) => subscriber.error(error), complete: () => subscriber.complete() }));
+  }
+}
+
+@Controller()
+class GreeterController {
+  constructor(
+    private readonly words: Words,
+    private readonly logger: Logger,
+  ) {}
+
+  @GrpcMethod('Greeter')
+  @UseInterceptors(Louder)
+  greet({ text }: Greeting): Greeting {
+    this.logger.debug('greeting');
+    return { text: this.words.hello(text) };
+  }
+
+  @GrpcMethod('Greeter')
+  @UseGuards(Nobody)
+  refuse(greeting: Greeting): Greeting {
+    return greeting;
+  }
+
+  @GrpcMethod('Greeter')
+  repeat(greeting: Greeting): Observable<Greeting> {
+    return new Observable((subscriber) => {
+      for (let n = 0; n < 2; n++) subscriber.next(greeting);
+      subscriber.complete();
+    });
+  }
+}
+
+@Module({ controllers: [GreeterController], providers: [Words] })
+class GreeterModule {}
+
+let service: Served | undefined;
+afterEach(() => service?.stop());
+
+describe('serveNest', () => {
+  it('answers by controllers, with injection, interceptors, guards and streams', async () => {
+    service = await serveNest(Greeter, GreeterModule, { profile: 'test', signals: false });
+    const greeter = client(Greeter);
+    expect(await greeter.greet({ text: 'Alice' })).toEqual({ text: 'Hello Alice!' });
+    await expect(greeter.refuse({})).rejects.toMatchObject({ code: 'permission_denied', detail: 'nobody may' });
+    const repeated: string[] = [];
+    for await (const { text } of greeter.repeat({ text: 'again' })) repeated.push(text);
+    expect(repeated).toEqual(['again', 'again']);
+    expect(GrpcStreamMethod).toBeTypeOf('function');
+  });
+});
