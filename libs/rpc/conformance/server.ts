@@ -41,32 +41,36 @@ const schema = conformanceSchema(folder);
 const service = schema.service('connectrpc.conformance.v1.ConformanceService');
 const requestInfo = schema.message('connectrpc.conformance.v1.ConformancePayload.RequestInfo');
 
-const compat = await readFramed(process.stdin[Symbol.asyncIterator](), { bytes: Buffer.alloc(0) });
-const { messageReceiveLimit } = schema.message('connectrpc.conformance.v1.ServerCompatRequest').decode(compat ?? Buffer.alloc(0)) as ServerCompatRequest;
+async function main(): Promise<void> {
+  const compat = await readFramed(process.stdin[Symbol.asyncIterator](), { bytes: Buffer.alloc(0) });
+  const { messageReceiveLimit } = schema.message('connectrpc.conformance.v1.ServerCompatRequest').decode(compat ?? Buffer.alloc(0)) as ServerCompatRequest;
 
-const server = new RpcServer({ name: 'conformance', limits: messageReceiveLimit > 0 ? { messageBytes: messageReceiveLimit } : {} });
-server.add(service, {
-  unary: (request: UnaryRequest, context: CallContext) => unary([request], context),
-  idempotentUnary: (request: UnaryRequest, context: CallContext) => unary([request], context),
-  async clientStream(requests: AsyncIterable<UnaryRequest>, context: CallContext) {
-    const all: UnaryRequest[] = [];
-    for await (const request of requests) all.push(request);
-    return unary(all, context);
-  },
-  async *serverStream(request: StreamRequest, context: CallContext) {
-    yield* stream([request], request.responseDefinition, context);
-  },
-  async *bidiStream(requests: AsyncIterable<StreamRequest>, context: CallContext) {
-    const incoming = requests[Symbol.asyncIterator]();
-    const first = await incoming.next();
-    if (first.done) return;
-    if (first.value.fullDuplex) yield* duplex(first.value, incoming, context);
-    else yield* stream([first.value, ...(await rest(incoming))], first.value.responseDefinition, context);
-  },
-});
-const { host, port } = await server.listen();
-process.stdout.write(framed(schema.message('connectrpc.conformance.v1.ServerCompatResponse').encode({ host, port })));
-process.once('SIGTERM', () => void server.close({ graceMs: 0 }).then(() => process.exit(0)));
+  const server = new RpcServer({ name: 'conformance', limits: messageReceiveLimit > 0 ? { messageBytes: messageReceiveLimit } : {} });
+  server.add(service, {
+    unary: (request: UnaryRequest, context: CallContext) => unary([request], context),
+    idempotentUnary: (request: UnaryRequest, context: CallContext) => unary([request], context),
+    async clientStream(requests: AsyncIterable<UnaryRequest>, context: CallContext) {
+      const all: UnaryRequest[] = [];
+      for await (const request of requests) all.push(request);
+      return unary(all, context);
+    },
+    async *serverStream(request: StreamRequest, context: CallContext) {
+      yield* stream([request], request.responseDefinition, context);
+    },
+    async *bidiStream(requests: AsyncIterable<StreamRequest>, context: CallContext) {
+      const incoming = requests[Symbol.asyncIterator]();
+      const first = await incoming.next();
+      if (first.done) return;
+      if (first.value.fullDuplex) yield* duplex(first.value, incoming, context);
+      else yield* stream([first.value, ...(await rest(incoming))], first.value.responseDefinition, context);
+    },
+  });
+  const { host, port } = await server.listen();
+  process.stdout.write(framed(schema.message('connectrpc.conformance.v1.ServerCompatResponse').encode({ host, port })));
+  process.once('SIGTERM', () => void server.close({ graceMs: 0 }).then(() => process.exit(0)));
+}
+
+void main();
 
 async function unary(requests: readonly UnaryRequest[], context: CallContext): Promise<object> {
   const definition = requests[0]?.responseDefinition;

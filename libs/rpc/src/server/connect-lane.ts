@@ -37,6 +37,13 @@ export class ConnectLane {
     refuse(response, new MicroError('unimplemented', notFound(request), { id: this.#runtime.name, status: 404 }));
   }
 
+  /** As `handle`, of a request that waits for leave to send its body: a body over the limit gets none. */
+  handleExpecting(request: IncomingMessage, response: ServerResponse): void {
+    const tooLarge = Number(request.headers['content-length']) > this.#runtime.limits.messageBytes;
+    if (!tooLarge || !this.#find(request.url as string)) response.writeContinue();
+    this.handle(request, response);
+  }
+
   #call({ method, handler }: BoundMethod, request: IncomingMessage, response: ServerResponse): void {
     if (request.method === 'POST') {
       if (method.kind !== 'unary') return refuse(response, this.#streaming(method.path));

@@ -125,7 +125,11 @@ export class GrpcCall extends ServerCall {
     clearTimeout(this.#requestTimer);
     if (this.done) return;
     if (!this.#frames.complete) return this.abort(new MicroError('internal', 'the request ended within a message'));
-    if (this.#requests) return this.#requests.end();
+    if (this.#requests) {
+      // Callers on Node cancel by ending the stream and then resetting it: half of an upload must not be taken for the whole.
+      setImmediate(() => !this.#exchange.stream.aborted && this.#requests?.end());
+      return;
+    }
     if (this.#first === undefined) return this.abort(new MicroError('unimplemented', `${this.method.path} takes one message, and got none`));
     this.#run(this.#first);
   }

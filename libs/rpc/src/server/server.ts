@@ -93,6 +93,8 @@ export class RpcServer {
       http1: (request: IncomingMessage, response: ServerResponse) => connect.handle(request, response),
       http2: (socket) => this.#acceptHttp2(socket),
     });
+    this.#port.http.on('checkContinue', (request, response) => connect.handleExpecting(request, response));
+    if (options.upgrade) this.#port.http.on('upgrade', options.upgrade);
     rejectMalformed(this.#port.http, { logger, limits });
   }
 
