@@ -26,13 +26,15 @@ export interface ProcessSpec {
   readonly ready?: ReadyProbe;
   /** Milliseconds until a process that is not ready counts as failed; it is left running, and may become ready later. Default 30,000. */
   readonly readyTimeout?: number;
+  /** What it means that it is not ready in time, for the message. */
+  readonly notReady?: string;
   readonly restart?: RestartPolicy;
   /** Milliseconds between SIGTERM and SIGKILL. Default 15,000. */
   readonly grace?: number;
   /** Told after each change of the state. */
   readonly onChange?: (process: SupervisedProcess) => void;
-  /** Told when a process has ended, before it is started again. */
-  readonly onExit?: (process: SupervisedProcess, exit: Exit) => void;
+  /** Told when a process has ended; the next one is not started before what it returns has resolved, or two seconds have passed. */
+  readonly onExit?: (process: SupervisedProcess, exit: Exit) => void | Promise<void>;
 }
 
 export interface OutputLine {
@@ -138,10 +140,19 @@ export class SupervisedProcess {
     await this.#launch();
   }
 
-  /** Takes over a process that an earlier supervisor started: state as it was, and from now on watched and started again like one's own. */
+  /**
+   * Takes over what an earlier supervisor kept running: its process, if that still lives, else a new one in its place. From now on it is watched
+   * and started again like one's own.
+   */
   adopt(state: ProcessState): void {
-    this.#wanted = true;
     this.#state = state;
+    if (state.status === 'stopped') return;
+    this.#wanted = true;
+    if (state.pid === 0) {
+      this.#set({ restarts: state.restarts + (state.status === 'error' ? 1 : 0) });
+      this.#launch().catch(() => undefined);
+      return;
+    }
     this.#life = new AbortController();
     this.#gone = this.#watchAdopted(state);
     if (state.status !== 'running') void this.#probe(state.pid).catch(() => undefined);
@@ -237,7 +248,10 @@ export class SupervisedProcess {
     });
     const late = delay(timeout, undefined, { signal, ref: false }).then(
       () => {
-        throw new MicroError('deadline_exceeded', `${this.spec.name} is not ready after ${timeout / 1000} s`);
+        throw new MicroError(
+          'deadline_exceeded',
+          [`${this.spec.name} is not ready after ${timeout / 1000} s`, this.spec.notReady].filter(Boolean).join(': '),
+        );
       },
       () => ended,
     );
@@ -276,16 +290,20 @@ export class SupervisedProcess {
     const status = !this.#wanted ? this.#state.status : again || exit.code !== 0 ? 'error' : 'stopped';
     this.#set({ pid: 0, identity: '', address: '', status, message: status === 'error' ? message : '' });
     this.#life.abort(new MicroError('failed_precondition', `${this.spec.name} ${message}`));
-    this.spec.onExit?.(this, exit);
+    const settled = this.spec.onExit?.(this, exit);
     if (!again) return;
     if (exit.uptime >= stable) this.#failures = 0;
     const pause = Math.min(maxDelay, minDelay * 2 ** Math.min(this.#failures, 20));
     this.#failures++;
-    this.#timer = setTimeout(() => {
-      this.#set({ restarts: this.#state.restarts + 1 });
-      // The status stays `error`, with its reason, until the new process is ready: a crash loop does not look healthy in between.
-      this.#launch().catch(() => undefined);
-    }, pause);
+    this.#timer = setTimeout(() => void this.#again(settled), pause);
+  }
+
+  async #again(settled: void | Promise<void>): Promise<void> {
+    await Promise.race([settled, delay(2_000, undefined, { ref: false })]).catch(() => undefined);
+    if (!this.#wanted) return;
+    this.#set({ restarts: this.#state.restarts + 1 });
+    // The status stays `error`, with its reason, until the new process is ready: a crash loop does not look healthy in between.
+    await this.#launch().catch(() => undefined);
   }
 
   async #stop(): Promise<void> {
