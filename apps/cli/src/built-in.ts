@@ -3,6 +3,7 @@ import type { CatalogueEntry } from './catalogue.js';
 import type { Cli } from './cli.js';
 import { exitCodes, Failure } from './failure.js';
 import { type GlobalFlags, globalFlags } from './global-flags.js';
+import { didYouMean } from './suggest.js';
 
 /** Runs a built-in command. Its file is read only now. */
 export async function runBuiltIn(entry: CatalogueEntry, args: readonly string[], cli: Cli): Promise<number> {
@@ -19,7 +20,7 @@ export async function runBuiltIn(entry: CatalogueEntry, args: readonly string[],
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return exitCodes.ok;
-    throw usageFailure(error, entry.name);
+    throw usageFailure(error, entry, args);
   }
 }
 
@@ -49,8 +50,15 @@ function prepare(command: Command, cli: Cli): void {
 }
 
 /** Commander's message as one line, with the way to help. */
-function usageFailure({ message, code }: CommanderError, name: string): Failure {
+function usageFailure({ message, code }: CommanderError, { name, subcommands = [] }: CatalogueEntry, args: readonly string[]): Failure {
   const line = message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ').trim();
-  const shown = code === 'commander.help' ? `micro ${name} needs a command` : line;
+  const word = args.find((arg) => !arg.startsWith('-')) ?? '';
+  const wrongWord = code === 'commander.excessArguments' && subcommands.length > 0;
+  const shown =
+    code === 'commander.help'
+      ? `micro ${name} needs one of ${subcommands.join(', ')}`
+      : wrongWord
+        ? `micro ${name} has no command "${word}"${didYouMean(word, subcommands)} (${subcommands.join(', ')})`
+        : line;
   return new Failure(`${shown} (usage: micro ${name} --help)`, { exitCode: exitCodes.failed });
 }

@@ -34,9 +34,18 @@ export class Cli {
 
   /** Global flags that stood after the command's name. They must be added before anything is asked of the settings. */
   addFlags(flags: GlobalFlags): void {
-    this.#flags = { ...this.#flags, ...flags };
+    this.setFlags({ ...this.#flags, ...flags });
+  }
+
+  /** All of the global flags anew; a connection that they would not have made is given up. */
+  setFlags(flags: GlobalFlags): void {
+    this.#flags = flags;
     this.#settings = undefined;
     this.#output = undefined;
+    const { proxyAddress, namespace } = this.#connection ? this.settings : { proxyAddress: '', namespace: '' };
+    if (this.#connection?.options.address === proxyAddress && this.#connection.options.namespace === namespace) return;
+    void this.#connection?.close();
+    this.#connection = undefined;
   }
 
   get settings(): Settings {

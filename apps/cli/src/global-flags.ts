@@ -91,6 +91,19 @@ export function takeGlobalFlag(args: readonly string[], index: number, flags: Gl
   return 2;
 }
 
+/** Flags that say whom to talk to, wherever they stand. Whether one is a field of a request instead is known only once that answered. */
+export function connectionFlags(args: readonly string[]): GlobalFlags {
+  const flags: GlobalFlags = {};
+  for (let index = 0; index < args.length; index++) {
+    const found: GlobalFlags = {};
+    if (index + 1 === args.length && !args[index]!.includes('=')) continue;
+    if (takeGlobalFlag(args, index, found) === 0) continue;
+    const { env, namespace, proxyAddress } = found;
+    Object.assign(flags, env !== undefined && { env }, namespace !== undefined && { namespace }, proxyAddress !== undefined && { proxyAddress });
+  }
+  return flags;
+}
+
 /** `-ojson`: a short flag with its value attached. */
 function takeAttached(arg: string, flags: GlobalFlags): 0 | 1 {
   if (!/^-[a-z]./.test(arg)) return 0;

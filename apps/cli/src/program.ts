@@ -1,8 +1,9 @@
+import { builtIn } from './catalogue.js';
 import { Cli, type CliStreams } from './cli.js';
 import { exitCodes, Failure, failureOf } from './failure.js';
-import { takeLeadingFlags } from './global-flags.js';
+import { connectionFlags, takeLeadingFlags } from './global-flags.js';
 import { paint, wantsColor } from './output/paint.js';
-import { resolve, type Resolution } from './resolve.js';
+import { externalProgram, serviceOrUnknown } from './resolve.js';
 import type { Variables } from './settings.js';
 
 /** Runs one command line, without the program's own name, to its exit code. Whatever goes wrong is told in one line on standard error. */
@@ -32,26 +33,30 @@ async function dispatch(args: readonly string[], cli: Cli): Promise<number> {
     cli.out.line(programHelp(cli.out.paint));
     return help || rest.length === 0 ? exitCodes.ok : exitCodes.failed;
   }
-  const resolution = await resolve(word, cli.variables, () => cli.connection);
-  return run(resolution, help ? [...others, '--help'] : others, cli);
+  return runWord(word, help ? [...others, '--help'] : others, cli);
 }
 
-async function run(resolution: Resolution, args: readonly string[], cli: Cli): Promise<number> {
-  switch (resolution.kind) {
-    case 'builtIn': {
-      const { runBuiltIn } = await import('./built-in.js');
-      return runBuiltIn(resolution.entry, args, cli);
-    }
-    case 'program': {
-      const { runExternal } = await import('./external-program.js');
-      return runExternal(resolution.path, args, cli);
-    }
-    case 'service': {
-      const { runDynamic } = await import('./dynamic/dynamic-command.js');
-      await runDynamic(resolution.service, args, cli);
-      return exitCodes.ok;
-    }
+async function runWord(word: string, args: readonly string[], cli: Cli): Promise<number> {
+  const entry = builtIn(word);
+  if (entry) {
+    const { runBuiltIn } = await import('./built-in.js');
+    return runBuiltIn(entry, args, cli);
   }
+  const program = externalProgram(word, cli.variables);
+  if (program !== undefined) {
+    const { runExternal } = await import('./external-program.js');
+    return runExternal(program, args, cli);
+  }
+  const { runDynamic } = await import('./dynamic/dynamic-command.js');
+  // Flags after a service's name may say where to look for it, or be fields of its request. Only its schema tells: it is looked for as if they
+  // were flags, and, where they turn out to be fields, again without them.
+  const { flags } = cli;
+  const assumed = connectionFlags(args);
+  cli.addFlags(assumed);
+  if (await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), args, { cli, assumed })) return exitCodes.ok;
+  cli.setFlags(flags);
+  await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), args, { cli, assumed: {} });
+  return exitCodes.ok;
 }
 
 /** `error: what is wrong and what to do`; with --verbose also what caused it. */

@@ -1,36 +1,26 @@
 import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { builtIn, catalogue, type CatalogueEntry } from './catalogue.js';
+import { catalogue } from './catalogue.js';
 import { exitCodes, Failure } from './failure.js';
 import type { Connection } from './remote/connection.js';
 import type { ServiceView } from './remote/service-view.js';
 import type { Variables } from './settings.js';
 import { nearest } from './suggest.js';
 
-/** What the word after `micro` means. */
-export type Resolution =
-  | { readonly kind: 'builtIn'; readonly entry: CatalogueEntry }
-  | { readonly kind: 'program'; readonly path: string }
-  | { readonly kind: 'service'; readonly service: ServiceView };
-
 /**
- * A built-in command; else an executable `micro-WORD` on PATH; else a service of that name in the connection's namespace, then in `micro`.
- * Failure that says the word is unknown, with the nearest names.
+ * The service that a word means which is no command: in the connection's namespace, then in `micro`. Failure that says the word is unknown, with
+ * the nearest names of commands and services.
  */
-export async function resolve(word: string, variables: Variables, connection: () => Connection): Promise<Resolution> {
-  const entry = builtIn(word);
-  if (entry) return { kind: 'builtIn', entry };
-  const path = externalProgram(word, variables);
-  if (path !== undefined) return { kind: 'program', path };
+export async function serviceOrUnknown(word: string, variables: Variables, connection: Connection): Promise<ServiceView> {
   const near = nearest(word, [...catalogue.map(({ name }) => name), ...externalNames(variables)]);
   let service: ServiceView | undefined;
   try {
-    service = await findService(word, connection());
+    service = await findService(word, connection);
   } catch (error) {
     throw near.length === 0 ? error : withSuggestion(error, word, near);
   }
-  if (service) return { kind: 'service', service };
-  throw await unknown(word, near, connection());
+  if (service) return service;
+  throw await unknown(word, near, connection);
 }
 
 /** The newest version of a service, in the connection's namespace, then in `micro`. */

@@ -14,11 +14,13 @@ export function define(command: Command, cli: Cli): void {
         const { runBuiltIn } = await import('../built-in.js');
         return void (await runBuiltIn(entry, [...rest, '--help'], cli));
       }
-      const [{ resolve }, { runDynamic }] = await Promise.all([import('../resolve.js'), import('../dynamic/dynamic-command.js')]);
-      const resolution = await resolve(word, cli.variables, () => cli.connection);
-      if (resolution.kind === 'service') return runDynamic(resolution.service, [...rest, '--help'], cli);
-      if (resolution.kind !== 'program') return;
-      const { runExternal } = await import('../external-program.js');
-      await runExternal(resolution.path, [...rest, '--help'], cli);
+      const { externalProgram, serviceOrUnknown } = await import('../resolve.js');
+      const program = externalProgram(word, cli.variables);
+      if (program !== undefined) {
+        const { runExternal } = await import('../external-program.js');
+        return void (await runExternal(program, [...rest, '--help'], cli));
+      }
+      const { runDynamic } = await import('../dynamic/dynamic-command.js');
+      await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), [...rest, '--help'], { cli, assumed: {} });
     });
 }

@@ -1,4 +1,4 @@
-import type { JsonValue, MessageCodec, MethodDefinition } from '@micro/proto';
+import type { Idempotency, JsonValue, MessageCodec, MethodDefinition } from '@micro/proto';
 import type { CallOptions, Client } from '@micro/rpc';
 import { type CallOrigin, Failure, failureOfCall } from '../failure.js';
 import { servicesOf, type ServiceView } from './service-view.js';
@@ -20,7 +20,8 @@ export interface CallSettings {
   /** Milliseconds. Default: 5,000 for an answer, none for a stream. */
   readonly timeout?: number;
   readonly metadata?: Readonly<Record<string, string | string[]>>;
-  readonly signal?: AbortSignal;
+  /** Whether it may be tried twice. */
+  readonly idempotency?: Idempotency;
 }
 
 /** The way to everything: an environment's proxy. All errors are Failures. */
@@ -95,11 +96,11 @@ export class Connection {
   }
 
   #registry(method: string, body: JsonValue, namespace: string): Promise<JsonValue> {
-    return this.call('registry', `/registry.Registry/${method}`, body, { namespace });
+    return this.call('registry', `/registry.Registry/${method}`, body, { namespace, idempotency: 'noSideEffects' });
   }
 
-  #callOptions(service: string, { namespace, address, timeout, metadata, signal }: CallSettings): CallOptions & { idempotency?: never } {
-    return { service, namespace: namespace ?? this.options.namespace, address, timeout, metadata, signal };
+  #callOptions(service: string, { namespace, ...settings }: CallSettings): CallOptions & { idempotency?: Idempotency } {
+    return { ...settings, service, namespace: namespace ?? this.options.namespace };
   }
 
   #origin(service: string, { address }: CallSettings): CallOrigin {

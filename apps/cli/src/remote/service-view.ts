@@ -1,4 +1,4 @@
-import type { JsonValue, MethodKind, Schema } from '@micro/proto';
+import type { Idempotency, JsonValue, MethodKind, Schema } from '@micro/proto';
 
 /** One version of a service, as the registry's JSON has it. */
 export interface ServiceView {
@@ -18,7 +18,7 @@ export interface EndpointView {
   /** `/helloworld.Helloworld/Call` */
   readonly path: string;
   readonly kind: MethodKind;
-  readonly idempotency: string;
+  readonly idempotency: Idempotency;
   readonly request: string;
   readonly response: string;
   readonly metadata: Readonly<Record<string, string>>;
@@ -37,6 +37,8 @@ const kinds: Readonly<Record<string, MethodKind>> = {
   BIDI_STREAM: 'bidiStream',
 };
 
+const idempotencies: Readonly<Record<string, Idempotency>> = { NO_SIDE_EFFECTS: 'noSideEffects', IDEMPOTENT: 'idempotent' };
+
 /** Services of an answer of the registry: canonical JSON, in which what is empty is left out. */
 export function servicesOf(answer: JsonValue, namespace: string): ServiceView[] {
   const { services = [] } = answer as { services?: Partial<Omit<ServiceView, 'endpoints'> & { endpoints: Partial<Record<keyof EndpointView, never>>[] }>[] };
@@ -49,7 +51,7 @@ export function servicesOf(answer: JsonValue, namespace: string): ServiceView[] 
       name: endpoint.name ?? '',
       path: endpoint.path ?? '',
       kind: kinds[endpoint.kind ?? 'UNARY'] ?? 'unary',
-      idempotency: endpoint.idempotency ?? 'UNKNOWN',
+      idempotency: idempotencies[endpoint.idempotency ?? ''] ?? 'unknown',
       request: endpoint.request ?? '',
       response: endpoint.response ?? '',
       metadata: endpoint.metadata ?? {},

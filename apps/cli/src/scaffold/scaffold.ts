@@ -22,13 +22,17 @@ export async function scaffold(path: string, version: string): Promise<Scaffolde
   const files = templateFiles(names, version);
   const proto = `proto/${names.service}.proto`;
   files[`proto/${names.service}.micro.ts`] = generate({ path: `${names.service}.proto`, text: files[proto]! });
+  let begun = false;
   try {
+    mkdirSync(dirname(folder), { recursive: true });
+    mkdirSync(folder);
+    begun = true;
     for (const [file, text] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, file)), { recursive: true });
       writeFileSync(join(folder, file), text, { flag: 'wx' });
     }
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    if (begun) rmSync(folder, { recursive: true, force: true });
     throw new Failure(`cannot write ${folder}: ${(error as Error).message}`, { cause: error });
   }
   return { name: names.service, folder, files: Object.keys(files).sort(), installed: canImport('@micro/service', folder) };
