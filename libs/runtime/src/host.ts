@@ -23,7 +23,7 @@ export interface Timing {
   readonly ready: number;
   /** That a program which need not register has to stay up to count as running. Default 1,500. */
   readonly settle: number;
-  /** Between SIGTERM and SIGKILL. Default 15,000. */
+  /** Between SIGTERM and SIGKILL. Default 12,000, less than a supervisor gives the runtime itself. */
   readonly grace: number;
   /** Without another change of a watched source, until it is built again. Default 150. */
   readonly debounce: number;

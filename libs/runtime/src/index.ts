@@ -1,3 +1,16 @@
+export { LogFile, type LogFileOptions } from './log-file.js';
+export {
+  fromCreateRequest,
+  fromLogsRequest,
+  fromUpdateRequest,
+  toLogMessage,
+  toMessage,
+  toProgressMessage,
+} from './messages.js';
+export { openRuntime, type RuntimeConfig } from './open.js';
+export type { ProcessRuntimeOptions } from './process.js';
+export { isAlive, processIdentity } from './process-identity.js';
+export { readyz, staysUp } from './ready.js';
 export {
   type CreateService,
   type FollowOptions,
@@ -11,9 +24,6 @@ export {
   type Status,
   type UpdateService,
 } from './runtime.js';
-export { defaultLogFile, LogFile, type LogFileOptions } from './log-file.js';
-export { isAlive, processIdentity } from './process-identity.js';
-export { readyz, saysReady, staysUp } from './ready.js';
 export {
   type Exit,
   type Launched,
@@ -25,4 +35,3 @@ export {
   type RestartPolicy,
   SupervisedProcess,
 } from './supervised.js';
-export { Supervisor, type SupervisorSpec } from './supervisor.js';

@@ -1,4 +1,5 @@
-import type { Registry } from '@micro/registry';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Registry, RegistryEvent } from '@micro/registry';
 
 /** What the registry says about one service of the runtime: which instances have registered, and where. */
 export class Presence {
@@ -98,17 +99,30 @@ export class Presence {
     return this.#nodes.get(instance) ?? this.#nodes.get(this.#claims.get(instance) ?? '');
   }
 
+  /** Keeps watching, whatever happens to the registry. While it is away what was last known holds. */
   async #watch(registry: Registry): Promise<void> {
     const { namespace, name } = this;
-    try {
-      for await (const event of registry.watch({ namespace, name, signal: this.#stop.signal })) {
-        if (event.type === 'synced') this.#synced = true;
-        else this.#update(event.type === 'deleted' ? [] : event.service.nodes, event.service.version);
-        for (const look of [...this.#listeners]) look();
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const seen = new Set<string>();
+      try {
+        for await (const event of registry.watch({ namespace, name, signal })) this.#hear(event, seen);
+      } catch {
+        // Tried again.
       }
-    } catch {
-      // A registry that is being closed: nobody will register any more.
+      await delay(1_000, undefined, { signal, ref: false }).catch(() => undefined);
     }
+  }
+
+  #hear(event: RegistryEvent, seen: Set<string>): void {
+    if (event.type === 'synced') {
+      for (const id of this.#nodes.keys()) if (!seen.has(id)) this.#nodes.delete(id);
+      this.#synced = true;
+    } else {
+      for (const { id } of event.service.nodes) seen.add(id);
+      this.#update(event.type === 'deleted' ? [] : event.service.nodes, event.service.version);
+    }
+    for (const look of [...this.#listeners]) look();
   }
 
   #update(nodes: readonly { readonly id: string; readonly address: string }[], version: string): void {

@@ -70,7 +70,7 @@ export class ProcessRuntime extends Runtime {
       registry,
       env: { ...inherited(env), MICRO_HOME: home, ...variables },
       logger,
-      timing: { ready: 60_000, settle: 1_500, grace: 15_000, debounce: 150, restart: {}, ...timing },
+      timing: { ready: 60_000, settle: 1_500, grace: 12_000, debounce: 150, restart: {}, ...timing },
       changed: () => this.#saveSoon(),
       entriesInUse: () => new Set([...this.#services.values()].flatMap(({ entries }) => entries)),
     };
@@ -139,9 +139,9 @@ export class ProcessRuntime extends Runtime {
   }
 
   async #close(): Promise<void> {
+    this.#life.abort();
     await Promise.all([...this.#services.values()].map((service) => service.stop()));
     this.#services.clear();
-    this.#life.abort();
     await this.#host.logs.dispose();
     this.#state.remove();
   }

@@ -12,15 +12,6 @@ export function readyz(address: string): ReadyProbe {
   };
 }
 
-/** Ready when it says so over IPC: `process.send({ ready: true, address })`, as every app and service of the platform does. */
-export function saysReady(): ReadyProbe {
-  return ({ message }) =>
-    message((said) => {
-      const { ready, address } = (said ?? {}) as { ready?: unknown; address?: unknown };
-      return ready === true ? String(address ?? '') : undefined;
-    });
-}
-
 /** Ready when it has not ended within so many milliseconds: for programs that tell nobody. */
 export function staysUp(ms: number): ReadyProbe {
   return async ({ signal }) => {

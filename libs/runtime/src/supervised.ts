@@ -59,8 +59,6 @@ export interface Launched {
   readonly pid: number;
   /** Aborts when the process has ended or is being stopped. */
   readonly signal: AbortSignal;
-  /** Resolves with the next message of that kind that the process sends over IPC. */
-  readonly message: <T>(of: (message: unknown) => T | undefined) => Promise<T>;
 }
 
 export interface RestartPolicy {
@@ -198,7 +196,7 @@ export class SupervisedProcess {
       throw new MicroError('failed_precondition', `${spec.name}: ${this.#state.message}`);
     }
     this.#set({ pid, identity: processIdentity(pid) ?? '', startedMs, address: '' });
-    await this.#probe(pid, child);
+    await this.#probe(pid);
   }
 
   #spawn(tail: string[]): ChildProcess {
@@ -233,11 +231,10 @@ export class SupervisedProcess {
     }
   }
 
-  async #probe(pid: number, child?: ChildProcess): Promise<void> {
+  async #probe(pid: number): Promise<void> {
     const { signal } = this.#life;
     const timeout = this.spec.readyTimeout ?? 30_000;
-    const message: Launched['message'] = (of) => messageOf(child, of, signal);
-    const ready = Promise.resolve(this.spec.ready?.({ pid, signal, message })).then((address) => {
+    const ready = Promise.resolve(this.spec.ready?.({ pid, signal })).then((address) => {
       if (!signal.aborted) this.#set({ status: 'running', message: '', address: address ?? '' });
     });
     ready.catch((error: unknown) => {
@@ -369,24 +366,6 @@ function exitOf(
         resolve({ code, signal });
       });
     });
-  });
-}
-
-/** Waits for good where there is no channel. */
-function messageOf<T>(
-  child: ChildProcess | undefined,
-  of: (message: unknown) => T | undefined,
-  signal: AbortSignal,
-): Promise<T> {
-  return new Promise((resolve) => {
-    const listen = (message: unknown) => {
-      const found = of(message);
-      if (found === undefined) return;
-      child?.off('message', listen);
-      resolve(found);
-    };
-    child?.on('message', listen);
-    signal.addEventListener('abort', () => child?.off('message', listen), { once: true });
   });
 }
 

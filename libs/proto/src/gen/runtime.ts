@@ -8,8 +8,8 @@ package runtime;
 
 // Runs services. The namespace is that of the call (metadata \`micro-namespace\`).
 service Runtime {
-  // Builds and starts a service, telling each step as it happens; the last message has the service's status. already_exists if one of that
-  // name runs, unless \`force\`.
+  // Builds and starts a service, telling each step as it happens; the last message has the service, with status ERROR and a reason if it could
+  // not be built or started. already_exists if one of that name runs, unless \`force\`.
   rpc Create(CreateRequest) returns (stream Progress);
   // Services and the truth about them.
   rpc Read(ReadRequest) returns (ReadResponse) {
@@ -28,17 +28,21 @@ service Runtime {
 message Service {
   string name = 1;
   string version = 2;
-  // Absolute path of a local folder, or a git URL; empty for a bare command.
+  // Absolute path of a local folder; empty for a bare command.
   string source = 3;
   map<string, string> metadata = 4;
   Status status = 5;
-  // Why, where the status is ERROR.
+  // Why, where the status is ERROR; also the failure of an update that left the old instances running.
   string message = 6;
   repeated Instance instances = 7;
   // Milliseconds since the epoch.
   int64 updated_ms = 8;
   // How many instances are wanted.
   uint32 wanted = 9;
+  // Program and arguments, where there is no source to build.
+  repeated string command = 10;
+  // Built again and replaced on every change of the source.
+  bool watch = 11;
 }
 
 enum Status {
@@ -132,8 +136,8 @@ message LogLine {
 /** Runs services. The namespace is that of the call (metadata `micro-namespace`). */
 export const Runtime = schema.service<{
   /**
-   * Builds and starts a service, telling each step as it happens; the last message has the service's status. already_exists if one of that
-   * name runs, unless `force`.
+   * Builds and starts a service, telling each step as it happens; the last message has the service, with status ERROR and a reason if it could
+   * not be built or started. already_exists if one of that name runs, unless `force`.
    */
   create: ServerStream<CreateRequest, Progress>;
   /** Services and the truth about them. */
@@ -149,17 +153,21 @@ export const Runtime = schema.service<{
 export interface Service {
   name: string;
   version: string;
-  /** Absolute path of a local folder, or a git URL; empty for a bare command. */
+  /** Absolute path of a local folder; empty for a bare command. */
   source: string;
   metadata: { [key: string]: string };
   status: Status;
-  /** Why, where the status is ERROR. */
+  /** Why, where the status is ERROR; also the failure of an update that left the old instances running. */
   message: string;
   instances: Instance[];
   /** Milliseconds since the epoch. */
   updatedMs: bigint;
   /** How many instances are wanted. */
   wanted: number;
+  /** Program and arguments, where there is no source to build. */
+  command: string[];
+  /** Built again and replaced on every change of the source. */
+  watch: boolean;
 }
 
 export const Status = {

@@ -2,17 +2,9 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { freePort, temporaryFolder, until } from '@micro/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  isAlive,
-  type OutputLine,
-  processIdentity,
-  type ProcessSpec,
-  readyz,
-  saysReady,
-  staysUp,
-  SupervisedProcess,
-  Supervisor,
-} from './index.js';
+import { isAlive, processIdentity } from './process-identity.js';
+import { readyz, staysUp } from './ready.js';
+import { type OutputLine, type ProcessSpec, SupervisedProcess } from './supervised.js';
 
 const started: { kill(): void }[] = [];
 afterEach(() => {
@@ -148,13 +140,6 @@ describe('a supervised process', () => {
     expect((await until('its word', () => spec.lines[0])).text).toBe('true');
   });
 
-  it('is ready when it says so over IPC', async () => {
-    const code = `process.send({ hello: 1 }); process.send({ ready: true, address: '127.0.0.1:9' }); ${forever}`;
-    const one = supervised(program('says', code, { ipc: true, ready: saysReady() }));
-    await one.start();
-    expect(one.state.address).toBe('127.0.0.1:9');
-  });
-
   it('hands over every line, however it is cut, and whatever it is', async () => {
     const code = `process.stdout.write('a'.repeat(70000) + '\\nb\\r\\n'); process.stdout.write(Buffer.from([0xff, 0xfe, 0x0a])); process.stdout.write('no end')`;
     const spec = program('lines', code, { restart: { when: () => false } });
@@ -195,60 +180,6 @@ describe('a supervised process', () => {
       () => second.state.pid > 0 && second.state.pid !== child && second.state.status === 'running',
     );
     expect(second.state.restarts).toBe(1);
-  });
-});
-
-describe('supervisor', () => {
-  it('starts and stops in order', async () => {
-    const order: string[] = [];
-    const spec = (name: string, after: string[] = []) => ({
-      ...program(name, forever, {
-        ready: staysUp(30),
-        onChange: ({ state }) =>
-          void (
-            ['running', 'stopped'].includes(state.status) &&
-            order.at(-1) !== `${name} ${state.status}` &&
-            order.push(`${name} ${state.status}`)
-          ),
-      }),
-      after,
-    });
-    const supervisor = new Supervisor([
-      spec('gateway', ['registry', 'store']),
-      spec('registry'),
-      spec('store', ['registry']),
-    ]);
-    started.push(supervisor);
-    await supervisor.start();
-    await supervisor.stop();
-    expect(order.map((text) => text.split(' ')[0])).toEqual([
-      'registry',
-      'store',
-      'gateway',
-      'gateway',
-      'store',
-      'registry',
-    ]);
-    expect(supervisor.processes.map(({ state }) => state.status)).toEqual(['stopped', 'stopped', 'stopped']);
-  });
-
-  it('stops all when one cannot be started', async () => {
-    const supervisor = new Supervisor([
-      program('good', forever),
-      program('bad', 'process.exit(3)', { ready: staysUp(5_000) }),
-    ]);
-    started.push(supervisor);
-    await expect(supervisor.start()).rejects.toMatchObject({
-      detail: expect.stringContaining('bad exited with code 3'),
-    });
-    expect(supervisor.process('good')?.state.status).toBe('stopped');
-  });
-
-  it('refuses what can have no order', () => {
-    const spec = (name: string, after: string[]) => ({ ...program(name, forever), after });
-    expect(() => new Supervisor([spec('a', ['b']), spec('b', ['a'])])).toThrow(/a → b → a/);
-    expect(() => new Supervisor([spec('a', ['missing'])])).toThrow(/missing/);
-    expect(() => new Supervisor([spec('a', []), spec('a', [])])).toThrow(/two/);
   });
 });
 
