@@ -28,7 +28,7 @@ export function tooManyCalls({ service, limit }: Group, name: string): MicroErro
 }
 
 /** What an AbortSignal's reason means for a call. */
-function abortError({ reason }: AbortSignal): MicroError {
+export function abortError({ reason }: AbortSignal): MicroError {
   if (reason instanceof MicroError) return reason;
   if (reason instanceof Error && reason.name === 'TimeoutError') return MicroError.from(reason);
   return new MicroError('canceled', 'the call was canceled', { cause: reason });

@@ -2,7 +2,7 @@ import { MicroError } from '@micro/errors';
 import type { Idempotency, Init, JsonValue, Message, MethodDefinition, MethodTypes, ServiceDefinition } from '@micro/proto';
 import { currentCall, enableCallScope } from '../call-scope.js';
 import { pushHeaders } from '../connect-wire.js';
-import { type CallEnvironment, closedError, onAbort } from './call-environment.js';
+import { abortError, type CallEnvironment, closedError, onAbort } from './call-environment.js';
 import { bridged, readAnswer, readJsonAnswer } from './connect-answer.js';
 import { Directory, type Group } from './directory.js';
 import type { Answer } from './exchange.js';
@@ -36,7 +36,7 @@ export class Client {
   readonly #identity: Identity;
   readonly #timeout: number;
   readonly #messageBytes: number;
-  readonly #gzip: boolean;
+  readonly #compressFrom: number | undefined;
   readonly #directory: Directory;
   readonly #environment: CallEnvironment;
 
@@ -45,7 +45,7 @@ export class Client {
     this.#identity = { name, namespace: options.namespace ?? 'micro' };
     this.#timeout = options.timeout ?? 5_000;
     this.#messageBytes = limits.messageBytes ?? 4 * 1024 * 1024;
-    this.#gzip = options.gzip ?? false;
+    this.#compressFrom = options.compressFrom;
     this.#environment = { name: name || 'micro', budget: new RetryBudget(options.retryBudget), metrics, streams: new Set(), closed: false };
     const { connectionsPerNode = 512, concurrentCalls = 10_000 } = limits;
     this.#directory = new Directory({ discovery, logger, zone, region, ejection, connectionsPerNode, concurrentCalls, messageBytes: this.#messageBytes });
@@ -129,7 +129,7 @@ export class Client {
     const headers = ['micro-namespace', namespace];
     pushHeaders(headers, request.headers);
     const deadline = performance.now() + timeout;
-    return forwarded(this.#open(this.#group(service, namespace), { service, path, headers, messages, timeout, deadline, gzip: false }, [signal]));
+    return forwarded(this.#open(this.#group(service, namespace), { service, path, headers, messages, timeout, deadline, compressFrom: undefined }, [signal]));
   }
 
   /** Breaks off what is under way, with `canceled`, and closes all connections. Calls made later are refused. */
@@ -151,8 +151,8 @@ export class Client {
     const request: UnaryRequest = { service, path, headers, body, timeout, deadline, idempotent: idempotency !== 'unknown', connectOnly: contentType === 'application/json' };
     const group = options.address === undefined ? this.#directory.group(service, namespace) : this.#directory.address(options.address);
     const signals = options.signal || current ? [options.signal, current?.signal] : undefined;
-    if (!this.#gzip) return this.#start(group, request, settled, signals);
-    void compressed(request).then((smaller) => this.#start(group, smaller, settled, signals), (error) => settled(MicroError.from(error), undefined));
+    if (this.#compressFrom === undefined) return this.#start(group, request, settled, signals);
+    void compressed(request, this.#compressFrom).then((smaller) => this.#start(group, smaller, settled, signals), (error) => settled(MicroError.from(error), undefined));
   }
 
   #start(group: Group | Promise<Group>, request: UnaryRequest, settled: Settled, signals: readonly (AbortSignal | undefined)[] | undefined): void {
@@ -161,6 +161,8 @@ export class Client {
       return settled(new MicroError('resource_exhausted', detail, { id: this.#environment.name }), undefined);
     }
     if (!signals) return new UnaryCall(this.#environment, request, settled).start(group);
+    const aborted = signals.find((signal) => signal?.aborted);
+    if (aborted) return settled(abortError(aborted), undefined);
     const call: UnaryCall = new UnaryCall(this.#environment, request, (error, answer) => {
       stop();
       settled(error, answer);
@@ -178,7 +180,7 @@ export class Client {
       callHeaders(headers, this.#identity, namespace, { options, current });
       const timeout = options.timeout ?? Number.POSITIVE_INFINITY;
       const deadline = deadlineOf(timeout, performance.now(), current);
-      const request = { service, path: method.path, headers, messages: encoded(requests, method.input), timeout: deadline - performance.now(), deadline, gzip: this.#gzip };
+      const request = { service, path: method.path, headers, messages: encoded(requests, method.input), timeout: deadline - performance.now(), deadline, compressFrom: this.#compressFrom };
       return this.#open(this.#group(service, namespace, options.address), request, [options.signal, current?.signal]);
     };
     return new StreamResponses(begin, method.output, options);

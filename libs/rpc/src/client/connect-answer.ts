@@ -1,7 +1,7 @@
 import { gunzip } from 'node:zlib';
-import { type Code, type ErrorDetail, MicroError } from '@micro/errors';
+import { type Code, type ErrorDetail, isCode, MicroError } from '@micro/errors';
 import type { JsonValue, Message, MessageCodec } from '@micro/proto';
-import { appendHeader, connectErrorBody, connectStatus, isProtocolHeader, parseConnectError } from '../connect-wire.js';
+import { appendHeader, connectErrorBody, connectStatus, isProtocolHeader } from '../connect-wire.js';
 import { Metadata } from '../metadata.js';
 import { type Answer, headerOf } from './exchange.js';
 import type { CallOptions } from './options.js';
@@ -113,9 +113,20 @@ export async function errorOf(answer: Answer, limit: number): Promise<MicroError
   for (const [name, value] of trailers) headers.append(name, value);
   const options = { id, metadata: headers.toJSON() };
   const json = baseType(headerOf(answer.headers, 'content-type')) === 'application/json';
-  const body = json ? parseConnectError((await decompressed(answer, limit)).toString('utf8')) : undefined;
-  if (!body) return new MicroError(codeOfHttp(answer.status), `the service answered with HTTP status ${answer.status}`, options);
-  return new MicroError(body.code, body.message ?? '', { ...options, status: statusOf(answer.status), details: detailsOf(body.details) });
+  const body = json ? errorBody((await decompressed(answer, limit)).toString('utf8')) : {};
+  const message = typeof body.message === 'string' ? body.message : undefined;
+  if (!isCode(body.code)) return new MicroError(codeOfHttp(answer.status), message ?? `the service answered with HTTP status ${answer.status}`, options);
+  return new MicroError(body.code, message ?? '', { ...options, status: statusOf(answer.status), details: detailsOf(body.details) });
+}
+
+/** The body of a failed call, as far as it is one. */
+function errorBody(text: string): { code?: unknown; message?: unknown; details?: unknown } {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === 'object' && body !== null ? body : {};
+  } catch {
+    return {};
+  }
 }
 
 /** The code that stands for a bare HTTP status (connectrpc.com/docs/protocol#http-to-error-code); gRPC's table is the same. */

@@ -93,7 +93,8 @@ export class ConnectPool {
 
   #drop(connection: Client): void {
     this.#connections.delete(connection);
-    void connection.close();
+    // One that is being destroyed cannot be closed as well.
+    connection.close().catch(() => undefined);
   }
 }
 

@@ -49,7 +49,7 @@ export class GrpcLane {
     const stream = connection.session.request(http2Headers(path, timeout, headers), { endStream: false });
     this.#begin(connection);
     stream.once('close', () => this.#end(connection));
-    return new GrpcStream(stream, this.#options.messageBytes);
+    return new GrpcStream(stream, { messageBytes: this.#options.messageBytes, deadline });
   }
 
   /** A unary call of the Connect lane for a node that does not have it. */

@@ -1,5 +1,5 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
-import { MicroError } from '@micro/errors';
+import { type Code, MicroError } from '@micro/errors';
 import { Metadata } from '../metadata.js';
 import { gunzipped, tooLarge } from './connect-answer.js';
 import { grpcMetadata, type GrpcOutcome, outcomeOf, valueOf } from './grpc-status.js';
@@ -28,6 +28,8 @@ export class GrpcStream {
   readonly #stream: ClientHttp2Stream;
   readonly #session: ClientHttp2Stream['session'];
   readonly #limit: number;
+  /** In milliseconds of `performance.now()`. */
+  readonly #deadline: number;
   readonly #frames: Frame[] = [];
   #pending: Buffer[] = [];
   #pendingBytes = 0;
@@ -43,14 +45,18 @@ export class GrpcStream {
   #resolveHeaders!: (headers: Metadata) => void;
   #resolveOutcome!: (outcome: GrpcOutcome) => void;
 
-  constructor(stream: ClientHttp2Stream, limit: number) {
+  constructor(stream: ClientHttp2Stream, { messageBytes, deadline }: { readonly messageBytes: number; readonly deadline: number }) {
     this.#stream = stream;
     this.#session = stream.session;
-    this.#limit = limit;
+    this.#limit = messageBytes;
+    this.#deadline = deadline;
     this.headers = new Promise((resolve) => (this.#resolveHeaders = resolve));
     this.outcome = new Promise((resolve) => (this.#resolveOutcome = resolve));
     stream.on('response', (headers, flags, raw?: unknown) => this.#onHeaders(rawOf(headers, raw), flags));
-    stream.on('trailers', (trailers, _flags, raw?: unknown) => (this.#trailers = rawOf(trailers, raw)));
+    stream.on('trailers', (trailers, _flags, raw?: unknown) => {
+      this.#trailers = rawOf(trailers, raw);
+      if (this.#ended) this.#onEnd();
+    });
     stream.on('data', (chunk: Buffer) => this.#onData(chunk));
     stream.on('end', () => this.#onEnd());
     stream.on('error', (error) => (this.#fault = error));
@@ -121,25 +127,26 @@ export class GrpcStream {
   #onHeaders(raw: readonly string[], flags: number): void {
     this.answered = true;
     this.#status = Number(valueOf(raw, ':status') ?? 0);
-    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0 || valueOf(raw, 'grpc-status') !== undefined) {
-      this.#trailers = raw;
-      return;
-    }
-    this.#received = grpcMetadata(raw);
-    this.#encoding = valueOf(raw, 'grpc-encoding');
+    const over = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (!over) this.#received = grpcMetadata(raw);
+    const error = this.#unexpected(raw, over);
+    if (error) return this.#break(error);
+    if (over) this.#trailers = raw;
+    else this.#resolveHeaders(this.#received);
+  }
+
+  /** Why response headers are not gRPC's, if they are not. */
+  #unexpected(raw: readonly string[], over: boolean): MicroError | undefined {
+    const status = valueOf(raw, 'grpc-status');
+    if (this.#status !== 200 && !(over && status !== undefined)) return outcomeOf([], this.#status, this.#received).error;
     const type = valueOf(raw, 'content-type') ?? '';
-    if (this.#status !== 200) {
-      const { error } = outcomeOf([], this.#status, this.#received);
-      return this.#break(error as MicroError);
-    }
     if (!/^application\/grpc(\+proto)?(;|$)/.test(type)) {
       const code = type.startsWith('application/grpc') ? 'internal' : 'unknown';
-      return this.#break(new MicroError(code, `the service answered ${JSON.stringify(type)} instead of gRPC: is it a gRPC service?`));
+      return new MicroError(code, `the service answered ${JSON.stringify(type)} instead of gRPC: is it a gRPC service?`);
     }
-    if (this.#encoding !== undefined && this.#encoding !== 'gzip' && this.#encoding !== 'identity') {
-      return this.#break(new MicroError('internal', `the service compresses with ${JSON.stringify(this.#encoding)}, which was not asked for`));
-    }
-    this.#resolveHeaders(this.#received);
+    this.#encoding = valueOf(raw, 'grpc-encoding');
+    if (this.#encoding === undefined || this.#encoding === 'gzip' || this.#encoding === 'identity') return undefined;
+    return new MicroError('internal', `the service compresses with ${JSON.stringify(this.#encoding)}, which was not asked for`);
   }
 
   #onData(chunk: Buffer): void {
@@ -207,7 +214,7 @@ export class GrpcStream {
     const { rstCode } = this.#stream;
     const trailers = new Metadata();
     const metadata = this.#received.toJSON();
-    const error = (code: 'unavailable' | 'internal' | 'canceled' | 'resource_exhausted' | 'permission_denied', detail: string) =>
+    const error = (code: Code, detail: string) =>
       new MicroError(code, detail, { metadata, cause: this.#fault });
     if (rstCode === constants.NGHTTP2_REFUSED_STREAM) return { error: error('unavailable', 'the service refused the call'), trailers, refused: true };
     if (!this.#session || this.#session.destroyed) {
@@ -217,6 +224,8 @@ export class GrpcStream {
       case constants.NGHTTP2_NO_ERROR:
         return broken('the call ended without a gRPC status', this.#received);
       case constants.NGHTTP2_CANCEL:
+        // The service may see the deadline pass an instant before we do; its whole milliseconds are rounded down.
+        if (performance.now() >= this.#deadline - 2) return { error: error('deadline_exceeded', 'the deadline passed'), trailers };
         return { error: error('canceled', 'the service canceled the call'), trailers };
       case constants.NGHTTP2_ENHANCE_YOUR_CALM:
         return { error: error('resource_exhausted', 'the service has had too much of us: call it less often'), trailers };

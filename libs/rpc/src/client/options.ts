@@ -20,8 +20,11 @@ export interface ClientOptions {
   readonly retryBudget?: RetryBudgetOptions;
   readonly ejection?: EjectionOptions;
   readonly limits?: ClientLimits;
-  /** Compresses requests from 1 KiB up, and asks for compressed answers. Default off: within a network it costs more than it saves. */
-  readonly gzip?: boolean;
+  /**
+   * Compresses messages of this many bytes or more, by gzip, and asks for compressed answers. Default: neither, since within a network it
+   * costs more time than it saves.
+   */
+  readonly compressFrom?: number;
   /** Hears of nodes ejected and back. */
   readonly logger?: Logger;
   readonly metrics?: Metrics;

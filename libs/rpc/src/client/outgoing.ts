@@ -13,9 +13,6 @@ export interface Identity {
   readonly namespace: string;
 }
 
-/** Below this, compressing costs more than it saves. */
-const compressFrom = 1024;
-
 /** Names of what the platform knows better than the caller's metadata, which often is that of another call, handed on. */
 const own = ['micro-namespace', 'micro-from-service', 'traceparent', 'tracestate'];
 
@@ -47,15 +44,11 @@ export function deadlineOf(timeout: number, now: number, current: CallContext | 
   return current?.deadline === undefined ? deadline : Math.min(deadline, now + current.deadline - Date.now());
 }
 
-/** The request with its body compressed, if that is worth it, and asking for a compressed answer. */
-export function compressed(request: UnaryRequest): Promise<UnaryRequest> {
+/** The request with a body of `from` bytes or more compressed, asking for a compressed answer. */
+export function compressed(request: UnaryRequest, from: number): Promise<UnaryRequest> {
   const headers = [...request.headers, 'accept-encoding', 'gzip'];
-  if (request.body.length < compressFrom) return Promise.resolve({ ...request, headers });
+  if (request.body.length < from) return Promise.resolve({ ...request, headers });
   return gzipped(request.body).then((body) => ({ ...request, body, headers: [...headers, 'content-encoding', 'gzip'] }));
-}
-
-export function worthCompressing(message: Uint8Array): boolean {
-  return message.length >= compressFrom;
 }
 
 export function gzipped(bytes: Uint8Array): Promise<Buffer> {

@@ -1,5 +1,7 @@
 /** Seconds that a retry is paid from: what was put in longer ago has lapsed. */
 const memory = 10;
+/** What adding fractions may be off by. */
+const rounding = 1e-6;
 
 export interface RetryBudgetOptions {
   /** Retries that a call pays for: 0.2 allows one retry for five calls. Default 0.2. */
@@ -34,7 +36,7 @@ export class RetryBudget {
   /** Pays for a retry; false if it must not be made. */
   withdraw(now: number): boolean {
     this.#advance(now);
-    if (this.#balance + this.#reserve < 1) return false;
+    if (this.#balance + this.#reserve < 1 - rounding) return false;
     this.#change(-1);
     return true;
   }

@@ -3,7 +3,7 @@ import { Metadata } from '../metadata.js';
 import type { Group } from './directory.js';
 import type { GrpcOutcome } from './grpc-status.js';
 import type { GrpcStream } from './grpc-stream.js';
-import { gzipped, worthCompressing } from './outgoing.js';
+import { gzipped } from './outgoing.js';
 import type { Peer } from './peer.js';
 import { deadlines, Timed } from './timing-wheel.js';
 import { type CallEnvironment, closedError, tooManyCalls, unreachable } from './call-environment.js';
@@ -20,8 +20,8 @@ export interface StreamRequest {
   readonly timeout: number;
   /** Messages to send. Read as fast as they can be sent; returned when the call ends before they do. */
   readonly messages: AsyncIterable<Uint8Array>;
-  /** Compresses messages where that is worth it. */
-  readonly gzip: boolean;
+  /** Messages of this many bytes or more are compressed; undefined: none. */
+  readonly compressFrom: number | undefined;
 }
 
 /** Times that a stream is tried again when the only node there is refuses it. */
@@ -96,7 +96,7 @@ export class StreamCall extends Timed {
   }
 
   async #open(group: Group): Promise<void> {
-    const { path, headers, deadline, gzip } = this.#request;
+    const { path, headers, deadline, compressFrom } = this.#request;
     const tried: Peer[] = [];
     let again = 0;
     let cause: unknown;
@@ -104,7 +104,7 @@ export class StreamCall extends Timed {
       const peer = group.balancer.pick(performance.now(), (candidate) => tried.includes(candidate));
       if (peer) {
         try {
-          return this.#bind(peer, await peer.grpc.open(path, gzip ? ['grpc-encoding', 'gzip', ...headers] : headers, deadline));
+          return this.#bind(peer, await peer.grpc.open(path, compressFrom === undefined ? headers : ['grpc-encoding', 'gzip', ...headers], deadline));
         } catch (error) {
           cause = error;
           peer.ejection.failed('refused');
@@ -141,8 +141,8 @@ export class StreamCall extends Timed {
       while (stream && !this.#over) {
         const next = await messages.next();
         if (next.done) return stream.end();
-        if (this.#request.gzip && worthCompressing(next.value)) await stream.write(await gzipped(next.value), true);
-        else await stream.write(next.value);
+        const compress = next.value.length >= (this.#request.compressFrom ?? Number.POSITIVE_INFINITY);
+        await stream.write(compress ? await gzipped(next.value) : next.value, compress);
       }
       await messages.return?.();
     } catch (error) {
