@@ -36,7 +36,7 @@ export async function startPlatform({ home = platformHome(), env = {} } = {}) {
 /** examples/helloworld as `micro run` would start it, but ours to stop. */
 export async function startHelloworld(platform) {
   const [port] = await freePorts(1);
-  const service = start(join(root, 'examples/helloworld/dist/main.js'), [], {
+  const service = start(join(root, 'examples/helloworld/dist/src/main.js'), [], {
     MICRO_HOME: platform.home,
     MICRO_PROFILE: 'service',
     MICRO_ADDRESS: `127.0.0.1:${port}`,

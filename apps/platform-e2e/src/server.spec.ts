@@ -135,7 +135,7 @@ describe('two services and no server', () => {
   it('find and call each other over mDNS', async () => {
     await using home = await temporaryFolder();
     const env = { ...cleanEnvironment(), MICRO_HOME: home.path, MICRO_MDNS_PORT: String(await freePort()) };
-    const start = (name: string) => spawn(process.execPath, [`${workspaceRoot}examples/${name}/dist/main.js`], { env, stdio: 'pipe' });
+    const start = (name: string) => spawn(process.execPath, [`${workspaceRoot}examples/${name}/dist/src/main.js`], { env, stdio: 'pipe' });
     const helloworld = start('helloworld');
     const greeter = start('greeter');
     try {

@@ -1,0 +1,75 @@
+/**
+ * Fills a local registry from one process and watches it from another: `registry-load.js services nodes mdns-port folder`. Prints one line of
+ * JSON: nanoseconds a look-up, milliseconds a list, milliseconds until a change is seen.
+ */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { openRegistry, RegistryCache, type Service } from '@micro/registry';
+
+const [services, nodes, port] = process.argv.slice(2, 5).map(Number) as [number, number, number];
+const folder = process.argv[5] as string;
+const watching = process.send !== undefined;
+const registry = await openRegistry({ adapter: 'mdns', port, fallbackFile: `${folder}/registry-${port}.json` });
+
+if (watching) await watch();
+else await fill();
+
+async function fill(): Promise<void> {
+  for (let index = 0; index < services; index++) await registry.register(service(index), { ttl: 120_000 });
+  const watcher = fork(fileURLToPath(import.meta.url), process.argv.slice(2), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  watcher.on('message', (message: 'change' | 'done') => {
+    if (message === 'change') void registry.register({ ...service(0), nodes: [...service(0).nodes, node(0, `new-${Date.now()}`)], metadata: { at: String(Date.now()) } });
+    else watcher.kill();
+  });
+  await new Promise((resolve) => watcher.once('exit', resolve));
+  await registry.close();
+  process.exit(0);
+}
+
+async function watch(): Promise<void> {
+  const cache = new RegistryCache(registry);
+  await cache.ready();
+  while (cache.services().reduce((sum, one) => sum + one.nodes.length, 0) < services * nodes) await new Promise((resolve) => setTimeout(resolve, 20));
+  // Announcements of the beginning are over before the change is timed.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const lookupNs = lookUp(cache);
+  const listStarted = performance.now();
+  const listed = await registry.list();
+  const listMs = performance.now() - listStarted;
+  if (listed.length !== services) throw new Error(`listed ${listed.length} services of ${services}`);
+  const seen = new Promise<number>((resolve) => cache.onChange(() => resolve(performance.now())));
+  const changed = performance.now();
+  process.send?.('change');
+  const changeMs = (await seen) - changed;
+  console.log(JSON.stringify({ lookupNs, listMs, changeMs }));
+  process.send?.('done');
+}
+
+function lookUp(cache: RegistryCache): number {
+  const names = Array.from({ length: services }, (_, index) => `service-${index}`);
+  const ask = (times: number) => {
+    let found = 0;
+    for (let index = 0; index < times; index++) found += (cache.targets(names[(index * 7919) % services] as string, 'micro') as readonly unknown[]).length;
+    if (found !== times * nodes) throw new Error(`found ${found} of ${times * nodes} nodes`);
+  };
+  ask(100_000);
+  const began = performance.now();
+  ask(1_000_000);
+  return performance.now() - began;
+}
+
+function service(index: number): Service {
+  const name = `service-${index}`;
+  const endpoint = { kind: 'unary', idempotency: 'unknown', request: `${name}.Request`, response: `${name}.Response`, metadata: {} } as const;
+  return {
+    name,
+    version: '1.0.0',
+    metadata: {},
+    endpoints: [{ ...endpoint, name: `Service${index}.Call`, path: `/${name}.Service${index}/Call` }],
+    nodes: Array.from({ length: nodes }, (_, number) => node(index, String(number))),
+  };
+}
+
+function node(index: number, number: string) {
+  return { id: `service-${index}-${number}`, address: `127.0.0.1:${10_000 + index}`, metadata: { protocol: 'connect,grpc' } };
+}
