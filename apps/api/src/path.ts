@@ -64,14 +64,12 @@ function decoded(piece: string): string {
       throw new MicroError('invalid_argument', `the path has a broken percent-encoding in "${shown(piece)}"`);
     }
   }
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\x00-\x1f\x7f]/.test(segment)) throw new MicroError('invalid_argument', `the path has a control character in "${shown(piece)}"`);
   return segment;
 }
 
 /** A caller's text as an error may repeat it: short, and without control characters. */
 export function shown(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is replaced
   const plain = text.replace(/[\x00-\x1f\x7f]/g, '�');
   return plain.length > 80 ? `${plain.slice(0, 77)}…` : plain;
 }

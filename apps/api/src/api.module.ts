@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { Environment } from '@micro/platform';
+import { Caller } from './caller.js';
+import { EdgeServer } from './edge-server.js';
+import { Gateway } from './gateway.js';
+import { Reflection } from './reflection.js';
+import { Router } from './router.js';
+import { Settings, settingsOf } from './settings.js';
+import { RoutingTables } from './tables.js';
+
+@Module({
+  providers: [EdgeServer, Gateway, Router, Caller, Reflection, RoutingTables, { provide: Settings, inject: [Environment], useFactory: settingsOf }],
+})
+export class ApiModule {}

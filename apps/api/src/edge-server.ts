@@ -1,0 +1,155 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { MicroError } from '@micro/errors';
+import { type Address, type Listener, Platform } from '@micro/platform';
+import type { Logger } from '@micro/telemetry';
+import { Injectable } from '@nestjs/common';
+import { Gateway, type OwnRoutes } from './gateway.js';
+import { ownRoutes } from './own-routes.js';
+import { maxUrlLength } from './path.js';
+import { Settings } from './settings.js';
+import { metricsOfAll } from './worker-metrics.js';
+
+/** Milliseconds for which an idle connection is kept: longer than load balancers keep theirs, so that it is they who close. */
+const keepAliveMs = 75_000;
+/** Milliseconds for which a refused connection is read on: closing it at once would take the answer away from a caller still sending. */
+const lingerMs = 1_000;
+
+/** The gateway's port: plain HTTP/1.1, every fault of the protocol answered with an error's JSON. */
+@Injectable()
+export class EdgeServer implements Listener {
+  readonly #http: Server;
+  readonly #gateway: Gateway;
+  readonly #own: OwnRoutes;
+  readonly #logger: Logger;
+  readonly #refused = new WeakSet<Socket>();
+  #address: Address = { host: '127.0.0.1', port: 0 };
+  #serving = false;
+
+  constructor(gateway: Gateway, settings: Settings, platform: Platform) {
+    this.#gateway = gateway;
+    this.#logger = platform.logger;
+    this.#own = ownRoutes({ version: settings.version, ready: () => this.#serving, metrics: metricsOfAll(() => platform.metrics.render()) });
+    const { headerBytes, headersMs, requestMs } = settings;
+    this.#http = createServer(
+      {
+        // The request line is bounded by itself, so that a long URL is not answered as too many headers.
+        maxHeaderSize: headerBytes + maxUrlLength,
+        headersTimeout: headersMs,
+        requestTimeout: requestMs,
+        connectionsCheckingInterval: Math.min(headersMs, 5_000),
+        keepAliveTimeout: keepAliveMs,
+        requireHostHeader: false,
+      },
+      (request, response) => this.#handle(request, response),
+    );
+    this.#http.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#handle(request, response));
+    this.#http.on('checkExpectation', (_request, response: ServerResponse) => {
+      refuse(response, new MicroError('invalid_argument', 'the only expectation that is met here is 100-continue', { id: 'api', status: 417 }));
+    });
+    this.#http.on('connect', (_request, socket: Socket) => this.#refuse(socket, tunnel()));
+    this.#http.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => {
+      if (error.code === 'ECONNRESET' || error.code === 'EPIPE') socket.destroy();
+      else this.#refuse(socket, explain(error, headerBytes));
+    });
+  }
+
+  /** Where it is to listen. */
+  at(address: Address): this {
+    this.#address = address;
+    return this;
+  }
+
+  /** MicroError `unavailable` if the port is taken, `permission_denied` if it may not be used. */
+  listen(): Promise<{ readonly host: string; readonly port: number }> {
+    const { host, port } = this.#address;
+    return new Promise((resolve, reject) => {
+      this.#http.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, `${host}:${port}`)));
+      this.#http.listen({ host, port, backlog: 4096 }, () => {
+        this.#http.removeAllListeners('error');
+        const bound = this.#http.address();
+        if (bound === null || typeof bound === 'string') reject(new MicroError('internal', 'the gateway has no port'));
+        else resolve({ host, port: bound.port });
+      });
+    });
+  }
+
+  /** The gateway answers no RPC of its own. */
+  services(): readonly [] {
+    return [];
+  }
+
+  setServing(serving: boolean): void {
+    this.#serving = serving;
+  }
+
+  async close({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    this.#serving = false;
+    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    await this.#gateway.drained(graceMs);
+    this.#http.closeIdleConnections();
+    this.#http.closeAllConnections();
+    await closed;
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    // Callers are told to go elsewhere with their next request.
+    if (!this.#serving) response.shouldKeepAlive = false;
+    this.#gateway.handle(request, response, this.#own);
+  }
+
+  /** Answers a connection that has no request to answer to, and closes it. */
+  #refuse(socket: Socket, error: MicroError): void {
+    if (this.#refused.has(socket) || socket.destroyed) return;
+    this.#refused.add(socket);
+    this.#logger.warn('connection refused', { peer: `${socket.remoteAddress}:${socket.remotePort}`, status: error.status, detail: error.detail });
+    if (!socket.writable) return void socket.destroy();
+    const body = JSON.stringify(error);
+    const head = ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close'];
+    socket.end(`HTTP/1.1 ${error.status} ${reasons[error.status] ?? 'Error'}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
+    socket.resume();
+    setTimeout(() => socket.destroy(), lingerMs).unref();
+  }
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Payload Too Large',
+  431: 'Request Header Fields Too Large',
+};
+
+function refuse(response: ServerResponse, error: MicroError): void {
+  const body = JSON.stringify(error);
+  response.writeHead(error.status, ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), 'connection', 'close']).end(body);
+}
+
+function explain(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, headerBytes: number): MicroError {
+  const options = { id: 'api', cause: error };
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new MicroError('resource_exhausted', `the headers are larger than ${headerBytes} bytes, the limit of this gateway`, { ...options, status: 431 });
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return new MicroError('resource_exhausted', 'the extensions of the chunks are too large', { ...options, status: 413 });
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster', { ...options, status: 408 });
+    default:
+      if (error.rawPacket?.toString('latin1', 0, 14) === 'PRI * HTTP/2.0') {
+        return new MicroError('invalid_argument', 'this port speaks HTTP/1.1; gRPC and HTTP/2 are at the proxy', options);
+      }
+      return new MicroError('invalid_argument', `this is not HTTP/1.1: ${error.message}`, options);
+  }
+}
+
+function tunnel(): MicroError {
+  return new MicroError('unimplemented', 'this gateway makes no tunnels', { id: 'api', status: 405 });
+}
+
+function listenError(error: NodeJS.ErrnoException, address: string): MicroError {
+  const options = { id: 'api', cause: error };
+  if (error.code === 'EADDRINUSE') return new MicroError('unavailable', `cannot listen on ${address}: the port is in use; stop what uses it, or set MICRO_ADDRESS`, options);
+  if (error.code === 'EACCES') return new MicroError('permission_denied', `cannot listen on ${address}: ports below 1024 need privileges; set MICRO_ADDRESS`, options);
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return new MicroError('invalid_argument', `cannot listen on ${address}: this machine has no such address`, options);
+  return new MicroError('internal', `cannot listen on ${address}: ${error.message}`, options);
+}

@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Code, MicroError } from '@micro/errors';
+import { childTraceparent, traceId } from '@micro/telemetry';
+import { pushCors } from './cors.js';
+import { type Inbound, readInbound } from './inbound.js';
+import type { Method } from './method.js';
+import { pushMetadata } from './outbound.js';
+
+/** Bytes of a body up to which copying it is cheaper than a second piece. */
+const onePiece = 16 * 1024;
+
+/** One request to the gateway and its answer, which is given once. */
+export class HttpCall {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly inbound: Inbound;
+  /** Of the gateway's own part in the trace. */
+  readonly traceparent: string;
+  /** What it calls, once that is known. */
+  method: Method | undefined = undefined;
+  /** How it ended, once it has. */
+  outcome: 'ok' | Code = 'canceled';
+  readonly #begun = performance.now();
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request;
+    this.response = response;
+    this.inbound = readInbound(request);
+    this.traceparent = childTraceparent(this.inbound.traceparent);
+  }
+
+  /** Since it came. */
+  get seconds(): number {
+    return (performance.now() - this.#begun) / 1000;
+  }
+
+  get trace(): string {
+    return traceId(this.traceparent);
+  }
+
+  /** Aborts when the caller goes away. */
+  get signal(): AbortSignal {
+    return signalOf(this.request.socket);
+  }
+
+  /** Answers with a body and the metadata that a service sent along. */
+  answer(status: number, content: { readonly type: string; readonly body: Buffer | string }, metadata?: readonly string[]): void {
+    if (this.response.headersSent || this.response.destroyed) return;
+    const body = typeof content.body === 'string' ? Buffer.from(content.body) : content.body;
+    const response = this.#write(status, ['content-type', content.type, 'content-length', String(body.length), 'micro-trace-id', this.trace], metadata);
+    // Of a string Node makes one piece with the headers. Latin-1 keeps every byte as it is.
+    if (body.length <= onePiece) response.end(body.toString('latin1'), 'latin1');
+    else response.end(body);
+  }
+
+  /** Answers 204. */
+  answerNothing(metadata?: readonly string[], headers: readonly string[] = []): void {
+    if (this.response.headersSent || this.response.destroyed) return;
+    this.#write(204, ['micro-trace-id', this.trace, ...headers], metadata).end();
+  }
+
+  /** Answers with an error's JSON; returns the error as it was told. */
+  fail(thrown: unknown): MicroError {
+    const error = this.#explained(thrown);
+    this.outcome = error.code;
+    if (this.response.headersSent) {
+      this.response.destroy();
+      return error;
+    }
+    const metadata = Object.entries(error.metadata).flatMap(([name, value]) => [value].flat().flatMap((one) => [name, one]));
+    this.answer(error.status, { type: 'application/json', body: JSON.stringify(error) }, metadata);
+    return error;
+  }
+
+  #write(status: number, headers: string[], metadata: readonly string[] | undefined): ServerResponse {
+    if (status < 400) this.outcome = 'ok';
+    if (this.inbound.origin !== '') pushCors(headers, this.inbound.origin);
+    if (metadata) pushMetadata(headers, metadata);
+    return this.response.writeHead(status, headers);
+  }
+
+  /** An error as the outside may see it: of an internal fault only where to look it up. */
+  #explained(thrown: unknown): MicroError {
+    const error = MicroError.from(thrown, 'api');
+    if (error.detail !== 'internal error') return error;
+    return new MicroError(error.code, `internal error; its cause is in the log under trace ${this.trace}`, { id: error.id, status: error.status, cause: error.cause ?? error });
+  }
+}
+
+/** One signal a connection, not a request: callers keep connections, and making a signal costs as much as reading the headers. */
+function signalOf(socket: Socket): AbortSignal {
+  let signal = signals.get(socket);
+  if (!signal) {
+    const controller = new AbortController();
+    signal = controller.signal;
+    signals.set(socket, signal);
+    const gone = () => controller.abort(new MicroError('canceled', 'the caller went away', { id: 'api' }));
+    if (socket.destroyed) gone();
+    else socket.once('close', gone);
+  }
+  return signal;
+}
+
+const signals = new WeakMap<Socket, AbortSignal>();
