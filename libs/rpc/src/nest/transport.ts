@@ -1,4 +1,4 @@
-import { type CustomTransportStrategy, type MessageHandler, Server, Transport } from '@nestjs/microservices';
+import { type CustomTransportStrategy, type MessageHandler, Server, ServerGrpc, Transport } from '@nestjs/microservices';
 import { isObservable } from 'rxjs';
 import { MicroError } from '@micro/errors';
 import type { MethodDefinition, ServiceDefinition } from '@micro/proto';
@@ -83,6 +83,16 @@ export class RpcTransport extends Server implements CustomTransportStrategy {
     return this.server as T;
   }
 }
+
+// Nest passes (data, metadata, call) to undecorated parameters only if the transport is an instance of its own for gRPC, whose constructor
+// would load what we do without.
+Object.setPrototypeOf(RpcTransport.prototype, ServerGrpc.prototype);
+
+/**
+ * Nest gives a handler without parameter decorators all of (data, metadata, call) only if its server is a ServerGrpc, whose constructor we cannot use:
+ * it loads a proto loader of its own.
+ */
+Object.setPrototypeOf(RpcTransport.prototype, ServerGrpc.prototype);
 
 type NestHandler = (data: unknown, metadata: unknown, call: CallContext) => Promise<unknown>;
 
