@@ -25,6 +25,11 @@ try {
 } catch {
   cachedData = undefined;
 }
+// Node calls the loader that `import()` needs here experimental, and would say so on standard error of every process.
+const { emitWarning } = process;
+process.emitWarning = (warning, ...rest) => {
+  if (!String(warning).startsWith('vm.USE_MAIN_CONTEXT_DEFAULT_LOADER')) emitWarning.call(process, warning, ...rest);
+};
 const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
   filename: file,
   cachedData,
@@ -46,10 +51,10 @@ function writeCache() {
   try {
     const folder = path.dirname(cacheFile);
     fs.mkdirSync(home, { recursive: true, mode: 0o700 });
-    fs.mkdirSync(folder, { recursive: true });
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     const older = fs.readdirSync(folder).filter((name) => name.startsWith(`${place}-`));
     const temporary = `${cacheFile}.${process.pid}`;
-    fs.writeFileSync(temporary, script.createCachedData());
+    fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600 });
     fs.renameSync(temporary, cacheFile);
     for (const name of older) if (name !== path.basename(cacheFile)) fs.rmSync(path.join(folder, name), { force: true });
   } catch {

@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import { MicroError } from '@micro/errors';
 import { endpointsOf, parseSchema, registryProto, runtimeProto, type ServiceDefinition } from '@micro/proto';
 import { type Handlers, RpcServer } from '@micro/rpc';
-import { temporaryFolder } from '@micro/testing';
 import { runProgram } from './program.js';
 
 const schema = parseSchema({
@@ -57,8 +56,8 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export async function startSmallPlatform(): Promise<SmallPlatform> {
-  const folder = await temporaryFolder();
+/** `home`: the data directory of the commands that are run. */
+export async function startSmallPlatform(home: string): Promise<SmallPlatform> {
   const registered = new Map<string, registryProto.Service[]>();
   const running: runtimeProto.Service[] = [];
   const server = new RpcServer({ name: 'helloworld', host: '127.0.0.1', port: 0 })
@@ -69,18 +68,15 @@ export async function startSmallPlatform(): Promise<SmallPlatform> {
   const address = `127.0.0.1:${port}`;
   registered.set('micro', [serviceOf('helloworld', helloworld, address), serviceOf('registry', registryProto.Registry, address)]);
   const microWith: SmallPlatform['microWith'] = ({ input, env, isTTY }, ...args) =>
-    runMicro(args, { input, isTTY, env: { MICRO_HOME: folder.path, MICRO_PROXY_ADDRESS: address, PATH: process.env['PATH'], ...env } });
+    runMicro(args, { input, isTTY, env: { MICRO_HOME: home, MICRO_PROXY_ADDRESS: address, PATH: process.env['PATH'], ...env } });
   return {
     address,
-    home: folder.path,
+    home,
     registered,
     running,
     micro: (...args) => microWith({}, ...args),
     microWith,
-    async [Symbol.asyncDispose]() {
-      await server.close({ graceMs: 0 });
-      await folder[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => server.close({ graceMs: 0 }),
   };
 }
 
@@ -157,7 +153,7 @@ function runtimeHandlers(running: runtimeProto.Service[]): Handlers<typeof runti
     return service;
   };
   return {
-    async *create({ name, version, source, metadata, instances, command, env, force }) {
+    async *create({ name, version, source, metadata, instances, command, env, force, watch }) {
       if (running.some((one) => one.name === name) && !force) throw new MicroError('already_exists', `${name} runs already: use --force or micro update`, { id: 'runtime' });
       yield { status: Status.BUILDING, step: 'building' };
       const broken = name === 'broken';
@@ -165,7 +161,9 @@ function runtimeHandlers(running: runtimeProto.Service[]): Handlers<typeof runti
         name: name || 'helloworld',
         version: version || 'latest',
         source,
-        metadata: { ...metadata, command: command.join('|'), env: JSON.stringify(env) },
+        metadata: { ...metadata, env: JSON.stringify(env) },
+        command,
+        watch,
         status: broken ? Status.ERROR : Status.RUNNING,
         message: broken ? 'build failed\nsrc/main.ts:1:1 no' : '',
         instances: [{ id: 'i1', status: Status.RUNNING, message: '', pid: 4242, address: '127.0.0.1:4', restarts: 1, startedMs: BigInt(Date.now()) }],

@@ -1,14 +1,19 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '@micro/testing';
+import { freePort, temporaryFolder } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runMicro, type SmallPlatform, startSmallPlatform } from './program.fixture.js';
 
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let platform: SmallPlatform;
 beforeEach(async () => {
-  platform = await startSmallPlatform();
+  folder = await temporaryFolder();
+  platform = await startSmallPlatform(folder.path);
 });
-afterEach(() => platform[Symbol.asyncDispose]());
+afterEach(async () => {
+  await platform[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
+});
 
 describe('dynamic commands', () => {
   it('call an endpoint with flags', async () => {
@@ -45,14 +50,14 @@ describe('dynamic commands', () => {
 Usage: micro helloworld [HANDLER] METHOD [--FIELD=VALUE …]   (without METHOD: call)
 
 Endpoints:
-  call                         Says hello
-  stream     streams answers   Counts up to a number
+  call                          Says hello
+  stream     streams answers    Counts up to a number
   ping-pong  streams both ways  Answers each ping with a pong
-  fail                         Fails as it is told
-  slow                         Helloworld.Slow
+  fail                          Fails as it is told
+  slow                          Helloworld.Slow
 
 Fields of an endpoint: micro helloworld METHOD --help
-`.replace(/ {2}call .*\n/, '  call                          Says hello\n').replace(/ {2}stream .*\n/, '  stream     streams answers    Counts up to a number\n').replace(/ {2}fail .*\n/, '  fail                          Fails as it is told\n').replace(/ {2}slow .*\n/, '  slow                          Helloworld.Slow\n'));
+`);
     const { stdout: endpoint } = await platform.micro('help', 'helloworld', 'call');
     expect(endpoint).toBe(`Helloworld.Call – Says hello. Politely.
 
@@ -217,10 +222,10 @@ describe('what runs', () => {
     );
     expect(ran).toMatchObject({ code: 0, stdout: `curl localhost:9080/helloworld/call -d '{"name":"Alice"}'\nmicro helloworld --name=Alice\n` });
     expect(ran.stderr.split('\n').slice(0, 3)).toEqual(['running helloworld', 'building', 'done']);
-    expect(platform.running[0]).toMatchObject({ source: platform.home, wanted: 2, metadata: { team: 'x', command: 'node|my server.js|--x=y z', env: '{"A":"1","HANDED":"on"}' } });
+    expect(platform.running[0]).toMatchObject({ source: platform.home, wanted: 2, command: ['node', 'my server.js', '--x=y z'], metadata: { team: 'x', env: '{"A":"1","HANDED":"on"}' } });
 
     const { stdout } = await platform.micro('status');
-    expect(stdout).toMatch(/^NAME +VERSION +SOURCE +STATUS +INSTANCES +UPDATED +METADATA\nhelloworld +latest +\S+ +running +1\/2 +\d s ago +team=x/);
+    expect(stdout).toMatch(/^NAME +VERSION +SOURCE +STATUS +INSTANCES +UPDATED +METADATA\nhelloworld +latest +\S+ \(node .*\) +running +1\/2 +\d s ago +team=x/);
     expect(JSON.parse((await platform.micro('status', '-o', 'json')).stdout)).toMatchObject([{ name: 'helloworld', status: 'running', wanted: 2, instances: [{ pid: 4242, restarts: 1 }] }]);
     expect((await platform.micro('status', 'helloworld')).stdout).toContain('4242');
 

@@ -22,7 +22,7 @@ async function showAll(cli: Cli, services: readonly RuntimeService[]): Promise<v
     columns: [
       { title: 'name', text: ({ name }) => name },
       { title: 'version', text: ({ version }) => version },
-      { title: 'source', text: ({ source }) => source },
+      { title: 'source', text: ({ source, command }) => [source, ...(command.length > 0 ? [`(${command.join(' ')})`] : [])].join(' ') },
       { title: 'status', text: ({ status }, paint) => paintStatus(statusName(status), paint) },
       { title: 'instances', text: instanceCount },
       { title: 'updated', text: ({ updatedMs }) => ago(updatedMs) },
@@ -61,7 +61,8 @@ function described(service: RuntimeService, paint: Paint): string {
   const metadata = Object.entries(service.metadata).map(([key, value]) => `  ${key}: ${value}`);
   return [
     `${paint.bold(service.name)} ${service.version}  ${paintStatus(status, paint)}  ${instanceCount(service)} instances, updated ${ago(service.updatedMs)}`,
-    ...(service.source ? [`  source: ${service.source}`] : []),
+    ...(service.source ? [`  source: ${service.source}${service.watch ? ', watched for changes' : ''}`] : []),
+    ...(service.command.length > 0 ? [`  command: ${service.command.join(' ')}`] : []),
     ...metadata,
     ...(service.message ? ['', ...service.message.split('\n').map((line) => `  ${line}`)] : []),
   ].join('\n');

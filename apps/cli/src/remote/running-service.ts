@@ -7,6 +7,8 @@ export function serviceData(service: RuntimeService): JsonValue {
     name: service.name,
     version: service.version,
     source: service.source,
+    command: [...service.command],
+    watch: service.watch,
     status: statusName(service.status),
     message: service.message,
     wanted: service.wanted,

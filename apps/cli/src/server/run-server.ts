@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { LogFile } from '@micro/runtime';
 import { type Cli, cliVersion } from '../cli.js';
@@ -42,7 +43,7 @@ async function serveUntilSignal(cli: Cli, addresses: Addresses): Promise<void> {
   const profile = settings.profile ?? 'local';
   const server = new Server({ home: settings.home, version: cliVersion(), addresses, bundles, variables: { ...variables, MICRO_PROFILE: profile }, onLine });
   let asked = false;
-  const stopped = untilSignal(say, () => server.kill()).then(() => {
+  const stopped = untilSignal(say).then(() => {
     asked = true;
     return server.stop();
   });
@@ -66,17 +67,17 @@ function lineWriter(cli: Cli, inBackground: boolean): (stream: 'stdout' | 'stder
   return (stream, line) => log.write(stream, [line.trimEnd()]);
 }
 
-/** Resolves at the first SIGINT, SIGTERM or SIGHUP; a second one ends everything at once. */
-function untilSignal(say: (text: string) => void, kill: () => void): Promise<void> {
+/**
+ * Resolves at the first SIGINT, SIGTERM or SIGHUP. A second one ends this process at once: the others, told to stop already, finish that by
+ * themselves; killing the runtime would leave behind what it runs.
+ */
+function untilSignal(say: (text: string) => void): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (asked) {
-        kill();
-        process.exit(130);
-      }
+      if (asked) process.exit(130);
       asked = true;
-      say(`${signal}: stopping everything in order; again to stop at once`);
+      say(`${signal}: stopping everything in order; again to leave at once`);
       resolve();
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
@@ -91,13 +92,14 @@ function report(message: Report): void {
 async function announce({ out, settings }: Cli, addresses: Addresses, tookMs: number): Promise<void> {
   const rows = platform.map(({ name, purpose }) => ({ name, address: addresses[name]!, purpose }));
   if (!out.forPeople) return out.value({ status: 'healthy', home: settings.home, processes: rows.map((row) => ({ ...row })) }, '');
+  const next = existsSync('examples/helloworld') ? 'micro run examples/helloworld' : 'micro new hello && micro run hello';
   const width = (key: 'name' | 'address') => Math.max(...rows.map((row) => row[key].length));
   out.line('');
   for (const { name, address, purpose } of rows) {
     out.line(`  ${out.paint.bold(name.padEnd(width('name')))}  ${out.paint.cyan(address.padEnd(width('address')))}  ${purpose}`);
   }
   out.line('');
-  out.line(`All healthy after ${(tookMs / 1000).toFixed(1)} s, data in ${settings.home}. Next, in another terminal: micro run examples/helloworld`);
+  out.line(`All healthy after ${(tookMs / 1000).toFixed(1)} s, data in ${settings.home}. Next, in another terminal: ${next}`);
   out.line('Ctrl-c stops everything.');
 }
 

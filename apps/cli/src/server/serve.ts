@@ -78,11 +78,6 @@ export class Server {
     return this.#stopping;
   }
 
-  /** Ends everything at once, without waiting. */
-  kill(): void {
-    for (const one of this.#processes) one.kill();
-  }
-
   async #stop(): Promise<void> {
     const stopped = new Map<string, Promise<void>>();
     const stop = (name: string): Promise<void> => {
@@ -131,9 +126,9 @@ export class Server {
 }
 
 /** What a person set for calls of their own does not concern the platform's processes. */
-const notInherited = ['MICRO_NAMESPACE', 'MICRO_NAME', 'MICRO_VERSION', 'MICRO_NODE_ID', 'MICRO_ENV', 'MICRO_OUTPUT', 'MICRO_VERBOSE', 'MICRO_SERVER_BACKGROUND', 'NODE_CHANNEL_FD'];
+const notInherited = ['MICRO_NAMESPACE', 'MICRO_NAME', 'MICRO_NODE_ID', 'MICRO_ENV', 'MICRO_OUTPUT', 'MICRO_VERBOSE', 'MICRO_SERVER_BACKGROUND', 'NODE_CHANNEL_FD'];
 
-function processVariables({ home, addresses }: ServerOptions, address: string, variables: Variables): Record<string, string | undefined> {
+function processVariables({ home, version, addresses }: ServerOptions, address: string, variables: Variables): Record<string, string | undefined> {
   const inherited = Object.entries(variables).filter(([name]) => !notInherited.includes(name));
   return {
     ...Object.fromEntries(inherited),
@@ -141,6 +136,7 @@ function processVariables({ home, addresses }: ServerOptions, address: string, v
     MICRO_LOG_FORMAT: variables.MICRO_LOG_FORMAT || 'pretty',
     ...Object.fromEntries(platform.map(({ name, variable }) => [variable, addresses[name]])),
     MICRO_HOME: home,
+    MICRO_VERSION: version,
     MICRO_ADDRESS: address,
   };
 }

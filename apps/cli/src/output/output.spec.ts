@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { Output } from './output.js';
+import { wantsColor } from './paint.js';
+
+function caught(format: 'table' | 'json' | 'raw' | 'yaml', isTTY = false) {
+  const written = { stdout: '', stderr: '' };
+  const sink = (name: 'stdout' | 'stderr') => ({ isTTY, write: (text: string) => (written[name] += text) });
+  return { written, out: new Output(format, sink('stdout'), sink('stderr'), { stdout: false, stderr: false }) };
+}
+
+const table = {
+  columns: [
+    { title: 'name', text: ({ name }: { name: string }) => name },
+    { title: 'size', text: ({ size }: { size: number }) => String(size) },
+  ],
+  rows: [
+    { name: 'naïve 名前', size: 1 },
+    { name: 'two\nlines', size: 22 },
+  ],
+  data: ({ name, size }: { name: string; size: number }) => ({ name, size }),
+  empty: 'nothing',
+};
+
+describe('output', () => {
+  it.each([
+    ['table', 'NAME         SIZE\nnaïve 名前   1\ntwo          22\nlines\n'],
+    ['raw', 'naïve 名前\t1\ntwo lines\t22\n'],
+    ['json', '[\n  {\n    "name": "naïve 名前",\n    "size": 1\n  },\n  {\n    "name": "two\\nlines",\n    "size": 22\n  }\n]\n'],
+    ['yaml', '- name: naïve 名前\n  size: 1\n- name: |-\n    two\n    lines\n  size: 22\n'],
+  ] as const)('a list as %s', async (format, expected) => {
+    const { out, written } = caught(format);
+    await out.list(table);
+    expect(written).toEqual({ stdout: expected, stderr: '' });
+  });
+
+  it.each([
+    ['table', 'nothing\n'],
+    ['raw', ''],
+    ['json', '[]\n'],
+    ['yaml', '[]\n'],
+  ] as const)('an empty list as %s', async (format, expected) => {
+    const { out, written } = caught(format);
+    await out.list({ ...table, rows: [] });
+    expect(written.stdout).toBe(expected);
+  });
+
+  it('short answers stay on one line, as the gateway gives them', async () => {
+    const { out, written } = caught('table');
+    await out.answer({ msg: 'Hello Alice' });
+    await out.answer({ long: 'x'.repeat(80) });
+    expect(written.stdout).toBe(`{"msg":"Hello Alice"}\n{\n  "long": "${'x'.repeat(80)}"\n}\n`);
+  });
+
+  it('progress is lines where nobody looks, each said once, apart from the data', async () => {
+    const { out, written } = caught('json');
+    const progress = await out.progress('starting');
+    for (const step of ['building', 'building', 'waiting']) progress.step(step);
+    progress.succeed('done');
+    expect(written).toEqual({ stdout: '', stderr: 'starting\nbuilding\nwaiting\ndone\n' });
+  });
+
+  it('colours are for terminals, unless told otherwise', () => {
+    expect(wantsColor({ isTTY: true }, {})).toBe(true);
+    expect(wantsColor({ isTTY: false }, {})).toBe(false);
+    expect(wantsColor({ isTTY: true }, { NO_COLOR: '1' })).toBe(false);
+    expect(wantsColor({ isTTY: true }, { TERM: 'dumb' })).toBe(false);
+    expect(wantsColor({ isTTY: false }, { FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(true);
+    expect(wantsColor({ isTTY: true }, { FORCE_COLOR: '0' })).toBe(false);
+  });
+});
