@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeFromGrpc, MicroError } from '@micro/errors';
 import type { MethodDefinition } from '@micro/proto';
-import { type CallContext, type Metadata, RpcServer } from '@micro/rpc';
+import { type CallContext, type Metadata, RpcServer } from '../src/index.js';
 import { conformanceSchema, framed, readFramed } from './schema.js';
 
 interface Header {

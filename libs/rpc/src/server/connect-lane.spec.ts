@@ -101,24 +101,23 @@ describe('a failed call', () => {
   });
 
   it.each([
-    ['of an unknown method', 'Bake', {}, 404, 'unimplemented'],
-    ['of a method without handler', 'Nobody', {}, 501, 'unimplemented'],
-    ['of a stream', 'Courses', {}, 415, 'unimplemented'],
-    ['by another verb', 'Cook', { method: 'DELETE', body: undefined }, 405, 'unknown'],
-    ['by GET where calling has effects', 'Cook', { method: 'GET', body: undefined }, 405, 'unknown'],
-    ['of another type', 'Cook', { headers: { 'content-type': 'image/jpeg' } }, 415, 'unknown'],
-    ['of a stream type', 'Cook', { headers: { 'content-type': 'application/connect+json' } }, 415, 'unknown'],
-    ['of gRPC', 'Cook', { headers: { 'content-type': 'application/grpc' } }, 415, 'unknown'],
-    ['in an unknown compression', 'Cook', { headers: { ...json, 'content-encoding': 'zstd' } }, 501, 'unimplemented'],
-    ['in a wrong compression', 'Cook', { headers: { ...json, 'content-encoding': 'gzip' } }, 400, 'invalid_argument'],
-    ['of another version', 'Cook', { headers: { ...json, 'connect-protocol-version': '2' } }, 400, 'invalid_argument'],
-    ['with a malformed timeout', 'Cook', { headers: { ...json, 'connect-timeout-ms': '1s' } }, 400, 'invalid_argument'],
-    ['without time', 'Cook', { headers: { ...json, 'connect-timeout-ms': '0' } }, 504, 'deadline_exceeded'],
-  ])('%s', async (_what, method, init, status, code) => {
+    ['of an unknown method', 'Bake', {}, '404 unimplemented'],
+    ['of a method without handler', 'Nobody', {}, '501 unimplemented'],
+    ['of a stream', 'Courses', {}, '415 unimplemented'],
+    ['by another verb', 'Cook', { method: 'DELETE', body: undefined }, '405 unknown'],
+    ['by GET where calling has effects', 'Cook', { method: 'GET', body: undefined }, '405 unknown'],
+    ['of another type', 'Cook', { headers: { 'content-type': 'image/jpeg' } }, '415 unknown'],
+    ['of a stream type', 'Cook', { headers: { 'content-type': 'application/connect+json' } }, '415 unknown'],
+    ['of gRPC', 'Cook', { headers: { 'content-type': 'application/grpc' } }, '415 unknown'],
+    ['in an unknown compression', 'Cook', { headers: { ...json, 'content-encoding': 'zstd' } }, '501 unimplemented'],
+    ['in a wrong compression', 'Cook', { headers: { ...json, 'content-encoding': 'gzip' } }, '400 invalid_argument'],
+    ['of another version', 'Cook', { headers: { ...json, 'connect-protocol-version': '2' } }, '400 invalid_argument'],
+    ['with a malformed timeout', 'Cook', { headers: { ...json, 'connect-timeout-ms': '1s' } }, '400 invalid_argument'],
+    ['without time', 'Cook', { headers: { ...json, 'connect-timeout-ms': '0' } }, '504 deadline_exceeded'],
+  ])('%s', async (_what, method, init, answer) => {
     const response = await call(method, init as RequestInit);
-    expect(response.status).toBe(status);
     const body = (await response.json()) as { code: string; message: string };
-    expect(body.code).toBe(code);
+    expect(`${response.status} ${body.code}`).toBe(answer);
     expect(body.message.length).toBeGreaterThan(10);
   });
 

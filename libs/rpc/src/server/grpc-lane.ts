@@ -30,10 +30,12 @@ export class GrpcLane {
   readonly #options: GrpcLaneOptions;
   readonly #server: Server;
   readonly #inject: (socket: Socket) => void;
-  readonly #sessions = new Map<ServerHttp2Session, { readonly peer: string; used: boolean }>();
+  readonly #sessions = new Map<ServerHttp2Session, { used: boolean }>();
   readonly #registered = new Set<string>();
   /** The stream that grpc-js is being given right now: it calls the interceptor before it returns. */
   #current: Admitted | undefined;
+  /** The connection that it was given last: its session begins before `accept` returns. */
+  #accepted: Socket | undefined;
 
   private constructor(grpc: typeof import('@grpc/grpc-js'), options: GrpcLaneOptions) {
     this.#options = options;
@@ -71,8 +73,9 @@ export class GrpcLane {
       'grpc.max_receive_message_length': limits.messageBytes,
       'grpc.max_send_message_length': -1,
       'grpc.enable_channelz': 0,
-      'grpc.keepalive_time_ms': keepaliveMs,
-      'grpc.keepalive_timeout_ms': keepaliveMs,
+      // Drops peers that answer no ping: those that are gone, and those that were no HTTP/2 clients, to which Node keeps the connection open.
+      'grpc.keepalive_time_ms': limits.headersMs * 3,
+      'grpc.keepalive_timeout_ms': limits.headersMs,
       interceptors: [(_method: ServerMethodDefinition<unknown, unknown>, wire: ServerInterceptingCallInterface) => new Intercepted(wire)],
     });
     const injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
@@ -86,6 +89,7 @@ export class GrpcLane {
   }
 
   accept(socket: Socket): void {
+    this.#accepted = socket;
     this.#inject(socket);
   }
 
@@ -100,21 +104,32 @@ export class GrpcLane {
   }
 
   #tap(http2: Http2Server): void {
-    const { logger, limits, name } = this.#options.runtime;
+    const { limits } = this.#options.runtime;
     const [handle] = http2.listeners('stream') as [(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void];
     http2.updateSettings({ maxHeaderListSize: limits.headerBytes });
     http2.removeAllListeners('stream');
     http2.on('stream', (stream, headers) => this.#admit(stream, headers, handle));
-    http2.on('session', (session) => {
-      const { remoteAddress, remotePort } = session.socket;
-      this.#sessions.set(session, { peer: `${remoteAddress}:${remotePort}`, used: false });
-      session.once('close', () => this.#sessions.delete(session));
+    http2.on('session', (session) => this.#follow(session, this.#accepted as Socket));
+  }
+
+  #follow(session: ServerHttp2Session, socket: Socket): void {
+    const { logger, name } = this.#options.runtime;
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    let detail: string | undefined;
+    let left = false;
+    this.#sessions.set(session, { used: false });
+    session.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNRESET') left = true;
+      else detail = `this is not HTTP/2: ${error.message}`;
     });
-    http2.on('sessionError', (error: NodeJS.ErrnoException, session?: ServerHttp2Session) => {
-      const known = session && this.#sessions.get(session);
+    session.once('close', () => {
+      const used = this.#sessions.get(session)?.used;
+      this.#sessions.delete(session);
+      if (!left && !socket.readableEnded && !this.#options.runtime.closing) detail ??= 'it answered no ping';
       // grpc-go says goodbye in a way that Node calls a protocol error: only a peer that never got as far as a call is worth a line.
-      const level = error.code === 'ECONNRESET' || known?.used !== false ? 'debug' : 'warn';
-      logger[level]('connection refused', { server: name, peer: known?.peer, detail: `this is not HTTP/2: ${error.message}` });
+      if (!used && detail) logger.warn('connection refused', { server: name, peer, detail });
+      // A peer that does not hang up after GOAWAY would keep the connection.
+      setTimeout(() => socket.destroy(), lingerMs).unref();
     });
   }
 
@@ -146,16 +161,27 @@ const encodingHeaders = { 'grpc-accept-encoding': 'identity,deflate,gzip' };
 const encodings = new Set(['identity', 'gzip', 'deflate']);
 const contentType = /^application\/grpc(\+proto)?(;|$)/;
 
-/** A peer that answers no ping for this long is gone, or never was an HTTP/2 client. */
-const keepaliveMs = 30_000;
+/** How long a peer has to read the last frames. */
+const lingerMs = 1_000;
 
 function refusalOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroError | undefined {
   if (runtime.inFlight >= runtime.limits.concurrentCalls) return runtime.tooManyCalls();
+  // The peer learns the limit from our SETTINGS; what it sends before it has read them is checked here.
+  if (sizeOf(headers) > runtime.limits.headerBytes) {
+    return new MicroError('resource_exhausted', `the headers are larger than ${runtime.limits.headerBytes} bytes, the limit of ${runtime.name}`, { id: runtime.name });
+  }
   const encoding = headers['grpc-encoding'];
   if (encoding !== undefined && !encodings.has(String(encoding))) {
     return new MicroError('unimplemented', `compression ${JSON.stringify(String(encoding).slice(0, 100))} is not supported: use gzip, deflate or identity`);
   }
   return undefined;
+}
+
+/** Size of a header list (RFC 9113, section 6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE). */
+function sizeOf(headers: IncomingHttpHeaders): number {
+  let size = 0;
+  for (const name in headers) size += name.length + (headers[name]?.length ?? 0) + 32;
+  return size;
 }
 
 /** The one thing that grpc-js does not give out, and that the checks above need: its HTTP/2 server. */

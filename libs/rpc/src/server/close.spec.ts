@@ -1,0 +1,118 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { connect } from 'node:http2';
+import { status } from '@grpc/grpc-js';
+import { freePort, until } from '@micro/testing';
+import { describe, expect, it } from 'vitest';
+import { bidiStream, outcome, plainClient, unary } from './grpc-client.fixture.js';
+import { Kitchen, openKitchen, type Seen } from './kitchen.fixture.js';
+import { RpcServer } from './server.js';
+
+const json = { 'content-type': 'application/json' };
+const cook = (address: string, name: string) =>
+  fetch(`http://${address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: json, body: JSON.stringify({ name }) });
+
+describe('closing', () => {
+  it('finishes what has begun, in both lanes, and takes nothing new', async () => {
+    const seen: Seen = { aborted: [], finished: 0 };
+    const server = await openKitchen({}, seen);
+    const client = plainClient(Kitchen, server.address);
+    await unary(client, 'Cook', {});
+    const running = [cook(server.address, 'slow').then((answer) => answer.json()), unary(client, 'Cook', { name: 'slow' })];
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const closed = server.close({ graceMs: 10_000 });
+    const [overConnect, overGrpc] = await Promise.all(running);
+    expect(overConnect).toEqual({ name: 'slow' });
+    expect(overGrpc).toMatchObject({ status: { code: status.OK } });
+    await closed;
+    expect(seen.finished).toBe(2);
+    await expect(cook(server.address, 'late')).rejects.toThrow();
+    client.close();
+  });
+
+  it('ends idle connections at once, and busy ones with their answer', async () => {
+    const server = await openKitchen();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (name: string) =>
+      new Promise<string | undefined>((resolve, reject) => {
+        const request = httpRequest(`http://${server.address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: json, agent }, (response) => {
+          response.resume();
+          response.on('end', () => resolve(response.headers.connection));
+        });
+        request.once('error', reject);
+        request.end(JSON.stringify({ name }));
+      });
+    expect(await ask('Alice')).toBe('keep-alive');
+    const slow = ask('slow');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const before = Date.now();
+    const closed = server.close();
+    expect(await slow).toBe('close');
+    await closed;
+    expect(Date.now() - before).toBeLessThan(4000);
+    agent.destroy();
+  });
+
+  it('aborts with unavailable what outlives the grace', async () => {
+    const seen: Seen = { aborted: [], finished: 0 };
+    const server = await openKitchen({}, seen);
+    const client = plainClient(Kitchen, server.address);
+    const stream = bidiStream(client, 'Banquet');
+    const ended = outcome(stream);
+    stream.write({ name: 'a' });
+    await new Promise((resolve) => stream.once('data', resolve));
+    const waiting = cook(server.address, 'wait');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await server.close({ graceMs: 100 });
+    const answer = await waiting;
+    expect(answer.status).toBe(503);
+    expect(await answer.json()).toMatchObject({ code: 'unavailable', message: expect.stringContaining('stopping') });
+    expect((await ended).status.code).toBe(status.UNAVAILABLE);
+    expect(seen.aborted.map(({ code }) => code)).toEqual(['unavailable', 'unavailable']);
+    client.close();
+  });
+
+  it('sends GOAWAY to clients of HTTP/2', async () => {
+    const server = await openKitchen();
+    const session = connect(`http://${server.address}`);
+    await new Promise((resolve) => session.once('remoteSettings', resolve));
+    const told = new Promise((resolve) => session.once('goaway', resolve));
+    await server.close();
+    expect(await told).toBe(0);
+  });
+
+  it('twice is once, and before listening is nothing', async () => {
+    const server = await openKitchen();
+    expect(server.close()).toBe(server.close());
+    await server.close();
+    await new RpcServer({ name: 'never' }).close();
+  });
+
+  it('leaves no handle behind', async () => {
+    const server = await openKitchen();
+    const client = plainClient(Kitchen, server.address);
+    await unary(client, 'Cook', { name: 'Alice' });
+    await cook(server.address, 'Alice');
+    client.close();
+    await server.close();
+    const port = Number(server.address.split(':')[1]);
+    await until('the port is free', async () => {
+      const again = new RpcServer({ name: 'again', port });
+      await again.listen();
+      await again.close();
+      return true;
+    });
+  });
+});
+
+describe('listening', () => {
+  it('says which port is taken', async () => {
+    await using server = await openKitchen();
+    const second = new RpcServer({ name: 'second', port: Number(server.address.split(':')[1]) });
+    await expect(second.listen()).rejects.toMatchObject({ code: 'unavailable', detail: expect.stringContaining(server.address) });
+  });
+
+  it('says which address is not there', async () => {
+    const server = new RpcServer({ name: 'far', host: '203.0.113.1', port: await freePort() });
+    await expect(server.listen()).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
