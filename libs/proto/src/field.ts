@@ -99,8 +99,9 @@ function mapOf(source: TypeSource, field: FieldDescriptor): Field['map'] {
   const entry = source.descriptor.nestedType.find(({ name, options }) => options?.['mapEntry'] === true && field.typeName!.endsWith(`.${name}`));
   const [key, value] = entry?.field ?? [];
   if (!key || !value) return undefined;
-  // Both always have a value in an entry, so neither has presence here.
-  const part = (one: FieldDescriptor): Field => ({ ...linkField(source, one, { key: one.name, jsonName: one.name, features: source.features }), presence: false });
+  // Both always have a value in an entry, so neither has presence here; and no entry is delimited.
+  const features = { ...withFeatures(source.features, field.options), messageEncoding: 1 };
+  const part = (one: FieldDescriptor): Field => ({ ...linkField(source, one, { key: one.name, jsonName: one.name, features }), presence: false });
   return { key: part(key), value: part(value) };
 }
 
