@@ -47,6 +47,8 @@ export async function hostNest(platform: Platform, options: NestHostOptions): Pr
     { ...microservice, logger: new NestLogger(platform.logger), abortOnError: false },
   );
   const transport = made as RpcTransport;
+  // First, so that filters of the app come before it.
+  app.useGlobalFilters(new RpcErrorFilter());
   app.useGlobalFilters(new RpcErrorFilter());
   options.configure?.(app);
   const listener: Listener = {
