@@ -117,6 +117,11 @@ export function readEnvironment(
   return Object.fromEntries([...entries, ...given]) as Environment;
 }
 
+/** What else the environment has, PATH and the like: what a process started for a user inherits. */
+export function otherVariables(source: Readonly<Record<string, string | undefined>> = process.env): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(source).filter(([name]) => !name.startsWith('MICRO_') && name !== 'NODE_CHANNEL_FD'));
+}
+
 export function formatAddress({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

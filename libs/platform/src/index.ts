@@ -1,5 +1,5 @@
 export { Config, configOf, defaultPorts, onLoopback } from './config.js';
-export { type Address, Environment, formatAddress, parseAddress, readEnvironment, variableNames } from './env.js';
+export { type Address, Environment, formatAddress, otherVariables, parseAddress, readEnvironment, variableNames } from './env.js';
 export { Hosted, type HostOptions, type Listener } from './hosted.js';
 export { fail, type Lifecycle, ownProcess, tellReady } from './lifecycle.js';
 export { Platform, type PlatformOptions } from './platform.js';

@@ -1,5 +1,14 @@
 import type { runtimeProto } from '@micro/proto';
-import type { CreateService, Instance, LogLine, LogsQuery, Progress, Service, Status, UpdateService } from './runtime.js';
+import type {
+  CreateService,
+  Instance,
+  LogLine,
+  LogsQuery,
+  Progress,
+  Service,
+  Status,
+  UpdateService,
+} from './runtime.js';
 
 /** Records of the contract as messages of runtime.proto, and back. */
 
@@ -26,9 +35,11 @@ export function fromMessage(message: runtimeProto.Service): Service {
     ...message,
     metadata: { ...message.metadata },
     status: statusOf(message.status),
-    instances: message.instances.map(
-      (instance): Instance => ({ ...instance, status: statusOf(instance.status), startedMs: Number(instance.startedMs) }),
-    ),
+    instances: message.instances.map((instance): Instance => ({
+      ...instance,
+      status: statusOf(instance.status),
+      startedMs: Number(instance.startedMs),
+    })),
     updatedMs: Number(message.updatedMs),
   };
 }

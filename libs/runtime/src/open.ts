@@ -4,8 +4,7 @@ import type { Runtime } from './runtime.js';
 
 /** Which adapter, with all that it needs. */
 export type RuntimeConfig =
-  | ({ readonly adapter: 'process' } & ProcessRuntimeOptions)
-  | { readonly adapter: 'remote'; readonly client: Client };
+  ({ readonly adapter: 'process' } & ProcessRuntimeOptions) | { readonly adapter: 'remote'; readonly client: Client };
 
 /** Opens the runtime that the configuration names; an adapter is loaded only when chosen. MicroError where it cannot be opened. */
 export async function openRuntime(config: RuntimeConfig): Promise<Runtime> {

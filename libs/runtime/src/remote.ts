@@ -32,7 +32,10 @@ export class RemoteRuntime extends Runtime {
     for await (const step of this.#calls.create(request, this.#options(options))) yield fromProgressMessage(step);
   }
 
-  override async read(filter: { readonly name?: string } = {}, options: RuntimeOptions = {}): Promise<readonly Service[]> {
+  override async read(
+    filter: { readonly name?: string } = {},
+    options: RuntimeOptions = {},
+  ): Promise<readonly Service[]> {
     const { services } = await this.#calls.read({ name: filter.name ?? '' }, this.#options(options));
     return services.map(fromMessage);
   }
@@ -50,7 +53,8 @@ export class RemoteRuntime extends Runtime {
     const signal = AbortSignal.any([this.#closing.signal, ...(options.signal ? [options.signal] : [])]);
     try {
       const request = { name, follow, lines, sinceMs: BigInt(Math.trunc(sinceMs)) };
-      for await (const line of this.#calls.logs(request, { ...this.#options(options), signal })) yield fromLogMessage(line);
+      for await (const line of this.#calls.logs(request, { ...this.#options(options), signal }))
+        yield fromLogMessage(line);
     } catch (error) {
       if (!signal.aborted) throw error;
     }

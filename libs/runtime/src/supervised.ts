@@ -340,7 +340,11 @@ export class SupervisedProcess {
 function describeExit({ code, signal, uptime }: Exit): string {
   const time = `after ${uptime < 10_000 ? (uptime / 1000).toFixed(1) : Math.round(uptime / 1000)} s`;
   if (signal) return `was ended by ${signal} ${time}`;
-  return code === null ? `ended ${time}` : code < 0 ? 'could not be started' : `exited with code ${code} ${time}`;
+  return code === null
+    ? `ended ${time}, with a code that nobody knows`
+    : code < 0
+      ? 'could not be started'
+      : `exited with code ${code} ${time}`;
 }
 
 function startFailure(error: NodeJS.ErrnoException, { command, cwd }: ProcessSpec): string {
