@@ -4,7 +4,7 @@ import { createLogger } from '@micro/telemetry';
 import { ownProcess, tellReady } from './lifecycle.js';
 
 const ends: Readonly<Record<string, () => Promise<void>>> = {
-  clean: async () => console.error('stopped in good order'),
+  clean: async () => void process.stderr.write('stopped in good order\n'),
   slow: () => new Promise(() => undefined),
   failing: () => Promise.reject(new Error('cannot stop')),
 };

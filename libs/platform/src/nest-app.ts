@@ -49,7 +49,6 @@ export async function hostNest(platform: Platform, options: NestHostOptions): Pr
   const transport = made as RpcTransport;
   // First, so that filters of the app come before it.
   app.useGlobalFilters(new RpcErrorFilter());
-  app.useGlobalFilters(new RpcErrorFilter());
   options.configure?.(app);
   const listener: Listener = {
     listen: async () => {

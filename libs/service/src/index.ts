@@ -12,6 +12,7 @@ export type {
   MethodTypes,
   ServerStream,
   ServiceDefinition,
+  ServiceSchema,
   Unary,
 } from '@micro/proto';
 export { dateFromTimestamp, parseSchema, Schema, type TimestampLike, timestampFromDate } from '@micro/proto';
