@@ -1,49 +1,41 @@
-import { MicroError } from '@micro/errors';
+import { randomUUID } from 'node:crypto';
 import type { registryProto } from '@micro/proto';
-import { fromMessage, Registry, toEventMessage, toMessage } from '@micro/registry';
-import type { CallContext } from '@micro/rpc';
-import { Call } from '@micro/rpc/nest';
+import { Registry, RegistryHandlers } from '@micro/registry';
+import type { CallContext, Metadata } from '@micro/rpc';
 import { Controller } from '@nestjs/common';
-import { GrpcMethod, Payload } from '@nestjs/microservices';
+import { GrpcMethod } from '@nestjs/microservices';
 
-/** Each method is one call on the contract, in the namespace of the caller. */
 @Controller()
 export class RegistryController {
-  constructor(private readonly registry: Registry) {}
+  readonly #handlers: RegistryHandlers;
+
+  constructor(registry: Registry) {
+    // What is registered through this process is known to this process: another one starts with nothing, until it is renewed.
+    this.#handlers = new RegistryHandlers(registry, randomUUID());
+  }
 
   @GrpcMethod('Registry', 'Register')
-  async register(@Payload() { service, ttlMs }: registryProto.RegisterRequest, @Call() { namespace }: CallContext) {
-    await this.registry.register(fromMessage(required(service)), { namespace, ttl: ttlMs || undefined });
-    return {};
+  register(request: registryProto.RegisterRequest, _metadata: Metadata, context: CallContext) {
+    return this.#handlers.register(request, context);
   }
 
   @GrpcMethod('Registry', 'Deregister')
-  async deregister(@Payload() { service }: registryProto.DeregisterRequest, @Call() { namespace }: CallContext) {
-    await this.registry.deregister(fromMessage(required(service)), { namespace });
-    return {};
+  deregister(request: registryProto.DeregisterRequest, _metadata: Metadata, context: CallContext) {
+    return this.#handlers.deregister(request, context);
   }
 
   @GrpcMethod('Registry', 'GetService')
-  async getService(@Payload() { name }: registryProto.GetServiceRequest, @Call() { namespace }: CallContext) {
-    const services = await this.registry.get(name, { namespace });
-    if (services.length === 0) {
-      throw new MicroError('not_found', `service ${JSON.stringify(name)} is not registered in namespace "${namespace}"`, { id: 'registry' });
-    }
-    return { services: services.map(toMessage) };
+  getService(request: registryProto.GetServiceRequest, _metadata: Metadata, context: CallContext) {
+    return this.#handlers.getService(request, context);
   }
 
   @GrpcMethod('Registry', 'ListServices')
-  async listServices(@Call() { namespace }: CallContext) {
-    return { services: (await this.registry.list({ namespace })).map(toMessage) };
+  listServices(request: registryProto.ListServicesRequest, _metadata: Metadata, context: CallContext) {
+    return this.#handlers.listServices(request, context);
   }
 
   @GrpcMethod('Registry', 'Watch')
-  async *watch(@Payload() { name }: registryProto.WatchRequest, @Call() { namespace, signal }: CallContext) {
-    for await (const event of this.registry.watch({ namespace, name: name || undefined, signal })) yield toEventMessage(event);
+  watch(request: registryProto.WatchRequest, _metadata: Metadata, context: CallContext) {
+    return this.#handlers.watch(request, context);
   }
-}
-
-function required(service: registryProto.Service | undefined): registryProto.Service {
-  if (!service) throw new MicroError('invalid_argument', 'the request has no service', { id: 'registry' });
-  return service;
 }

@@ -1,16 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import type { Discovery, Target } from '@micro/rpc';
 import { type Logger, silentLogger } from '@micro/telemetry';
-import { defaultNamespace, type Endpoint, type Node, type Registry, type RegistryEvent, type Service } from './registry.js';
+import { CacheView, type Provided } from './cache-view.js';
+import { versionKey } from './content.js';
+import { defaultNamespace, type Registry, type Service } from './registry.js';
 
 export interface RegistryCacheOptions {
   readonly logger?: Logger;
 }
 
-/** How long the first answer for a namespace may take before it is an error. */
-const readyTimeout = 5_000;
+/** Milliseconds that the first answer for a namespace may take before it is an error. */
+const readyTimeout = 4_000;
+/** Milliseconds that a service which the registry has may take to arrive by the watch. */
+const arrivalTimeout = 1_000;
 const retry = { first: 100, most: 5_000 } as const;
-const none: readonly never[] = [];
+/** Namespaces come from callers: of those not asked for lately only so many are watched. */
+const mostNamespaces = 256;
+
+interface Watched {
+  readonly view: CacheView;
+  readonly ready: Promise<void>;
+  readonly stop: AbortController;
+  /** Whether it was asked for since the last time that room had to be made. */
+  used: boolean;
+}
 
 /**
  * A registry in memory, fed by one watch a namespace: every look-up after the first is a map access. While the registry is away it goes on
@@ -19,9 +33,9 @@ const none: readonly never[] = [];
 export class RegistryCache implements Discovery {
   readonly #registry: Registry;
   readonly #logger: Logger;
-  readonly #views = new Map<string, View>();
+  readonly #namespaces = new Map<string, Watched>();
   readonly #listeners = new Set<(namespace: string) => void>();
-  readonly #closing = new AbortController();
+  #closed = false;
 
   constructor(registry: Registry, options: RegistryCacheOptions = {}) {
     this.#registry = registry;
@@ -29,30 +43,46 @@ export class RegistryCache implements Discovery {
   }
 
   /** Resolves once the namespace is in memory. MicroError `unavailable` if the registry does not answer in time. */
-  ready(namespace: string = defaultNamespace): Promise<void> {
-    const view = this.#view(namespace);
-    return view.warm ? Promise.resolve() : view.whenWarm();
+  async ready(namespace: string = defaultNamespace): Promise<void> {
+    const watched = this.#watched(namespace);
+    if (watched.view.warm) return;
+    const timer = new AbortController();
+    const late = sleep(readyTimeout, undefined, { signal: timer.signal }).then(() => {
+      throw new MicroError('unavailable', 'the registry does not answer: is `micro server` running?', {
+        id: 'registry',
+      });
+    });
+    try {
+      await Promise.race([watched.ready, late]);
+    } finally {
+      late.catch(() => undefined);
+      timer.abort();
+    }
   }
 
   targets(service: string, namespace: string): readonly Target[] | Promise<readonly Target[]> {
-    const view = this.#view(namespace);
-    return view.warm ? view.targets(service) : view.whenWarm().then(() => view.targets(service));
+    const { view } = this.#watched(namespace);
+    return view.warm ? view.targets(service) : this.#first(service, namespace).then(() => view.targets(service));
   }
 
-  /** All versions of a service; empty if there is none. */
+  /** All versions of a service, ascending; empty if there is none. */
   async service(name: string, namespace: string = defaultNamespace): Promise<readonly Service[]> {
-    await this.ready(namespace);
-    return this.#view(namespace).versions(name);
+    const { view } = this.#watched(namespace);
+    if (!view.warm) await this.#first(name, namespace);
+    return view.versions(name);
   }
 
-  /** Everything known of a namespace, by name, then version. Empty before it is ready. */
+  /** Everything known of a namespace, by name, then version; the same array until it changes. Empty before it is ready. */
   services(namespace: string = defaultNamespace): readonly Service[] {
-    return this.#view(namespace).list();
+    return this.#watched(namespace).view.list();
   }
 
-  /** Which service has a method path, as far as is known now. */
-  endpoint(namespace: string, path: string): { readonly service: Service; readonly endpoint: Endpoint } | undefined {
-    return this.#view(namespace).endpoint(path);
+  /**
+   * Which service has a method path, as far as is known now. Of several, the one that is named like the path's package, then the latest
+   * version.
+   */
+  endpoint(namespace: string, path: string): Provided | undefined {
+    return this.#watched(namespace).view.endpoint(path);
   }
 
   /** Calls back after every change of a namespace; returns the way to stop that. */
@@ -63,152 +93,80 @@ export class RegistryCache implements Discovery {
 
   /** Ends the watches. The registry stays open: it belongs to whoever opened it. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closed = true;
+    for (const { stop } of this.#namespaces.values()) stop.abort();
   }
 
-  #view(namespace: string): View {
-    let view = this.#views.get(namespace);
-    if (!view) {
-      view = new View();
-      this.#views.set(namespace, view);
-      void this.#feed(namespace, view);
+  #watched(namespace: string): Watched {
+    const known = this.#namespaces.get(namespace);
+    if (known) {
+      known.used = true;
+      return known;
     }
-    return view;
+    if (this.#namespaces.size >= mostNamespaces) this.#makeRoom();
+    const stop = new AbortController();
+    if (this.#closed) stop.abort();
+    const view = new CacheView();
+    const ready = new Promise<void>(
+      (resolve, reject) => void this.#follow({ namespace, view, stop }, resolve).catch(reject),
+    );
+    ready.catch(() => this.#namespaces.delete(namespace));
+    const watched = { view, ready, stop, used: true };
+    this.#namespaces.set(namespace, watched);
+    return watched;
   }
 
-  async #feed(namespace: string, view: View): Promise<void> {
-    const { signal } = this.#closing;
+  /** Forgets a namespace that was not asked for since room was made last; the longest known one if all were. */
+  #makeRoom(): void {
+    const [first] = this.#namespaces;
+    for (const [namespace, watched] of this.#namespaces) {
+      if (!watched.used) return this.#forget(namespace, watched);
+      watched.used = false;
+    }
+    if (first) this.#forget(...first);
+  }
+
+  #forget(namespace: string, { stop }: Watched): void {
+    stop.abort();
+    this.#namespaces.delete(namespace);
+  }
+
+  /** The first question about a namespace. That a service is not there is then believed only if the registry says so itself. */
+  async #first(service: string, namespace: string): Promise<void> {
+    const { view } = this.#watched(namespace);
+    await this.ready(namespace);
+    if (view.versions(service).length > 0) return;
+    if ((await this.#registry.get(service, { namespace })).length === 0) return;
+    const end = performance.now() + arrivalTimeout;
+    while (view.versions(service).length === 0 && performance.now() < end) await sleep(5);
+  }
+
+  /** Feeds the view for as long as it is wanted. Throws only what asking again would not change. */
+  async #follow(
+    { namespace, view, stop: { signal } }: Pick<Watched, 'view' | 'stop'> & { namespace: string },
+    ready: () => void,
+  ): Promise<void> {
     for (let failures = 0; !signal.aborted; failures++) {
-      const fresh = new Map<string, Service>();
+      const before = new Map<string, Service>();
       let synced = false;
       try {
         for await (const event of this.#registry.watch({ namespace, signal })) {
-          if (event.type === 'synced') {
+          if (synced && event.type !== 'synced') view.apply(event);
+          else if (event.type !== 'synced') before.set(versionKey(event.service), event.service);
+          else {
             synced = true;
             failures = 0;
-            view.replace(fresh);
-          } else if (synced) {
-            view.apply(event);
-          } else {
-            fresh.set(keyOf(event.service), event.service);
-            continue;
+            view.replace(before.values());
+            ready();
           }
-          for (const listener of this.#listeners) listener(namespace);
+          if (synced) for (const listener of this.#listeners) listener(namespace);
         }
       } catch (error) {
-        if (failures === 0) this.#logger.warn(`the registry is away: ${MicroError.from(error).detail}; going on with what it said last`);
+        const { code, detail } = MicroError.from(error);
+        if (code === 'invalid_argument') throw error;
+        if (failures === 0) this.#logger.warn(`the registry is away: ${detail}; going on with what it said last`);
       }
-      if (!signal.aborted) await pause(Math.min(retry.first * 2 ** failures, retry.most), signal);
+      await sleep(Math.min(retry.first * 2 ** failures, retry.most), undefined, { signal }).catch(() => undefined);
     }
   }
-}
-
-/** One namespace in memory. */
-class View {
-  warm = false;
-  #services = new Map<string, Service>();
-  #byName = new Map<string, Service[]>();
-  #targets = new Map<string, readonly Target[]>();
-  #endpoints: Map<string, { service: Service; endpoint: Endpoint }> | undefined;
-  #list: readonly Service[] | undefined;
-  #waiting: (() => void)[] = [];
-
-  replace(services: Map<string, Service>): void {
-    this.#services = services;
-    this.#byName = new Map();
-    for (const service of services.values()) this.#index(service);
-    this.#targets.clear();
-    this.#forget();
-    this.warm = true;
-    for (const go of this.#waiting.splice(0)) go();
-  }
-
-  apply(event: Exclude<RegistryEvent, { type: 'synced' }>): void {
-    const { name } = event.service;
-    const key = keyOf(event.service);
-    if (event.type === 'deleted') this.#services.delete(key);
-    else this.#services.set(key, event.service);
-    const others = (this.#byName.get(name) ?? []).filter((service) => keyOf(service) !== key);
-    if (others.length > 0) this.#byName.set(name, others);
-    else this.#byName.delete(name);
-    if (event.type !== 'deleted') this.#index(event.service);
-    this.#targets.delete(name);
-    this.#forget();
-  }
-
-  versions(name: string): readonly Service[] {
-    return this.#byName.get(name) ?? none;
-  }
-
-  targets(name: string): readonly Target[] {
-    let targets = this.#targets.get(name);
-    if (!targets) {
-      targets = this.versions(name).flatMap((service) => service.nodes.map(targetOf));
-      // A name that nobody has is not remembered: names come from callers.
-      if (targets.length > 0) this.#targets.set(name, targets);
-    }
-    return targets;
-  }
-
-  list(): readonly Service[] {
-    return (this.#list ??= [...this.#services.values()].sort((a, b) => compare(a.name, b.name) || compare(a.version, b.version)));
-  }
-
-  endpoint(path: string): { readonly service: Service; readonly endpoint: Endpoint } | undefined {
-    if (!this.#endpoints) {
-      this.#endpoints = new Map();
-      for (const service of this.list()) for (const endpoint of service.endpoints) this.#endpoints.set(endpoint.path, { service, endpoint });
-    }
-    return this.#endpoints.get(path);
-  }
-
-  whenWarm(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        this.#waiting = this.#waiting.filter((one) => one !== go);
-        reject(new MicroError('unavailable', 'the registry does not answer: is `micro server` running?'));
-      }, readyTimeout);
-      const go = () => {
-        clearTimeout(late);
-        resolve();
-      };
-      this.#waiting.push(go);
-    });
-  }
-
-  #index(service: Service): void {
-    const versions = this.#byName.get(service.name);
-    if (!versions) this.#byName.set(service.name, [service]);
-    else versions.splice(versions.findIndex(({ version }) => version > service.version) >>> 0, 0, service);
-  }
-
-  #forget(): void {
-    this.#list = undefined;
-    this.#endpoints = undefined;
-  }
-}
-
-function targetOf({ id, address, metadata }: Node): Target {
-  const protocols = (metadata['protocol'] ?? 'connect,grpc').split(',').map((one) => one.trim());
-  return { id, address, connect: protocols.includes('connect'), region: metadata['region'] ?? '', zone: metadata['zone'] ?? '' };
-}
-
-function keyOf({ name, version }: Service): string {
-  return `${name}\0${version}`;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done);
-  });
 }

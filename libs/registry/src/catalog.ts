@@ -79,7 +79,8 @@ export class Catalog {
     const version = versionOf(namespace, placement);
     const expires = performance.now() + placement.ttl;
     const before = version.entries.get(node.id);
-    const sameNode = before !== undefined && before.node.address === node.address && sameTexts(before.node.metadata, node.metadata);
+    const sameNode =
+      before !== undefined && before.node.address === node.address && sameTexts(before.node.metadata, node.metadata);
     if (before && sameNode && before.hash === hash && before.since === since) {
       before.expires = expires;
     } else {
@@ -124,7 +125,9 @@ export class Catalog {
     this.#expireIfDue();
     const versions = this.#namespaces.get(namespace)?.names.get(name);
     if (!versions) return nothing;
-    return [...versions.values()].flatMap(({ view }) => view ?? []).sort((one, other) => byCodeUnit(one.version, other.version));
+    return [...versions.values()]
+      .flatMap(({ view }) => view ?? [])
+      .sort((one, other) => byCodeUnit(one.version, other.version));
   }
 
   list(namespace: string): readonly Service[] {
@@ -140,7 +143,8 @@ export class Catalog {
   watch(queue: EventQueue, namespace: string, name?: string): void {
     if (queue.ended) return;
     const only = name || undefined;
-    for (const service of only ? this.get(namespace, only) : this.list(namespace)) queue.push({ type: 'created', service });
+    for (const service of only ? this.get(namespace, only) : this.list(namespace))
+      queue.push({ type: 'created', service });
     queue.push({ type: 'synced' });
     const within = this.#namespace(namespace);
     within.watches.set(queue, only);
@@ -265,7 +269,10 @@ function isLater(one: Entry, other: Entry): boolean {
   return one.since > other.since || (one.since === other.since && one.hash > other.hash);
 }
 
-function tell(namespace: Namespace, event: { readonly type: 'created' | 'updated' | 'deleted'; readonly service: Service }): void {
+function tell(
+  namespace: Namespace,
+  event: { readonly type: 'created' | 'updated' | 'deleted'; readonly service: Service },
+): void {
   namespace.list = undefined;
   for (const [queue, only] of namespace.watches) {
     if (only === undefined || only === event.service.name) queue.push(event);

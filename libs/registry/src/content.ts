@@ -29,12 +29,19 @@ export function encodeContent(service: Service): EncodedContent {
   const json = Buffer.from(JSON.stringify({ metadata, endpoints }));
   const bytes = schema?.length ? Buffer.concat([json, zero, schema]) : json;
   if (bytes.length > largestContent) {
-    throw new MicroError('invalid_argument', `service ${service.name} is described by ${bytes.length} bytes; ${largestContent} are allowed`, {
-      id: 'registry',
-    });
+    throw new MicroError(
+      'invalid_argument',
+      `service ${service.name} is described by ${bytes.length} bytes; ${largestContent} are allowed`,
+      {
+        id: 'registry',
+      },
+    );
   }
   const content = decodeContent(bytes);
-  if (!content) throw new MicroError('invalid_argument', `endpoints or metadata of service ${service.name} are malformed`, { id: 'registry' });
+  if (!content)
+    throw new MicroError('invalid_argument', `endpoints or metadata of service ${service.name} are malformed`, {
+      id: 'registry',
+    });
   return { content, bytes, hash: hashOf(bytes) };
 }
 
@@ -46,7 +53,11 @@ export function decodeContent(bytes: Uint8Array): Content | undefined {
   const { metadata, endpoints } = json as Record<string, unknown>;
   if (!isTextRecord(metadata) || !Array.isArray(endpoints) || !endpoints.every(isEndpoint)) return undefined;
   // A copy: what came in a packet or a file must not be kept alive by its schema.
-  return { metadata, endpoints: endpoints.map(endpointOf), schema: end < 0 ? undefined : new Uint8Array(bytes.subarray(end + 1)) };
+  return {
+    metadata,
+    endpoints: endpoints.map(endpointOf),
+    schema: end < 0 ? undefined : new Uint8Array(bytes.subarray(end + 1)),
+  };
 }
 
 /** 128 bits of SHA-256, in hexadecimal digits: short enough for a DNS label. */
@@ -70,7 +81,10 @@ export function isTextRecord(value: unknown): value is Record<string, string> {
 
 export function sameTexts(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
   const keys = Object.keys(one);
-  return keys.length === Object.keys(other).length && keys.every((key) => Object.hasOwn(other, key) && one[key] === other[key]);
+  return (
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => Object.hasOwn(other, key) && one[key] === other[key])
+  );
 }
 
 /** One key for name and version; neither can have a zero byte. */
@@ -88,5 +102,10 @@ function isEndpoint(value: unknown): value is Endpoint {
   if (typeof value !== 'object' || value === null) return false;
   const { name, path, kind, idempotency, request, response, metadata } = value as Record<string, unknown>;
   const texts = [name, path, request, response];
-  return texts.every((text) => typeof text === 'string') && kinds.has(kind) && idempotencies.has(idempotency) && isTextRecord(metadata);
+  return (
+    texts.every((text) => typeof text === 'string') &&
+    kinds.has(kind) &&
+    idempotencies.has(idempotency) &&
+    isTextRecord(metadata)
+  );
 }

@@ -43,7 +43,8 @@ export class EventQueue implements AsyncIterableIterator<RegistryEvent> {
     const waiting = this.#waiting.shift();
     if (waiting) return waiting.resolve({ value: event, done: false });
     this.#events.push(event);
-    if (this.#events.length > longestBacklog && this.#events.length % longestBacklog === 1) this.#events = merged(this.#events);
+    if (this.#events.length > longestBacklog && this.#events.length % longestBacklog === 1)
+      this.#events = merged(this.#events);
   }
 
   /** Ends the watch; with an error, the consumer's next read throws it. */

@@ -25,7 +25,8 @@ export async function lockFile(file: string, cleanUp: (token: string) => Promise
   while (!(await create(file, token))) {
     const holder = await abandonedBy(file);
     if (holder !== undefined) await takeAway(file, holder, cleanUp);
-    else if (performance.now() > end) throw new MicroError('unavailable', `another process holds ${file}; if none does, delete it`, { id: 'registry' });
+    else if (performance.now() > end)
+      throw new MicroError('unavailable', `another process holds ${file}; if none does, delete it`, { id: 'registry' });
     else await sleep(2 + Math.random() * 10);
   }
   const isHeld = async () => (await read(file)) === token;

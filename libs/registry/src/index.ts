@@ -1,5 +1,7 @@
 export { RegistryCache, type RegistryCacheOptions } from './cache.js';
-export { fromEventMessage, fromMessage, toEventMessage, toMessage } from './messages.js';
+export type { Provided } from './cache-view.js';
+export { RegistryHandlers } from './handlers.js';
+export { fromMessage, toMessage } from './messages.js';
 export { openRegistry, type RegistryConfig } from './open.js';
 export {
   defaultNamespace,

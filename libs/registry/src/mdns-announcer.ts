@@ -146,7 +146,9 @@ export class Announcer {
     const { name } = question;
     const asks = (type: string) => question.type === type || question.type === 'ANY';
     if (name === serviceTypes && asks('PTR') && this.#own.size > 0) {
-      return [{ question, answers: [{ name: serviceTypes, type: 'PTR', ttl: 4_500, flush: false, data: serviceType }] }];
+      return [
+        { question, answers: [{ name: serviceTypes, type: 'PTR', ttl: 4_500, flush: false, data: serviceType }] },
+      ];
     }
     if ((name === serviceType || name.endsWith(`._sub.${serviceType}`)) && asks('PTR')) {
       const asked = ({ announcement }: Own) => name === serviceType || subtypeOf(announcement.namespace) === name;
@@ -161,7 +163,9 @@ export class Announcer {
     if (blob) {
       const records = this.#own.get(blob.label)?.records;
       const found = records?.blobs.get(blob.hash);
-      const answers = found ? present(blobRecord(found, blob.chunk, blob.label, records ? records.text.ttl * 1_000 : 0)) : [];
+      const answers = found
+        ? present(blobRecord(found, blob.chunk, blob.label, records ? records.text.ttl * 1_000 : 0))
+        : [];
       return answers.length > 0 ? [{ question, answers }] : [];
     }
     const label = labelIn(name);

@@ -52,7 +52,14 @@ export class Blobs {
     }
     const chunks = Array.from<undefined>({ length: reference.count });
     const askAt = performance.now() + patience;
-    this.#wanted.set(reference.hash, { reference, chunks, labels: new Set([label]), asked: new Set(), tries: 0, askAt });
+    this.#wanted.set(reference.hash, {
+      reference,
+      chunks,
+      labels: new Set([label]),
+      asked: new Set(),
+      tries: 0,
+      askAt,
+    });
     this.#wakeAt(askAt);
     return undefined;
   }
@@ -129,5 +136,7 @@ function questionsFor(wanted: Wanted, now: number): Question[] {
   for (const [chunk, bytes] of chunks.entries()) if (!bytes && asked.size < window) asked.add(chunk);
   wanted.askAt = now + Math.min(firstRetry * 2 ** wanted.tries, longestRetry);
   wanted.tries++;
-  return [...asked].flatMap((chunk) => (label === undefined ? [] : { name: blobName(reference, chunk, label), type: 'TXT' }));
+  return [...asked].flatMap((chunk) =>
+    label === undefined ? [] : { name: blobName(reference, chunk, label), type: 'TXT' },
+  );
 }

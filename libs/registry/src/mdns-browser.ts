@@ -119,7 +119,12 @@ export class Browser {
   async #lookAround(namespace: string): Promise<void> {
     if (!this.#socket) {
       const { interface: address, port, failed } = this.#options;
-      this.#socket = MulticastSocket.ask({ interface: address, port, failed, receive: (packet) => this.receive(packet) });
+      this.#socket = MulticastSocket.ask({
+        interface: address,
+        port,
+        failed,
+        receive: (packet) => this.receive(packet),
+      });
       await this.#socket;
       this.#startedAt = performance.now();
       this.#ask(askAgain.first);
@@ -164,7 +169,12 @@ export class Browser {
     if (!text || (!before && this.#found.size >= mostNodes)) return;
     if (before) for (const reference of referencesOf(before)) this.#blobs.forget(reference, label);
     // Copies: a few bytes must not keep the whole packet alive.
-    const found = { ...text, label, strings: strings.map((string) => Buffer.from(string)), expires: performance.now() + text.ttl };
+    const found = {
+      ...text,
+      label,
+      strings: strings.map((string) => Buffer.from(string)),
+      expires: performance.now() + text.ttl,
+    };
     this.#found.set(label, found);
     this.#newsAt = performance.now();
     this.#place(found);
@@ -195,7 +205,16 @@ export class Browser {
     const metadata = this.#metadata(found);
     if (!content || !metadata || this.#options.isOwn(label)) return;
     const { namespace, name, version, id } = key;
-    this.#options.catalog.put({ namespace, name, version, node: { id, address, metadata }, content, hash: service.hash, since, ttl });
+    this.#options.catalog.put({
+      namespace,
+      name,
+      version,
+      node: { id, address, metadata },
+      content,
+      hash: service.hash,
+      since,
+      ttl,
+    });
   }
 
   #content({ service, label }: Found): Content | undefined {

@@ -85,12 +85,26 @@ export interface NodeText {
 
 /** Keys of the TXT record that are not metadata of the node. */
 const ownKeys: ReadonlySet<string> = new Set([
-  'txtvers', 'name', 'version', 'namespace', 'id', 'address', 'ttl', 'since', 'service', 'node', 'by',
+  'txtvers',
+  'name',
+  'version',
+  'namespace',
+  'id',
+  'address',
+  'ttl',
+  'since',
+  'service',
+  'node',
+  'by',
 ]);
 
 /** The first label of a node's records: a name that people can read, and a hash that makes it unique. */
 export function labelOf({ namespace, name, version, id }: PlacementKey): string {
-  const readable = name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 40);
+  const readable = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 40);
   return `${readable || 'service'}-${hashOf(JSON.stringify([namespace, name, version, id])).slice(0, 12)}`;
 }
 
@@ -102,7 +116,10 @@ export function labelIn(name: string): string | undefined {
 
 /** The name under which only the nodes of one namespace are found (RFC 6763, section 7.1). */
 export function subtypeOf(namespace: string): string {
-  return `_${namespace.toLowerCase().replace(/[^a-z0-9-]+/g, '-').slice(0, 60)}._sub.${serviceType}`;
+  return `_${namespace
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .slice(0, 60)}._sub.${serviceType}`;
 }
 
 export function blobName({ hash }: { readonly hash: string }, chunk: number, label: string): string {
@@ -117,7 +134,8 @@ export function parseBlobName(name: string): { chunk: number; hash: string; labe
 export function packBlob(bytes: Uint8Array, hash = hashOf(bytes)): Blob {
   const deflated = deflateRawSync(bytes);
   const chunks: Buffer[] = [];
-  for (let at = 0; at === 0 || at < deflated.length; at += chunkBytes) chunks.push(deflated.subarray(at, at + chunkBytes));
+  for (let at = 0; at === 0 || at < deflated.length; at += chunkBytes)
+    chunks.push(deflated.subarray(at, at + chunkBytes));
   return { hash, chunks };
 }
 
@@ -140,7 +158,9 @@ export function stringsOf(chunk: Buffer): Texts {
 
 export function blobRecord(blob: Blob, chunk: number, label: string, ttl: number): DnsRecord | undefined {
   const data = blob.chunks[chunk];
-  return data && { name: blobName(blob, chunk, label), type: 'TXT', ttl: seconds(ttl), flush: true, data: stringsOf(data) };
+  return (
+    data && { name: blobName(blob, chunk, label), type: 'TXT', ttl: seconds(ttl), flush: true, data: stringsOf(data) }
+  );
 }
 
 export function recordsOf(announcement: Announcement): NodeRecords {
@@ -189,13 +209,22 @@ export function goodbyeBy(texts: Texts): string | undefined {
 /** What a TXT record under a node's label says; undefined if it is not one that we would have made. */
 export function parseText(label: string, texts: Texts): NodeText | undefined {
   const values = textMap(texts);
-  const [name, version, namespace, id, address] = ['name', 'version', 'namespace', 'id', 'address'].map((key) => values.get(key));
+  const [name, version, namespace, id, address] = ['name', 'version', 'namespace', 'id', 'address'].map((key) =>
+    values.get(key),
+  );
   const service = parseReference(values.get('service'));
   const details = parseReference(values.get('node'));
   const ttl = Number(values.get('ttl'));
   const since = Number(values.get('since'));
   if (values.get('txtvers') !== '1' || !service || !Number.isSafeInteger(since)) return undefined;
-  if (name === undefined || version === undefined || namespace === undefined || id === undefined || address === undefined) return undefined;
+  if (
+    name === undefined ||
+    version === undefined ||
+    namespace === undefined ||
+    id === undefined ||
+    address === undefined
+  )
+    return undefined;
   const key = { namespace, name, version, id };
   const metadata = details ?? Object.fromEntries([...values].filter(([text]) => !ownKeys.has(text)));
   const node: Node = { id, address, metadata: details ? {} : Object.fromEntries(Object.entries(metadata)) };
@@ -270,16 +299,26 @@ function textMap(texts: Texts): Map<string, string> {
 
 /** Metadata as readable strings of the TXT record, where that loses nothing. */
 function inlineMetadata(metadata: Readonly<Record<string, string>>): Texts | undefined {
-  const strings = Object.entries(metadata).map(([key, value]) => ({ key, value, bytes: Buffer.from(`${key}=${value}`) }));
+  const strings = Object.entries(metadata).map(([key, value]) => ({
+    key,
+    value,
+    bytes: Buffer.from(`${key}=${value}`),
+  }));
   const plain = strings.every(
     ({ key, value, bytes }) =>
-      /^[a-z][a-z0-9._-]{0,62}$/.test(key) && !ownKeys.has(key) && !/\p{Cs}/u.test(value) && bytes.length <= longestString,
+      /^[a-z][a-z0-9._-]{0,62}$/.test(key) &&
+      !ownKeys.has(key) &&
+      !/\p{Cs}/u.test(value) &&
+      bytes.length <= longestString,
   );
   const size = strings.reduce((sum, { bytes }) => sum + bytes.length + 1, 0);
   return plain && size <= inlineMetadataBytes ? strings.map(({ bytes }) => bytes) : undefined;
 }
 
-function placeOf(address: string, ttl: number): { port: number; target: string; host: DnsRecord | undefined } | undefined {
+function placeOf(
+  address: string,
+  ttl: number,
+): { port: number; target: string; host: DnsRecord | undefined } | undefined {
   const [, bracketed, plain, port] = /^(?:\[(.+)\]|(.+)):(\d+)$/.exec(address) ?? [];
   const host = (bracketed ?? plain ?? '').toLowerCase();
   const family = isIP(host);

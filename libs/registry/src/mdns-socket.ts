@@ -67,8 +67,16 @@ export class MulticastSocket {
     this.#mdns = dns;
     this.#options = options;
     const receive = (type: Received['type']) => (packet: mdns.FullPacket, from: RemoteInfo) => {
-      const records = (type === 'query' ? packet.answers : [...packet.answers, ...packet.additionals]) as unknown as DnsRecord[];
-      options.receive({ type, id: packet.id ?? 0, questions: packet.questions.map(lowerCase), records: records.map(lowerCase), from });
+      const records = (type === 'query'
+        ? packet.answers
+        : [...packet.answers, ...packet.additionals]) as unknown as DnsRecord[];
+      options.receive({
+        type,
+        id: packet.id ?? 0,
+        questions: packet.questions.map(lowerCase),
+        records: records.map(lowerCase),
+        from,
+      });
     };
     dns.on('query', receive('query'));
     dns.on('response', receive('response'));
@@ -130,7 +138,9 @@ export class MulticastSocket {
 
   async #send(packets: readonly Outgoing[], to: Sender = { address: group, port: this.#options.port }): Promise<void> {
     if (this.#closed) return;
-    const sent = packets.map((packet) => new Promise<void>((resolve) => this.#outbox.push({ packet, to, sent: resolve })));
+    const sent = packets.map(
+      (packet) => new Promise<void>((resolve) => this.#outbox.push({ packet, to, sent: resolve })),
+    );
     if (!this.#draining) this.#drain();
     await Promise.all(sent);
   }
@@ -172,7 +182,9 @@ export function pack(units: readonly Unit[]): readonly Packed[] {
   let length = Infinity;
   for (const { question, answers, additionals = [] } of units) {
     const parts = [...(question ? [question] : []), ...answers, ...additionals];
-    const fresh = parts.filter((part) => !contents.has(identityOf(part))).reduce((sum, part) => sum + lengthOf(part), 0);
+    const fresh = parts
+      .filter((part) => !contents.has(identityOf(part)))
+      .reduce((sum, part) => sum + lengthOf(part), 0);
     if (length + fresh > largestPacket) {
       packets.push({ questions: [], answers: [], additionals: [] });
       contents = new Set();
@@ -213,7 +225,8 @@ function dropForeign(socket: Socket, address: string): void {
   const local = address.startsWith('127.');
   const emit = socket.emit.bind(socket) as (...event: unknown[]) => boolean;
   const isForeign = (message: Buffer, from: RemoteInfo) =>
-    (local && !from.address.startsWith('127.')) || !(message.includes('micro') || message.includes(serviceTypes.slice(0, 9)));
+    (local && !from.address.startsWith('127.')) ||
+    !(message.includes('micro') || message.includes(serviceTypes.slice(0, 9)));
   socket.emit = (...event: unknown[]) =>
     event[0] === 'message' && isForeign(event[1] as Buffer, event[2] as RemoteInfo) ? false : emit(...event);
 }

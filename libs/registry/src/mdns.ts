@@ -8,7 +8,14 @@ import { Announcer } from './mdns-announcer.js';
 import { Browser } from './mdns-browser.js';
 import { type Announcement, labelOf, packBlob, serviceType } from './mdns-records.js';
 import { MulticastSocket, type Received } from './mdns-socket.js';
-import { type RegisterOptions, Registry, type RegistryEvent, type RegistryOptions, type Service, type WatchOptions } from './registry.js';
+import {
+  type RegisterOptions,
+  Registry,
+  type RegistryEvent,
+  type RegistryOptions,
+  type Service,
+  type WatchOptions,
+} from './registry.js';
 import { SharedFileRegistry } from './shared-file.js';
 import { checkedNamespace, checkedTtl, checkService, closed } from './validation.js';
 
@@ -38,7 +45,9 @@ export async function openMdns(options: MdnsOptions): Promise<Registry> {
   if (problem === undefined) return registry;
   await registry.close();
   const { interface: address = '127.0.0.1', fallbackFile, warn = warnProcess } = options;
-  warn(`multicast does not work on ${address} (${problem}), so services of this machine find each other through the file ${fallbackFile}`);
+  warn(
+    `multicast does not work on ${address} (${problem}), so services of this machine find each other through the file ${fallbackFile}`,
+  );
   return new SharedFileRegistry(fallbackFile, options);
 }
 
@@ -82,7 +91,12 @@ export class MdnsRegistry extends Registry {
     if (!isLocal(address)) return `no interface of this machine has the address ${address}`;
     const receive = (packet: Received) => this.#receive(packet);
     try {
-      this.#socket = await MulticastSocket.listen({ interface: address, port, receive, failed: (error) => this.#failed(error) });
+      this.#socket = await MulticastSocket.listen({
+        interface: address,
+        port,
+        receive,
+        failed: (error) => this.#failed(error),
+      });
     } catch (error) {
       return (error as Error).message;
     }
@@ -116,7 +130,10 @@ export class MdnsRegistry extends Registry {
     await announcer.announce(announcements);
   }
 
-  override async deregister(service: Pick<Service, 'name' | 'version' | 'nodes'>, options: RegistryOptions = {}): Promise<void> {
+  override async deregister(
+    service: Pick<Service, 'name' | 'version' | 'nodes'>,
+    options: RegistryOptions = {},
+  ): Promise<void> {
     const announcer = this.#open();
     const namespace = checkedNamespace(options.namespace);
     const keys = service.nodes.map(({ id }) => ({ namespace, name: service.name, version: service.version, id }));

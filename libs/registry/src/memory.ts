@@ -1,7 +1,14 @@
 import { Catalog, type PlacementKey, registrationTime } from './catalog.js';
 import { encodeContent } from './content.js';
 import { Watches } from './event-queue.js';
-import { type RegisterOptions, Registry, type RegistryEvent, type RegistryOptions, type Service, type WatchOptions } from './registry.js';
+import {
+  type RegisterOptions,
+  Registry,
+  type RegistryEvent,
+  type RegistryOptions,
+  type Service,
+  type WatchOptions,
+} from './registry.js';
 import { checkedNamespace, checkedTtl, checkService, closed } from './validation.js';
 
 /** Services of one process, in its memory; registries that are given the same catalog see the same services. */
@@ -28,13 +35,25 @@ export class MemoryRegistry extends Registry {
     for (const { id, address, metadata } of service.nodes) {
       const key = { namespace, name, version, id };
       const since = this.#catalog.since(key, hash) ?? time;
-      this.#catalog.put({ namespace, name, version, node: { id, address, metadata: { ...metadata } }, content, hash, since, ttl });
+      this.#catalog.put({
+        namespace,
+        name,
+        version,
+        node: { id, address, metadata: { ...metadata } },
+        content,
+        hash,
+        since,
+        ttl,
+      });
       this.#own.set(JSON.stringify(key), key);
     }
     this.#catalog.flush();
   }
 
-  override async deregister(service: Pick<Service, 'name' | 'version' | 'nodes'>, options: RegistryOptions = {}): Promise<void> {
+  override async deregister(
+    service: Pick<Service, 'name' | 'version' | 'nodes'>,
+    options: RegistryOptions = {},
+  ): Promise<void> {
     if (this.#closed) throw closed();
     const namespace = checkedNamespace(options.namespace);
     for (const { id } of service.nodes) {

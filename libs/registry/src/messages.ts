@@ -1,11 +1,16 @@
+/** Records of the contract as messages of registry.proto, and back. */
 import { type Idempotency, type MethodKind, registryProto } from '@micro/proto';
 import type { RegistryEvent, Service } from './registry.js';
-
-/** Records of the contract as messages of registry.proto, and back. */
 
 const kinds: readonly MethodKind[] = ['unary', 'clientStream', 'serverStream', 'bidiStream'];
 const levels: readonly Idempotency[] = ['unknown', 'noSideEffects', 'idempotent'];
 const changes = ['created', 'updated', 'deleted'] as const;
+
+/**
+ * Response header of Watch: names the life of what a registry remembers. Another value than before says that it has forgotten
+ * everything, and knows only those who have registered since.
+ */
+export const epochHeader = 'micro-registry-epoch';
 
 export function toMessage(service: Service): registryProto.Service {
   return {
@@ -48,7 +53,9 @@ export function toEventMessage(event: RegistryEvent): { type: number; service?: 
   return { type: changes.indexOf(event.type), service: toMessage(event.service) };
 }
 
-export function fromEventMessage({ type, service }: registryProto.Event): RegistryEvent {
-  const change = changes[type as number];
-  return change && service ? { type: change, service: fromMessage(service) } : { type: 'synced' };
+/** Undefined for a type of event that a later version may have. */
+export function fromEventMessage({ type, service }: registryProto.Event): RegistryEvent | undefined {
+  if (type === registryProto.Event_Type.SYNCED) return { type: 'synced' };
+  const change = changes[type];
+  return change && service ? { type: change, service: fromMessage(service) } : undefined;
 }

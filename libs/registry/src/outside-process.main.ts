@@ -1,8 +1,10 @@
 /** What outside-process.ts starts: registers what it is told on standard input, says so, and lives until it is ended. */
+import { Client, fixedTargets } from '@micro/rpc';
 import { openRegistry, type RegistryConfig } from './open.js';
 import type { Service } from './registry.js';
 
-export type OutsideConfig = Extract<RegistryConfig, { adapter: 'memory' | 'mdns' }>;
+export type OutsideConfig =
+  Extract<RegistryConfig, { adapter: 'memory' | 'mdns' }> | { readonly adapter: 'remote'; readonly address: string };
 export interface Registrations {
   readonly service: Service;
   readonly ttl: number;
@@ -14,9 +16,16 @@ export interface Registrations {
 
 const chunks: Buffer[] = [];
 for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-const [config, { service, ttl, renew, copies }] = JSON.parse(Buffer.concat(chunks).toString(), fromText) as [OutsideConfig, Registrations];
-const registry = await openRegistry(config);
-const services = copies ? Array.from({ length: copies }, (_, index) => ({ ...service, name: `${service.name}-${index}` })) : [service];
+const [config, { service, ttl, renew, copies }] = JSON.parse(Buffer.concat(chunks).toString(), fromText) as [
+  OutsideConfig,
+  Registrations,
+];
+const registry = await openRegistry(
+  config.adapter === 'remote' ? { ...config, client: new Client({ discovery: fixedTargets(config.address) }) } : config,
+);
+const services = copies
+  ? Array.from({ length: copies }, (_, index) => ({ ...service, name: `${service.name}-${index}` }))
+  : [service];
 const register = async () => {
   for (const one of services) await registry.register(one, { ttl });
 };

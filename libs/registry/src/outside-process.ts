@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type OutputFile } from 'esbuild';
 import type { OutsideConfig, Registrations } from './outside-process.main.js';
 
 export interface OutsideProcess {
@@ -21,9 +21,27 @@ export interface OutsideProcess {
 export async function outsideProcess(config: OutsideConfig, registrations: Registrations): Promise<OutsideProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'micro-registry-'));
   const outfile = join(folder, 'main.mjs');
-  await build({
+  await writeFile(outfile, await (bundled ??= bundle()));
+  const child = spawn(process.execPath, ['--no-warnings', outfile], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const gone = once(child, 'exit').finally(() => rm(folder, { recursive: true, force: true }));
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode === null) child.kill(signal);
+    await gone;
+  };
+  child.stdin.end(JSON.stringify([config, registrations], asText));
+  await Promise.race([
+    registered(child),
+    gone.then(() => Promise.reject(new Error('the process ended before it had registered'))),
+  ]);
+  return { pid: child.pid as number, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+}
+
+let bundled: Promise<Uint8Array> | undefined;
+
+async function bundle(): Promise<Uint8Array> {
+  const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('outside-process.main.ts', import.meta.url))],
-    outfile,
+    write: false,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -32,15 +50,7 @@ export async function outsideProcess(config: OutsideConfig, registrations: Regis
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'warning',
   });
-  const child = spawn(process.execPath, ['--no-warnings', outfile], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const gone = once(child, 'exit').finally(() => rm(folder, { recursive: true, force: true }));
-  const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode === null) child.kill(signal);
-    await gone;
-  };
-  child.stdin.end(JSON.stringify([config, registrations], asText));
-  await Promise.race([registered(child), gone.then(() => Promise.reject(new Error('the process ended before it had registered')))]);
-  return { pid: child.pid as number, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+  return (outputFiles[0] as OutputFile).contents;
 }
 
 async function registered(child: ChildProcess): Promise<void> {

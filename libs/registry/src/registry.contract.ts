@@ -20,7 +20,11 @@ export interface RegistryWorld {
 const soon = { timeout: 10_000, interval: 10 };
 
 /** The contract of registry.ts, run on an adapter. */
-export function registryContract(adapter: string, capabilities: RegistryCapabilities, create: () => Promise<RegistryWorld>): void {
+export function registryContract(
+  adapter: string,
+  capabilities: RegistryCapabilities,
+  create: () => Promise<RegistryWorld>,
+): void {
   describe(`${adapter} registry`, () => {
     let world: RegistryWorld;
     let registry: Registry;
@@ -31,7 +35,8 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
       opened.push(another);
       return another;
     };
-    const names = async (from: Registry = registry) => (await from.list()).map(({ name, version }) => `${name} ${version}`);
+    const names = async (from: Registry = registry) =>
+      (await from.list()).map(({ name, version }) => `${name} ${version}`);
     const nodes = async (name: string, from: Registry = registry) =>
       (await from.get(name)).flatMap((service) => service.nodes.map(({ id }) => id)).sort();
 
@@ -55,7 +60,7 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
       it('gives back every field as it was registered, here and elsewhere', async () => {
         const other = await open();
         const service = greeter({
-          metadata: { owner: 'team greetings', 'ключ': 'значение', empty: '' },
+          metadata: { owner: 'team greetings', ключ: 'значение', empty: '' },
           endpoints: [
             endpoint('Call', { kind: 'unary', idempotency: 'idempotent', metadata: { description: 'says "hello"\n' } }),
             endpoint('Get', { kind: 'unary', idempotency: 'noSideEffects' }),
@@ -63,7 +68,9 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
             endpoint('Collect', { kind: 'clientStream' }),
             endpoint('PingPong', { kind: 'bidiStream' }),
           ],
-          nodes: [node('a', { metadata: { protocol: 'connect,grpc', region: 'eu', zone: 'eu-1', 'Odd Key=': 'ä=b\0' } })],
+          nodes: [
+            node('a', { metadata: { protocol: 'connect,grpc', region: 'eu', zone: 'eu-1', 'Odd Key=': 'ä=b\0' } }),
+          ],
           schema: Uint8Array.of(0, 1, 2, 255, 0),
         });
         await registry.register(service);
@@ -92,7 +99,14 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
       });
 
       it('lists by name, then version, by code unit', async () => {
-        for (const [name, version] of [['b', '1'], ['a', '10'], ['ä', '1'], ['a', '9'], ['B', '1'], ['a.b', '1']] as const) {
+        for (const [name, version] of [
+          ['b', '1'],
+          ['a', '10'],
+          ['ä', '1'],
+          ['a', '9'],
+          ['B', '1'],
+          ['a.b', '1'],
+        ] as const) {
           await registry.register(greeter({ name, version }));
         }
         expect(await names()).toEqual(['B 1', 'a 10', 'a 9', 'a.b 1', 'b 1', 'ä 1']);
@@ -113,7 +127,8 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
         await registry.register(greeter({ nodes: [node('a')] }));
         await registry.register(greeter({ nodes: [node('b'), node('c')] }));
         await other.register(greeter({ nodes: [node('d')] }));
-        for (const reader of [registry, other]) await expect.poll(() => nodes('greeter', reader), soon).toEqual(['a', 'b', 'c', 'd']);
+        for (const reader of [registry, other])
+          await expect.poll(() => nodes('greeter', reader), soon).toEqual(['a', 'b', 'c', 'd']);
       });
 
       it('replaces a node that moved', async () => {
@@ -130,29 +145,45 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
         await other.register(greeter({ nodes: [node('b')], metadata: { build: '2' } }));
         await expect.poll(() => nodes('greeter'), soon).toEqual(['a', 'b']);
         await registry.register(old);
-        for (const reader of [registry, other]) expect((await reader.get('greeter'))[0]?.metadata).toEqual({ build: '2' });
+        for (const reader of [registry, other])
+          expect((await reader.get('greeter'))[0]?.metadata).toEqual({ build: '2' });
       });
 
       it('takes many at once', async () => {
         const others = await Promise.all([open(), open()]);
         const all = [registry, ...others];
-        const services = Array.from({ length: 60 }, (_, index) => greeter({ name: `s${index}`, nodes: [node(`n${index}`)] }));
+        const services = Array.from({ length: 60 }, (_, index) =>
+          greeter({ name: `s${index}`, nodes: [node(`n${index}`)] }),
+        );
         await Promise.all(services.map((service, index) => all[index % all.length]?.register(service)));
         for (const reader of all) await expect.poll(async () => (await reader.list()).length, soon).toBe(60);
       });
 
-      it.each(['a b', 'v1.greeter', 'größe', '挨拶', '👋', '__proto__', 'constructor', 'a/b?c=d&e', '"quoted"', '..', 'A', '-', 'x'.repeat(200)])(
-        'takes %j for a name, a version and a node',
-        async (odd) => {
-          const other = await open();
-          const service = greeter({ name: odd, version: odd, nodes: [node(odd)] });
-          await registry.register(service);
-          await registry.register(greeter({ name: odd.toLowerCase(), version: 'other', nodes: [node('other')] }));
-          await expect.poll(async () => (await other.get(odd)).find(({ version }) => version === odd), soon).toEqual(service);
-          await registry.deregister(service);
-          expect(await nodes(odd)).not.toContain(odd);
-        },
-      );
+      it.each([
+        'a b',
+        'v1.greeter',
+        'größe',
+        '挨拶',
+        '👋',
+        '__proto__',
+        'constructor',
+        'a/b?c=d&e',
+        '"quoted"',
+        '..',
+        'A',
+        '-',
+        'x'.repeat(200),
+      ])('takes %j for a name, a version and a node', async (odd) => {
+        const other = await open();
+        const service = greeter({ name: odd, version: odd, nodes: [node(odd)] });
+        await registry.register(service);
+        await registry.register(greeter({ name: odd.toLowerCase(), version: 'other', nodes: [node('other')] }));
+        await expect
+          .poll(async () => (await other.get(odd)).find(({ version }) => version === odd), soon)
+          .toEqual(service);
+        await registry.deregister(service);
+        expect(await nodes(odd)).not.toContain(odd);
+      });
 
       it.each([
         ['name', greeter({ name: '' })],
@@ -170,13 +201,17 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
         ['address', greeter({ nodes: [node('a', { address: '127.0.0.1:65536' })] })],
         ['address', greeter({ nodes: [node('a', { address: 'http://x:1/' })] })],
       ])('refuses a malformed %s, naming it', async (what, service) => {
-        await expect(registry.register(service)).rejects.toMatchObject({ code: 'invalid_argument', detail: expect.stringContaining(what) });
+        await expect(registry.register(service)).rejects.toMatchObject({
+          code: 'invalid_argument',
+          detail: expect.stringContaining(what),
+        });
         expect(await registry.list()).toEqual([]);
       });
 
       it('refuses a malformed ttl or namespace', async () => {
         const refusal = { code: 'invalid_argument' };
-        for (const ttl of [0, 999, -1, NaN, Infinity]) await expect(registry.register(greeter(), { ttl })).rejects.toMatchObject(refusal);
+        for (const ttl of [0, 999, -1, NaN, Infinity])
+          await expect(registry.register(greeter(), { ttl })).rejects.toMatchObject(refusal);
         for (const namespace of ['', 'a b', '../x', 'ü', 'x'.repeat(10_000)]) {
           await expect(registry.register(greeter(), { namespace })).rejects.toMatchObject(refusal);
           await expect(registry.list({ namespace })).rejects.toMatchObject(refusal);
@@ -251,7 +286,9 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
         expect(await names(other)).toEqual(['kept latest']);
         clearInterval(renewing);
         await expect.poll(() => names(other), soon).toEqual([]);
-        expect(watch.seen.filter((event) => event.endsWith('kept'))).toEqual(['created kept', 'deleted kept']);
+        await expect
+          .poll(() => watch.seen.filter((event) => event.endsWith('kept')), soon)
+          .toEqual(['created kept', 'deleted kept']);
       });
     });
 
@@ -269,7 +306,9 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
         await registry.register(greeter({ name: 'c' }));
         const changes = ['updated a', 'updated a', 'updated a', 'deleted a', 'created c'];
         await expect.poll(() => watch.seen.slice(3), soon).toEqual(changes);
-        expect(watch.events.slice(3).map((event) => (event.type === 'synced' ? 0 : event.service.nodes.length))).toEqual([2, 1, 1, 1, 1]);
+        expect(
+          watch.events.slice(3).map((event) => (event.type === 'synced' ? 0 : event.service.nodes.length)),
+        ).toEqual([2, 1, 1, 1, 1]);
         expect(watch.events[7]).toEqual({ type: 'created', service: greeter({ name: 'c' }) });
       });
 
@@ -279,7 +318,9 @@ export function registryContract(adapter: string, capabilities: RegistryCapabili
         await registry.register(greeter());
         await registry.register(greeter({ metadata: { build: '2' } }));
         await registry.deregister(greeter());
-        await expect.poll(() => watch.seen, soon).toEqual(['synced', 'created greeter', 'updated greeter', 'deleted greeter']);
+        await expect
+          .poll(() => watch.seen, soon)
+          .toEqual(['synced', 'created greeter', 'updated greeter', 'deleted greeter']);
       });
 
       it('says nothing of renewals that change nothing', async () => {

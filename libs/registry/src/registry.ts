@@ -40,8 +40,7 @@ export interface Node {
  * metadata is an update. `service` is the version after the change, or, of a deleted one, as it last was.
  */
 export type RegistryEvent =
-  | { readonly type: 'created' | 'updated' | 'deleted'; readonly service: Service }
-  | { readonly type: 'synced' };
+  { readonly type: 'created' | 'updated' | 'deleted'; readonly service: Service } | { readonly type: 'synced' };
 
 export interface RegisterOptions {
   /** Default `micro`. */

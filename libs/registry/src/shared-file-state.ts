@@ -115,7 +115,13 @@ function textOf({ revision, entries, contents }: FileState): string {
 function isEntry(value: object): value is FileEntry {
   const { namespace, name, version, node, hash, since, ttl, expires } = value as Partial<FileEntry>;
   try {
-    checkService({ name: name as string, version: version as string, nodes: [node as Node], metadata: {}, endpoints: [] });
+    checkService({
+      name: name as string,
+      version: version as string,
+      nodes: [node as Node],
+      metadata: {},
+      endpoints: [],
+    });
     checkedNamespace(namespace);
     checkedTtl(ttl);
   } catch {

@@ -10,7 +10,8 @@ registryContract('shared file', { crossProcess: true }, async () => {
   return {
     open: async () => new SharedFileRegistry(fallbackFile),
     // An interface that no machine has: multicast cannot work.
-    registerElsewhere: (service, ttl) => outsideProcess({ adapter: 'mdns', interface: '203.0.113.1', fallbackFile }, { service, ttl }),
+    registerElsewhere: (service, ttl) =>
+      outsideProcess({ adapter: 'mdns', interface: '203.0.113.1', fallbackFile }, { service, ttl }),
     close: async () => folder[Symbol.asyncDispose](),
   };
 });

@@ -5,7 +5,14 @@ import { MicroError } from '@micro/errors';
 import { Catalog, type PlacementKey, registrationTime } from './catalog.js';
 import { type Content, encodeContent } from './content.js';
 import { Watches } from './event-queue.js';
-import { type RegisterOptions, Registry, type RegistryEvent, type RegistryOptions, type Service, type WatchOptions } from './registry.js';
+import {
+  type RegisterOptions,
+  Registry,
+  type RegistryEvent,
+  type RegistryOptions,
+  type Service,
+  type WatchOptions,
+} from './registry.js';
 import {
   changeState,
   entryKey,
@@ -89,7 +96,10 @@ export class SharedFileRegistry extends Registry {
     else this.#writeWithin(Math.min(ttl / 10, longestWait));
   }
 
-  override async deregister(service: Pick<Service, 'name' | 'version' | 'nodes'>, options: RegistryOptions = {}): Promise<void> {
+  override async deregister(
+    service: Pick<Service, 'name' | 'version' | 'nodes'>,
+    options: RegistryOptions = {},
+  ): Promise<void> {
     if (this.#closed) throw closed();
     const namespace = checkedNamespace(options.namespace);
     await this.#ready;
@@ -164,7 +174,10 @@ export class SharedFileRegistry extends Registry {
     void this.#inTurn(async () => {
       if ((await readRevision(this.#file)) !== this.#revision) return this.#load();
       // Only renewals, which may be read later, but before what they renew would expire.
-      this.#refreshing ??= setTimeout(() => void this.#refresh().catch(() => undefined), Math.min(this.#shortestTtl / 5, 3_000));
+      this.#refreshing ??= setTimeout(
+        () => void this.#refresh().catch(() => undefined),
+        Math.min(this.#shortestTtl / 5, 3_000),
+      );
     }).catch(() => undefined);
   };
 
@@ -190,7 +203,8 @@ export class SharedFileRegistry extends Registry {
       this.#catalog.put({ ...entry, content, ttl: Math.min(entry.expires - now, entry.ttl) });
     }
     for (const [key, id] of this.#others) if (!state.entries.has(key)) this.#forget(key, id);
-    for (const [key, { entry, written }] of this.#own) if (written && !state.entries.has(key)) this.#forget(key, entryKey(entry));
+    for (const [key, { entry, written }] of this.#own)
+      if (written && !state.entries.has(key)) this.#forget(key, entryKey(entry));
     for (const hash of [...this.#contents.keys()]) if (!state.contents.has(hash)) this.#contents.delete(hash);
     this.#catalog.flush();
   }
@@ -284,5 +298,9 @@ function failure(file: string, error: unknown): MicroError {
   const { code = 'error', message } = error as NodeJS.ErrnoException;
   const options = { id: 'registry', cause: error };
   if (code === 'ENOSPC') return MicroError.from(error, 'registry');
-  return new MicroError('unavailable', `the registry file ${file} cannot be read or written (${code}): ${message}`, options);
+  return new MicroError(
+    'unavailable',
+    `the registry file ${file} cannot be read or written (${code}): ${message}`,
+    options,
+  );
 }

@@ -12,7 +12,8 @@ const longestTtl = 7 * 24 * 3_600_000;
 export function checkService(service: Service): void {
   checkText('service name', service.name);
   checkText('service version', service.version);
-  if (service.nodes.length === 0) throw invalid(`service ${quote(service.name)} has no nodes: there is nothing to register`);
+  if (service.nodes.length === 0)
+    throw invalid(`service ${quote(service.name)} has no nodes: there is nothing to register`);
   for (const node of service.nodes) checkNode(node);
 }
 
@@ -37,7 +38,8 @@ export function checkedNamespace(namespace: string = defaultNamespace): string {
 
 /** The time to live that is meant, in milliseconds. */
 export function checkedTtl(ttl: number = defaultTtl): number {
-  if (!(ttl >= 1_000 && ttl <= longestTtl)) throw invalid(`ttl ${ttl} is not between 1,000 and ${longestTtl} milliseconds`);
+  if (!(ttl >= 1_000 && ttl <= longestTtl))
+    throw invalid(`ttl ${ttl} is not between 1,000 and ${longestTtl} milliseconds`);
   return ttl;
 }
 
@@ -48,9 +50,11 @@ export function closed(): MicroError {
 
 function checkText(what: string, text: string): void {
   if (typeof text !== 'string' || text.trim() === '') throw invalid(`${what} is empty`);
-  if (Buffer.byteLength(text) > longestText) throw invalid(`${what} ${quote(text)} is longer than ${longestText} bytes`);
+  if (Buffer.byteLength(text) > longestText)
+    throw invalid(`${what} ${quote(text)} is longer than ${longestText} bytes`);
   // Control characters, halves of surrogate pairs and line separators: nothing that could be typed, printed or logged.
-  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(text)) throw invalid(`${what} ${quote(text)} has characters that cannot be printed`);
+  if (/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(text))
+    throw invalid(`${what} ${quote(text)} has characters that cannot be printed`);
   if (text.trim() !== text) throw invalid(`${what} ${quote(text)} begins or ends with a space`);
 }
 

@@ -1,0 +1,188 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { haveTool, temporaryFolder } from '@micro/testing';
+import mdns from 'multicast-dns';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openMdns } from './mdns.js';
+import { freeUdpPort, outsideProcess } from './outside-process.js';
+import type { Registry, Service } from './registry.js';
+
+const soon = { timeout: 10_000, interval: 20 };
+const service: Service = {
+  name: 'helloworld',
+  version: 'latest',
+  metadata: {},
+  endpoints: [],
+  nodes: [{ id: 'helloworld-1', address: '127.0.0.1:4321', metadata: { protocol: 'connect,grpc', zone: 'a' } }],
+};
+
+describe('mDNS on the wire', () => {
+  let port: number;
+  let registry: Registry;
+  const close: (() => unknown)[] = [];
+
+  beforeEach(async () => {
+    port = await freeUdpPort();
+    registry = await openMdns({ port, fallbackFile: '/nonexistent/registry.json' });
+    close.push(() => registry.close());
+  });
+  afterEach(async () => {
+    for (const one of close.splice(0).reverse()) await one();
+  });
+
+  /** A socket of somebody else's in the same group. */
+  const stranger = async () => {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true });
+    socket.bind(0, '127.0.0.1');
+    await once(socket, 'listening');
+    socket.setMulticastInterface('127.0.0.1');
+    close.push(() => socket.close());
+    return (packet: Buffer) => new Promise((resolve) => socket.send(packet, port, '224.0.0.251', resolve));
+  };
+  const records = async () => {
+    const other = mdns({ port, interface: '127.0.0.1', bind: '0.0.0.0' });
+    close.push(() => new Promise<void>((resolve) => other.destroy(resolve)));
+    const seen: Record<string, unknown>[] = [];
+    other.on('response', (packet) =>
+      seen.push(...([...packet.answers, ...packet.additionals] as unknown as Record<string, unknown>[])),
+    );
+    await new Promise<void>((resolve) => other.once('ready', resolve));
+    return { seen, other };
+  };
+
+  it('survives packets that are none', async () => {
+    const send = await stranger();
+    const { other } = await records();
+    const real: Buffer[] = [];
+    const tap = createSocket({ type: 'udp4', reuseAddr: true });
+    tap.bind(port, '0.0.0.0');
+    await once(tap, 'listening');
+    tap.addMembership('224.0.0.251', '127.0.0.1');
+    tap.on('message', (message) => real.push(message));
+    close.push(() => tap.close());
+    await registry.list();
+    await registry.register(service);
+    await expect.poll(() => real.length, soon).toBeGreaterThan(1);
+    for (let times = 0; times < 400; times++) {
+      const packet = Buffer.from(real[times % real.length] ?? '');
+      for (let flips = 0; flips <= times % 7; flips++)
+        packet[Math.floor(Math.random() * packet.length)] = Math.floor(Math.random() * 256);
+      await send(packet.subarray(0, times % 5 === 0 ? Math.floor(Math.random() * packet.length) : packet.length));
+      await send(Buffer.concat([randomBytes(12), Buffer.from('micro'), randomBytes(times)]));
+    }
+    other.respond([{ name: 'printer._ipp._tcp.local', type: 'TXT', ttl: 100, data: ['micro=no'] }]);
+    other.respond([{ name: 'x._micro._tcp.local', type: 'TXT', ttl: 100, data: ['txtvers=2', 'name=x'] }]);
+    await registry.register({ ...service, name: 'after' });
+    const names = async () => (await registry.list()).map(({ name }) => name);
+    await expect.poll(names, soon).toContain('after');
+    expect((await names()).filter((name) => name !== 'helloworld')).toEqual(['after']);
+  });
+
+  it('is what other DNS software reads', async () => {
+    if (!haveTool({ name: 'dig', apt: 'dnsutils' })) return;
+    await registry.register(service);
+    const dig = async (name: string, type: string) => {
+      const { stdout } = await promisify(execFile)('dig', [
+        '@127.0.0.1',
+        '-p',
+        String(port),
+        name,
+        type,
+        '+short',
+        '+timeout=3',
+        '+tries=2',
+      ]);
+      return stdout.trim();
+    };
+    expect(await dig('_services._dns-sd._udp.local', 'PTR')).toBe('_micro._tcp.local.');
+    const instance = await dig('_micro._tcp.local', 'PTR');
+    expect(instance).toMatch(/^helloworld-[0-9a-f]{12}\._micro\._tcp\.local\.$/);
+    expect(await dig('_micro._sub._micro._tcp.local', 'PTR')).toBe(instance);
+    expect(await dig(instance, 'SRV')).toBe('0 0 4321 micro-127-0-0-1.local.');
+    expect(await dig('micro-127-0-0-1.local', 'A')).toBe('127.0.0.1');
+    const text = await dig(instance, 'TXT');
+    for (const pair of [
+      'txtvers=1',
+      'name=helloworld',
+      'version=latest',
+      'namespace=micro',
+      'protocol=connect,grpc',
+      'zone=a',
+    ]) {
+      expect(text).toContain(`"${pair}"`);
+    }
+  });
+
+  it('marks what is unique, and says goodbye', async () => {
+    const { seen } = await records();
+    await registry.register(service);
+    await expect
+      .poll(() => seen.map(({ type, flush }) => `${type} ${flush}`), soon)
+      .toEqual(expect.arrayContaining(['PTR false', 'SRV true', 'TXT true', 'A true']));
+    await registry.close();
+    await expect
+      .poll(() => seen.filter(({ ttl }) => ttl === 0).map(({ type }) => type), soon)
+      .toEqual(expect.arrayContaining(['PTR', 'SRV', 'TXT']));
+  });
+
+  it('does not answer who knows the answer', async () => {
+    const { seen, other } = await records();
+    await registry.register(service);
+    // Both announcements, so that what comes later is an answer.
+    await expect.poll(() => seen.filter(({ type }) => type === 'SRV').length, soon).toBe(2);
+    const pointer = seen.find(({ type }) => type === 'PTR') as { data: string };
+    const question = { name: '_micro._tcp.local', type: 'PTR' } as const;
+    other.query({ questions: [question], answers: [{ ...question, ttl: 30, data: pointer.data }] });
+    other.query([{ name: pointer.data, type: 'SRV' }]);
+    await expect.poll(() => seen.filter(({ type }) => type === 'SRV').length, soon).toBe(3);
+    expect(seen.filter(({ type }) => type === 'PTR')).toHaveLength(2);
+    other.query([question]);
+    await expect.poll(() => seen.filter(({ type }) => type === 'PTR').length, soon).toBe(3);
+  });
+
+  it('shows a late process all that others run', async () => {
+    const config = { adapter: 'mdns', port, fallbackFile: '/nonexistent/registry.json' } as const;
+    const processes = await Promise.all(
+      Array.from({ length: 4 }, (_, index) =>
+        outsideProcess(config, {
+          service: { ...service, name: `p${index}` },
+          ttl: index === 0 ? 3_000 : 30_000,
+          renew: true,
+          copies: 25,
+        }),
+      ),
+    );
+    try {
+      const late = await openMdns(config);
+      close.push(() => late.close());
+      await expect.poll(async () => (await late.list()).length, soon).toBe(100);
+      const [killed, stopped] = processes;
+      // Long before its time to live ends.
+      await stopped?.stop();
+      await expect.poll(async () => (await late.list()).length, soon).toBe(75);
+      await killed?.kill();
+      await expect.poll(async () => (await late.list()).length, soon).toBe(50);
+    } finally {
+      await Promise.all(processes.map((one) => one.kill()));
+    }
+  });
+
+  it('gives way to a shared file where multicast does not work, and says so once', async () => {
+    await using folder = await temporaryFolder();
+    const said: string[] = [];
+    const options = {
+      interface: '203.0.113.1',
+      fallbackFile: `${folder.path}/registry.json`,
+      warn: (message: string) => void said.push(message),
+    };
+    const [one, other] = [await openMdns(options), await openMdns({ ...options, warn: () => undefined })];
+    close.push(() => Promise.all([one.close(), other.close()]));
+    await one.register(service);
+    await expect.poll(() => other.list(), soon).toEqual([{ ...service, schema: undefined }]);
+    expect(said).toEqual([expect.stringContaining('multicast does not work on 203.0.113.1')]);
+    await Promise.all([one.close(), other.close()]);
+  });
+});
