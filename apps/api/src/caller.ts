@@ -9,7 +9,7 @@ import { parseJson } from './json.js';
 import type { Method } from './method.js';
 import { errorOf } from './outbound.js';
 import { Reflection } from './reflection.js';
-import { encode, messageOf } from './request-message.js';
+import { messageBytes } from './request-message.js';
 import type { Route } from './router.js';
 
 /** A request whose route and body are known. */
@@ -71,8 +71,7 @@ export class Caller {
     const lane = wanted === 'json' && this.#takesJson(route.method, namespace) ? 'json' : 'proto';
     const definition = route.method.definition ?? (lane === 'proto' || format === 'proto' ? await this.#reflected(route.method, namespace) : undefined);
     const { variables, query, body: bodyField } = route;
-    const message = messageOf({ variables, query, body, format, contentType, bodyField }, definition);
-    const sent = lane === 'json' || !definition ? Buffer.from(JSON.stringify(message)) : encode(message, definition.input);
+    const sent = messageBytes({ variables, query, body, format, contentType, bodyField }, definition, lane);
     await this.#send(arrived, { lane, body: sent, wanted, definition });
   }
 

@@ -98,7 +98,7 @@ export const schema = parseSchema({
   'everything.proto': `syntax = "proto3"; package everything;
     import "google/api/annotations.proto"; import "google/protobuf/empty.proto"; import "google/protobuf/timestamp.proto";
     enum Mood { UNKNOWN = 0; GLAD = 1; }
-    message Inner { string first_name = 1; int32 age = 2; }
+    message Inner { string first_name = 1; int32 age = 2; Inner inner = 3; }
     message Thing {
       string name = 1; int64 big = 2; bool flag = 3; Mood mood = 4; Inner inner = 5; repeated string tags = 6; bytes data = 7;
       google.protobuf.Timestamp at = 8; double real = 9;

@@ -10,9 +10,13 @@ import { HttpCall } from './http-call.js';
 import { messageOf } from './request-message.js';
 import { formatOf } from './content.js';
 import { checkedNamespace, Hosts } from './namespace.js';
+import { maxUrlLength } from './path.js';
 import { notAllowed, type Route, Router } from './router.js';
 import { Settings } from './settings.js';
 import { timeoutOf } from './timeout.js';
+
+/** Node leaves headers beyond some thousand out without a word: a request with that many is refused instead. */
+const maxHeaders = 256;
 
 /** What the gateway itself answers, by path: true if it took the request. */
 export type OwnRoutes = (http: HttpCall, path: string) => boolean;
@@ -68,6 +72,12 @@ export class Gateway {
     const { request, inbound } = http;
     const allowed = request.method === 'OPTIONS' ? preflight(request, inbound.origin) : undefined;
     if (allowed) return http.answerNothing([], allowed);
+    if (request.rawHeaders.length > 2 * maxHeaders) {
+      throw new MicroError('resource_exhausted', `the request has more than ${maxHeaders} headers`, { id: 'api', status: 431 });
+    }
+    if ((request.url as string).length > maxUrlLength) {
+      throw new MicroError('invalid_argument', `the URL is longer than ${maxUrlLength} characters: send the values in the body`, { id: 'api', status: 414 });
+    }
     const { url, host } = targetOf(request.url as string, inbound.host);
     const path = pathOf(url);
     if (own(http, path)) return;
@@ -111,6 +121,7 @@ export class Gateway {
     const { contentLength } = http.inbound;
     const { bodyBytes } = this.#settings;
     if (contentLength > bodyBytes) throw tooLarge(bodyBytes);
+    if (http.inbound.expect !== '') http.response.writeContinue();
     readBody(http.request, bodyBytes, (body) => {
       if (body instanceof MicroError) return void this.#fail(http, body);
       try {

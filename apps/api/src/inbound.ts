@@ -14,6 +14,8 @@ export interface Inbound {
   readonly connectTimeout: string;
   readonly timeout: string;
   readonly traceparent: string | undefined;
+  /** `100-continue` if the caller wants to be asked for the body. */
+  readonly expect: string;
   /** Flat: name, value, name, value …, names in lower case. */
   readonly metadata: string[];
 }
@@ -31,12 +33,13 @@ const fields: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['connect-timeout-ms', 'connectTimeout'],
   ['timeout', 'timeout'],
   ['traceparent', 'traceparent'],
+  ['expect', 'expect'],
 ]);
 
 /** Headers of one hop, of the browser's part of the protocol, and those that only the platform itself may send. */
 const dropped = new Set([
   'accept-charset', 'accept-encoding', 'access-control-request-headers', 'access-control-request-method', 'connect-accept-encoding',
-  'connect-content-encoding', 'connect-protocol-version', 'connection', 'expect', 'grpc-accept-encoding', 'grpc-encoding', 'grpc-timeout',
+  'connect-content-encoding', 'connect-protocol-version', 'connection', 'grpc-accept-encoding', 'grpc-encoding', 'grpc-timeout',
   'http2-settings', 'keep-alive', 'micro-error-id', 'micro-from-service', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection',
   'te', 'trailer', 'transfer-encoding', 'upgrade', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto',
 ]);
@@ -44,7 +47,7 @@ const dropped = new Set([
 /** Reads all headers in one pass. */
 export function readInbound(request: IncomingMessage): Inbound {
   const inbound = {
-    contentType: '', contentEncoding: '', contentLength: -1, host: '', origin: '', accept: '', namespace: '', connectTimeout: '', timeout: '',
+    contentType: '', contentEncoding: '', contentLength: -1, host: '', origin: '', accept: '', namespace: '', connectTimeout: '', timeout: '', expect: '',
     traceparent: undefined as string | undefined, metadata: [] as string[],
   };
   const raw = request.rawHeaders;

@@ -17,12 +17,9 @@ export interface CleanPath {
 /**
  * Splits a request target's path. Each segment is percent-decoded on its own, so that `%2F` never becomes a separator; empty segments
  * and dots are cleaned away as a file system would, written plainly or encoded. MicroError `invalid_argument` (400) for escapes that are
- * broken or not UTF-8 and for control characters, 414 for a target that is too long.
+ * broken or not UTF-8, for control characters, and for more segments than anything is called by.
  */
 export function cleanPath(rawPath: string): CleanPath {
-  if (rawPath.length > maxUrlLength) {
-    throw new MicroError('invalid_argument', `the URL is longer than ${maxUrlLength} characters: send the values in the body`, { status: 414 });
-  }
   const raw: string[] = [];
   const segments: string[] = [];
   for (const piece of utf8(rawPath).split('/')) {

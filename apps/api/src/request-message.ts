@@ -1,6 +1,6 @@
 import { MicroError } from '@micro/errors';
 import type { JsonValue, MessageCodec, MethodDefinition } from '@micro/proto';
-import type { Format } from './content.js';
+import type { Format, Wanted } from './content.js';
 import { addMultipart } from './form.js';
 import { parseJson } from './json.js';
 import type { Variables } from './template.js';
@@ -18,32 +18,26 @@ export interface Sources {
   readonly bodyField: string;
 }
 
-/**
- * The message as JSON: query and path variables with the body laid upon them. MicroError `invalid_argument` naming what is wrong; of
- * protobuf without a schema `failed_precondition`.
- */
-export function messageOf(sources: Sources, definition: MethodDefinition | undefined): JsonObject {
+/** The message as it is sent: JSON, or protobuf by its schema. MicroError `invalid_argument` naming what is wrong. */
+export function messageBytes(sources: Sources, definition: MethodDefinition | undefined, lane: Wanted): Buffer {
   try {
-    const codec = definition?.input;
-    const named = new NamedValues();
-    named.addEncoded(sources.query);
-    for (const [field, value] of sources.variables) named.add(field, value);
-    return merge(named.toJson(codec), ofBody(sources, codec), codec);
+    const message = messageOf(sources, definition?.input);
+    if (lane === 'json' || !definition) return Buffer.from(JSON.stringify(message));
+    // Fields that the schema does not know are left out, as services leave them out.
+    const bytes = definition.input.encode(definition.input.fromJson(message, { ignoreUnknownFields: true }));
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   } catch (error) {
     if (error instanceof RangeError) throw new MicroError('invalid_argument', 'the message nests too deeply', { id: 'api', cause: error });
     throw error;
   }
 }
 
-/** The JSON of a message as protobuf. Fields that the schema does not know are left out, as services leave them out. */
-export function encode(message: JsonValue, codec: MessageCodec): Buffer {
-  try {
-    const bytes = codec.encode(codec.fromJson(message, { ignoreUnknownFields: true }));
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  } catch (error) {
-    if (error instanceof RangeError) throw new MicroError('invalid_argument', 'the message nests too deeply', { id: 'api', cause: error });
-    throw error;
-  }
+/** The message as JSON: query and path variables with the body laid upon them. */
+export function messageOf(sources: Sources, codec: MessageCodec | undefined): JsonObject {
+  const named = new NamedValues();
+  named.addEncoded(sources.query);
+  for (const [field, value] of sources.variables) named.add(field, value);
+  return merge(named.toJson(codec), ofBody(sources, codec), codec);
 }
 
 function ofBody({ body, format, contentType, bodyField }: Sources, codec: MessageCodec | undefined): JsonObject {
@@ -59,7 +53,7 @@ function ofBody({ body, format, contentType, bodyField }: Sources, codec: Messag
 
 function bodyValue({ body, format, contentType }: Pick<Sources, 'body' | 'format' | 'contentType'>, codec: MessageCodec | undefined): JsonValue | undefined {
   if (format === 'proto') {
-    if (!codec) throw noSchema();
+    if (!codec) throw new MicroError('failed_precondition', 'the service has registered no schema to read protobuf by: send JSON', { id: 'api' });
     return codec.toJson(codec.decode(body));
   }
   if (body.length === 0) return undefined;
@@ -68,8 +62,4 @@ function bodyValue({ body, format, contentType }: Pick<Sources, 'body' | 'format
   if (format === 'form') named.addEncoded(body.toString('utf8'));
   else addMultipart(named, body, contentType);
   return named.toJson(codec);
-}
-
-export function noSchema(): MicroError {
-  return new MicroError('failed_precondition', 'the service has not registered a schema, so that only JSON can be passed on', { id: 'api' });
 }
