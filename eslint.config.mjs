@@ -7,7 +7,7 @@ const boundaries = (constraints) => ({
 });
 
 export default tseslint.config(
-  { ignores: ['**/dist', '**/node_modules', '**/.test-results', '**/tmp', 'libs/proto/src/gen'] },
+  { ignores: ['**/dist', '**/node_modules', '**/.test-results', '**/tmp', 'libs/proto/src/gen', '**/*.micro.ts'] },
   ...tseslint.configs.recommended,
   {
     plugins: { '@nx': nx },

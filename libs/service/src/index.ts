@@ -15,7 +15,30 @@ export type {
   ServiceSchema,
   Unary,
 } from '@micro/proto';
-export { dateFromTimestamp, parseSchema, Schema, type TimestampLike, timestampFromDate } from '@micro/proto';
+export {
+  type Any,
+  type BoolValue,
+  type BytesValue,
+  dateFromTimestamp,
+  type DoubleValue,
+  type Duration,
+  type Empty,
+  type FieldMask,
+  type FloatValue,
+  type Int32Value,
+  type Int64Value,
+  type ListValue,
+  type NullValue,
+  parseSchema,
+  Schema,
+  type StringValue,
+  type Struct,
+  type Timestamp,
+  timestampFromDate,
+  type UInt32Value,
+  type UInt64Value,
+  type Value,
+} from '@micro/proto';
 export {
   type CallContext,
   type CallOptions,
