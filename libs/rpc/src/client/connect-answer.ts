@@ -34,7 +34,7 @@ export async function readJsonAnswer(answer: Answer, options: CallOptions, limit
 export function bridged(answer: Answer): Answer {
   const { error } = answer;
   if (!error) return answer;
-  const headers = ['content-type', 'application/json'];
+  const headers = ['content-type', 'application/json', errorIdHeader, error.id];
   for (let index = 0; index + 1 < answer.headers.length; index += 2) {
     const name = answer.headers[index] as string;
     if (name !== 'content-type') headers.push(name, answer.headers[index + 1] as string);
@@ -111,7 +111,7 @@ export async function errorOf(answer: Answer, limit: number): Promise<MicroError
   const id = headerOf(answer.headers, errorIdHeader);
   const { headers, trailers } = metadataOf(answer);
   for (const [name, value] of trailers) headers.append(name, value);
-  const options = { id, metadata: headers.toJSON() };
+  const options = { id, metadata: headers.delete(errorIdHeader).toJSON() };
   const json = baseType(headerOf(answer.headers, 'content-type')) === 'application/json';
   const body = json ? errorBody((await decompressed(answer, limit)).toString('utf8')) : {};
   const message = typeof body.message === 'string' ? body.message : undefined;

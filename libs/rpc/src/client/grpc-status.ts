@@ -13,7 +13,8 @@ export interface GrpcOutcome {
   readonly refused?: boolean;
 }
 
-const statusNames = ['grpc-status', 'grpc-message', 'grpc-status-details-bin'];
+/** What becomes part of the error. */
+const statusNames = ['grpc-status', 'grpc-message', 'grpc-status-details-bin', errorIdHeader];
 
 /** Metadata of raw headers or trailers (name, value, name, value …), without those of the protocol. */
 export function grpcMetadata(raw: readonly string[]): Metadata {
@@ -29,7 +30,7 @@ export function outcomeOf(raw: readonly string[], httpStatus: number, headers: M
   if (status === '0') return { error: undefined, trailers };
   const metadata = new Metadata(headers);
   for (const [name, value] of trailers) metadata.append(name, value);
-  const options = { id: trailers.get(errorIdHeader), metadata: metadata.toJSON() };
+  const options = { id: valueOf(raw, errorIdHeader), metadata: metadata.toJSON() };
   if (status === undefined || !/^\d+$/.test(status)) {
     if (httpStatus !== 200) return { error: new MicroError(codeOfHttp(httpStatus), `the service answered with HTTP status ${httpStatus}`, options), trailers };
     const detail = status === undefined ? 'the call ended without a gRPC status' : `the call ended with the gRPC status ${JSON.stringify(status)}`;

@@ -1,3 +1,4 @@
+import { MessageChannel } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '@micro/testing';
 import { Timed, TimingWheel } from './timing-wheel.js';
@@ -57,10 +58,10 @@ describe('TimingWheel', () => {
     const alarm = new Alarm(() => order.push('deadline'));
     wheel.add(alarm, performance.now() + 10);
     const { port1, port2 } = new MessageChannel();
-    port2.onmessage = () => {
+    port2.on('message', () => {
       order.push('answer');
       port2.close();
-    };
+    });
     await new Promise<void>((resolve) => setTimeout(resolve, 1));
     port1.postMessage('');
     const end = performance.now() + 250;
