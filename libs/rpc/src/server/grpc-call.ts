@@ -3,10 +3,13 @@ import type { Metadata as GrpcMetadata, ServerInterceptingCallInterface } from '
 import { MicroError } from '@micro/errors';
 import type { Metadata } from '../metadata.js';
 import { type AnyHandler, type BoundMethod, type CallRuntime, isPromise, ServerCall } from './call.js';
-import { compress, compressFrom, decompress } from './compression.js';
+import { compress, compressFrom, decompress, encodings } from './compression.js';
 import { GrpcFrames } from './grpc-frames.js';
 import { addError, addMetadata, metadataOfHeaders, parseTimeout, statusMessage } from './grpc-wire.js';
 import { RequestStream } from './request-stream.js';
+
+/** What requests may be compressed with: more than grpc-js would say, which does not decompress here. */
+export const acceptedEncodings = { 'grpc-accept-encoding': encodings.join(',') };
 
 /** One call as grpc-js hands it over. */
 export interface GrpcExchange {
@@ -205,7 +208,7 @@ export class GrpcCall extends ServerCall {
   #sendHeaders(): void {
     if (this.#headersSent) return;
     this.#headersSent = true;
-    const headers: OutgoingHttpHeaders = this.#gzip ? { 'grpc-encoding': 'gzip' } : {};
+    const headers: OutgoingHttpHeaders = this.#gzip ? { ...acceptedEncodings, 'grpc-encoding': 'gzip' } : { ...acceptedEncodings };
     if (this.headersOut) addMetadata(headers, this.headersOut);
     this.#wire.sendMetadata(this.#exchange.wrap(headers));
   }

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { Server, ServerInterceptingCallInterface, ServerMethodDefinition } from '@grpc/grpc-js';
 import { MicroError } from '@micro/errors';
 import type { BoundMethod, CallRuntime } from './call.js';
-import { GrpcCall } from './grpc-call.js';
+import { encodings, isEncoding } from './compression.js';
+import { acceptedEncodings, GrpcCall } from './grpc-call.js';
 import { statusHeaders } from './grpc-wire.js';
 
 /** Takes an HTTP/2 stream that is no call of a method served here; true if it did. */
@@ -144,7 +145,7 @@ export class GrpcLane {
     if (headers[':method'] !== 'POST') return stream.respond({ ':status': 405, allow: 'POST' }, { endStream: true });
     if (!contentType.test(headers['content-type'] ?? '')) return stream.respond({ ':status': 415, 'accept-post': 'application/grpc' }, { endStream: true });
     const refusal = bound?.handler ? refusalOf(headers, runtime) : new MicroError('unimplemented', `${runtime.name} has no method ${path.slice(0, 200)}`, { id: runtime.name });
-    if (!bound || refusal) return stream.respond({ ...statusHeaders(refusal as MicroError, runtime), ...encodingHeaders }, { endStream: true });
+    if (!bound || refusal) return stream.respond({ ...statusHeaders(refusal as MicroError, runtime), ...acceptedEncodings }, { endStream: true });
     if (!this.#registered.has(path)) {
       this.#registered.add(path);
       this.#server.register(path, () => undefined, (bytes: Buffer) => bytes, (bytes: Buffer) => bytes, 'unary');
@@ -156,9 +157,6 @@ export class GrpcLane {
   }
 }
 
-/** What grpc-js can decode; it says so itself only with a successful answer. */
-const encodingHeaders = { 'grpc-accept-encoding': 'identity,deflate,gzip' };
-const encodings = new Set(['identity', 'gzip', 'deflate']);
 const contentType = /^application\/grpc(\+proto)?(;|$)/;
 
 /** How long a peer has to read the last frames. */
@@ -171,8 +169,8 @@ function refusalOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroErr
     return new MicroError('resource_exhausted', `the headers are larger than ${runtime.limits.headerBytes} bytes, the limit of ${runtime.name}`, { id: runtime.name });
   }
   const encoding = headers['grpc-encoding'];
-  if (encoding !== undefined && !encodings.has(String(encoding))) {
-    return new MicroError('unimplemented', `compression ${JSON.stringify(String(encoding).slice(0, 100))} is not supported: use gzip, deflate or identity`);
+  if (encoding !== undefined && !isEncoding(String(encoding))) {
+    return new MicroError('unimplemented', `compression ${JSON.stringify(String(encoding).slice(0, 100))} is not supported: use ${encodings.join(', ')}`);
   }
   return undefined;
 }
