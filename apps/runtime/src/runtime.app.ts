@@ -31,6 +31,8 @@ function open({ config, environment, registry, logger }: Platform): Promise<Runt
     MICRO_PROXY_ADDRESS: formatAddress(proxyAddress),
     MICRO_REGION: region,
     MICRO_ZONE: zone,
+    MICRO_LOG_LEVEL: config.log.level,
+    MICRO_LOG_FORMAT: config.log.format,
   };
   return openRuntime({ ...config.runtime, env: otherVariables(), variables, registry, logger });
 }

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MicroError } from '@micro/errors';
 import type { Source } from './source.js';
-import { type Exit, SupervisedProcess } from './supervised.js';
+import type { Exit } from './process-spec.js';
+import { SupervisedProcess } from './supervised.js';
 
 export interface InstallOptions {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -1,7 +1,7 @@
 import type { Registry } from '@micro/registry';
 import type { Logger } from '@micro/telemetry';
 import type { LogCollector } from './log-collector.js';
-import type { RestartPolicy } from './supervised.js';
+import type { RestartPolicy } from './process-spec.js';
 
 /** What all services of a process runtime have in common. */
 export interface Host {

@@ -5,7 +5,8 @@ import type { Presence } from './presence.js';
 import { staysUp } from './ready.js';
 import type { Instance } from './runtime.js';
 import type { SavedInstance, SavedService } from './state-file.js';
-import { type ProcessSpec, type ReadyProbe, SupervisedProcess } from './supervised.js';
+import type { ProcessSpec, ReadyProbe } from './process-spec.js';
+import { SupervisedProcess } from './supervised.js';
 
 export interface InstanceContext {
   readonly host: Host;

@@ -9,6 +9,9 @@ import { readSource } from './source.js';
 import { SourceWatch } from './source-watch.js';
 import type { SavedService } from './state-file.js';
 
+/** Of a service without instances: more would only slow each other down. */
+const startedAtOnce = 4;
+
 /** Told each step of what is being done. */
 export type Step = (progress: Progress) => void;
 
@@ -191,11 +194,19 @@ export class HostedService {
     await this.#presence.ready();
     const stale = () => this.#instances.filter(({ revision }) => revision !== this.#saved.revision);
     const fresh = () => this.#instances.filter(({ revision }) => revision === this.#saved.revision);
+    for (
+      let old = stale()[0];
+      old && fresh().length < this.#saved.wanted && !this.#life.signal.aborted;
+      old = stale()[0]
+    ) {
+      const reachable = old.isReachable;
+      if (!reachable) await this.#remove(old, step);
+      await this.#start(step, reachable);
+      if (reachable) await this.#remove(old, step);
+    }
     while (fresh().length < this.#saved.wanted && !this.#life.signal.aborted) {
-      const [old] = stale();
-      if (old && !old.isReachable) await this.#remove(old, step);
-      await this.#start(step, old?.isReachable ?? false);
-      if (old?.isReachable) await this.#remove(old, step);
+      const missing = Math.min(startedAtOnce, this.#saved.wanted - fresh().length);
+      await Promise.all(Array.from({ length: missing }, () => this.#start(step, false)));
     }
     for (const one of [...stale(), ...fresh().slice(this.#saved.wanted)]) await this.#remove(one, step);
   }

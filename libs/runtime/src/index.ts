@@ -1,3 +1,4 @@
+export { endLeftovers, killLeftovers } from './leftovers.js';
 export { LogFile, type LogFileOptions } from './log-file.js';
 export {
   fromCreateRequest,
@@ -24,14 +25,14 @@ export {
   type Status,
   type UpdateService,
 } from './runtime.js';
-export {
-  type Exit,
-  type Launched,
-  type OutputFiles,
-  type OutputLine,
-  type ProcessSpec,
-  type ProcessState,
-  type ReadyProbe,
-  type RestartPolicy,
-  SupervisedProcess,
-} from './supervised.js';
+export type {
+  Exit,
+  Launched,
+  OutputFiles,
+  OutputLine,
+  ProcessSpec,
+  ProcessState,
+  ReadyProbe,
+  RestartPolicy,
+} from './process-spec.js';
+export { SupervisedProcess } from './supervised.js';

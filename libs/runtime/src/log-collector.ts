@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LogFile, type LogFileOptions } from './log-file.js';
 import { Spool } from './spool.js';
-import type { OutputFiles } from './supervised.js';
+import type { OutputFiles } from './process-spec.js';
 
 export interface LogCollectorOptions extends LogFileOptions {
   /** Folder of log files: `<namespace>/<service>/<instance>.log`. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /**
  * What tells a process from a later one of the same number: when it was started, and in which boot of the machine. Undefined for a process
@@ -30,15 +30,29 @@ export function signalGroup(leader: number, signal: NodeJS.Signals | 0): boolean
   return signalProcess(process.platform === 'win32' ? leader : -leader, signal);
 }
 
+/** Whether any process of the group still runs. One that has ended and that nobody waits for, as in some containers, does not count. */
+export function isGroupAlive(leader: number): boolean {
+  if (!signalGroup(leader, 0)) return false;
+  if (process.platform !== 'linux') return true;
+  return readdirSync('/proc').some((name) => /^\d+$/.test(name) && statOf(Number(name))?.group === leader);
+}
+
 let boot: string | undefined;
 
 function fromProc(pid: number): string | undefined {
+  const stat = statOf(pid);
+  if (!stat) return undefined;
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().slice(0, 8);
+  return `${boot}:${stat.started}`;
+}
+
+/** proc(5), /proc/<pid>/stat; undefined for a process that is not there or has ended. */
+function statOf(pid: number): { readonly group: number; readonly started: string } | undefined {
   try {
-    boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().slice(0, 8);
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // proc(5): the second field is the program's name in parentheses, and may itself have spaces and parentheses.
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? undefined : `${boot}:${fields[18]}`;
+    // The second field is the program's name in parentheses, and may itself have spaces and parentheses.
+    const [state, , group, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' ? undefined : { group: Number(group), started: fields[16] ?? '' };
   } catch {
     return undefined;
   }

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import type { Registry } from '@micro/registry';
 import { type Logger, silentLogger } from '@micro/telemetry';
@@ -10,7 +9,8 @@ import { HostedService } from './hosted-service.js';
 import { LogCollector } from './log-collector.js';
 import type { LogFileOptions } from './log-file.js';
 import { readLogs } from './log-reader.js';
-import { isAlive, processIdentity, signalGroup } from './process-identity.js';
+import { endLeftover, isLiving } from './leftovers.js';
+import { processIdentity } from './process-identity.js';
 import { checkCreate, checkUpdate } from './requests.js';
 import {
   type CreateService,
@@ -24,7 +24,7 @@ import {
   type UpdateService,
 } from './runtime.js';
 import { checkName } from './source.js';
-import { type SavedInstance, type SavedState, StateFile } from './state-file.js';
+import { type SavedState, StateFile, stateFolder } from './state-file.js';
 
 export interface ProcessRuntimeOptions {
   /** Folder of all data: state and spools under `runtime/`, log files under `logs/`. */
@@ -78,7 +78,7 @@ export class ProcessRuntime extends Runtime {
 
   /** MicroError `failed_precondition` where another runtime uses the same home, or where it cannot be written. */
   static async open(options: ProcessRuntimeOptions): Promise<ProcessRuntime> {
-    const state = new StateFile(join(options.home, 'runtime'));
+    const state = new StateFile(stateFolder(options.home));
     const runtime = new ProcessRuntime(options, state);
     await runtime.#restore(state.load());
     return runtime;
@@ -182,7 +182,7 @@ export class ProcessRuntime extends Runtime {
     const left = services.flatMap(({ namespace, name, instances }) =>
       instances.map((one) => ({ ...one, namespace, service: name, instance: one.id })),
     );
-    const alive = left.filter(({ state }) => state.pid > 0 && isAlive(state.pid, state.identity));
+    const alive = left.filter(isLiving);
     if (alive.length > 0)
       this.#logger.warn('ending processes that an earlier platform left behind', { processes: alive.length });
     await Promise.all(alive.map(endLeftover));
@@ -249,11 +249,4 @@ function inherited(env: Readonly<Record<string, string | undefined>>): Record<st
 
 function parentSession(): string {
   return `${process.ppid} ${processIdentity(process.ppid) ?? ''}`;
-}
-
-async function endLeftover({ state: { pid, identity } }: SavedInstance): Promise<void> {
-  signalGroup(pid, 'SIGTERM');
-  signalGroup(pid, 'SIGCONT');
-  for (let waited = 0; waited < 3_000 && isAlive(pid, identity); waited += 50) await delay(50);
-  signalGroup(pid, 'SIGKILL');
 }

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ReadyProbe } from './supervised.js';
+import type { ReadyProbe } from './process-spec.js';
 
 /** Ready when `GET http://<address>/readyz` answers 200; asked every 25 milliseconds. */
 export function readyz(address: string): ReadyProbe {

@@ -11,7 +11,7 @@ import {
 import { openRuntime } from './open.js';
 import { runtimeContract } from './runtime.contract.js';
 
-const timing = { settle: 300, grace: 3_000, debounce: 50, restart: { minDelay: 20, maxDelay: 200 } };
+const timing = { settle: 500, grace: 3_000, debounce: 50, restart: { minDelay: 20, maxDelay: 200 } };
 
 runtimeContract('remote', { folders: true, commands: true, watch: true }, async (home) => {
   const behind = await openRuntime({ adapter: 'process', home, env: process.env, timing });

@@ -1,10 +1,20 @@
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { MicroError } from '@micro/errors';
 import type { Built } from './build.js';
 import { unwritable } from './log-file.js';
 import { isAlive, processIdentity } from './process-identity.js';
-import type { ProcessState } from './supervised.js';
+import type { ProcessState } from './process-spec.js';
 
 /** What a runtime was asked for and what it started, for the one that comes after it. */
 export interface SavedState {
@@ -45,12 +55,14 @@ export interface SavedInstance {
  * beside it keeps a second runtime out as long as the first lives.
  */
 export class StateFile {
+  readonly #folder: string;
   readonly #path: string;
   readonly #lock: string;
   #last = '';
 
   /** MicroError `failed_precondition` if another runtime uses the folder, or if it cannot be written. */
   constructor(folder: string) {
+    this.#folder = folder;
     this.#path = join(folder, 'state.json');
     this.#lock = join(folder, 'lock');
     try {
@@ -63,14 +75,9 @@ export class StateFile {
 
   /** Undefined if there is none. One that cannot be read is put aside. */
   load(): SavedState | undefined {
-    try {
-      const state = JSON.parse(readFileSync(this.#path, 'utf8')) as SavedState;
-      if (!Array.isArray(state.services)) throw new TypeError('no services');
-      return state;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') renameSync(this.#path, `${this.#path}.unreadable`);
-      return undefined;
-    }
+    const state = readState(this.#folder);
+    if (!state && existsSync(this.#path)) renameSync(this.#path, `${this.#path}.unreadable`);
+    return state;
   }
 
   /** Throws where it cannot be written. */
@@ -99,7 +106,7 @@ export class StateFile {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
-      const pid = this.#holder();
+      const pid = holderOf(this.#folder);
       if (pid !== undefined) {
         throw new MicroError(
           'failed_precondition',
@@ -110,14 +117,32 @@ export class StateFile {
       rmSync(this.#lock, { force: true });
     }
   }
+}
 
-  /** Who has the lock; undefined if that process has died. */
-  #holder(): number | undefined {
-    try {
-      const { pid, identity } = JSON.parse(readFileSync(this.#lock, 'utf8')) as { pid: number; identity: string };
-      return isAlive(pid, identity) ? pid : undefined;
-    } catch {
-      return undefined;
-    }
+/** Where under a home the process runtime keeps what it remembers. */
+export function stateFolder(home: string): string {
+  return join(home, 'runtime');
+}
+
+/** What is there; undefined if there is nothing, or nothing that can be read. */
+export function readState(folder: string): SavedState | undefined {
+  try {
+    const state = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8')) as SavedState;
+    return Array.isArray(state.services) ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Number of the runtime's process that uses the folder; undefined if there is none, or if it has died. */
+export function holderOf(folder: string): number | undefined {
+  try {
+    const { pid, identity } = JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')) as {
+      pid: number;
+      identity: string;
+    };
+    return isAlive(pid, identity) ? pid : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -4,7 +4,8 @@ import { freePort, temporaryFolder, until } from '@micro/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isAlive, processIdentity } from './process-identity.js';
 import { readyz, staysUp } from './ready.js';
-import { type OutputLine, type ProcessSpec, SupervisedProcess } from './supervised.js';
+import type { OutputLine, ProcessSpec } from './process-spec.js';
+import { SupervisedProcess } from './supervised.js';
 
 const started: { kill(): void }[] = [];
 afterEach(() => {

@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { freePort, temporaryFolder, until } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { endLeftovers, killLeftovers } from './leftovers.js';
 import { type OutsideRuntime, outsideRuntimes } from './outside-runtime.js';
 import { isAlive, processIdentity } from './process-identity.js';
 import type { Instance } from './runtime.js';
@@ -119,6 +120,23 @@ describe('after the death of the runtime', () => {
     expect(await second.read()).toEqual([]);
     expect(await second.logs('counter')).toContain('line 0');
     expect(existsSync(join(folder.path, 'runtime/spool', `${instance.id}.stdout`))).toBe(false);
+  });
+
+  it('who stops the platform can end what is left', async () => {
+    const first = await start();
+    const [instance] = (await counter(first)) as [Instance];
+    const identity = processIdentity(instance.pid) as string;
+    expect(await endLeftovers(folder.path)).toBe(0);
+    await first.end('SIGKILL');
+    expect(await endLeftovers(folder.path)).toBe(1);
+    expect(isAlive(instance.pid, identity)).toBe(false);
+    const second = await start('two');
+    expect(await second.read()).toEqual([]);
+    const [other] = (await counter(second)) as [Instance];
+    await second.end('SIGKILL');
+    killLeftovers(folder.path);
+    await until('it is gone', () => processIdentity(other.pid) === undefined);
+    running = [];
   });
 
   it('a process that has got the number of one that is gone is left alone', async () => {

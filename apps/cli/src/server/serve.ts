@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { processIdentity, readyz, SupervisedProcess, type OutputLine } from '@micro/runtime';
+import { endLeftovers, killLeftovers, processIdentity, readyz, SupervisedProcess, type OutputLine } from '@micro/runtime';
 import { makeHome, underLock } from '../environment/locked-file.js';
 import { Failure, failureOf } from '../failure.js';
 import type { Variables } from '../settings.js';
@@ -87,6 +87,8 @@ export class Server {
       return known;
     };
     await Promise.all(platform.map(({ name }) => stop(name)));
+    // A runtime that was down at that moment could not stop the users' services.
+    await endLeftovers(this.#options.home);
   }
 
   #process(name: string): SupervisedProcess {
