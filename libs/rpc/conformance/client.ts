@@ -45,26 +45,34 @@ interface Report {
   numUnsentRequests: number;
 }
 
-const { protocols, codecs, compressions, streams } = {
-  protocols: { connect: 1 },
-  codecs: { json: 2 },
-  compressions: { gzip: 2 },
-  streams: { unary: 1, client: 2, server: 3, fullDuplex: 5 },
-};
+/** Numbers of the enums in config.proto. */
+const protocols = { connect: 1 };
+const codecs = { json: 2 };
+const compressions = { gzip: 2 };
+const streams = { unary: 1, client: 2, server: 3, fullDuplex: 5 };
+
 const [folder = 'proto'] = process.argv.slice(2);
 const schema = conformanceSchema(folder);
-const request = schema.message('connectrpc.conformance.v1.ClientCompatRequest');
-const response = schema.message('connectrpc.conformance.v1.ClientCompatResponse');
+void main();
 
-const input = process.stdin[Symbol.asyncIterator]();
-const buffered = { bytes: Buffer.alloc(0) };
-for (let bytes = await readFramed(input, buffered); bytes; bytes = await readFramed(input, buffered)) {
-  const task = request.decode(bytes) as Task;
-  const result = await run(task).then(
-    (done) => ({ response: done }),
-    (error: Error) => ({ error: { message: String(error.stack) } }),
-  );
-  process.stdout.write(framed(response.encode({ testName: task.testName, ...result })));
+async function main(): Promise<void> {
+  const request = schema.message('connectrpc.conformance.v1.ClientCompatRequest');
+  const response = schema.message('connectrpc.conformance.v1.ClientCompatResponse');
+  const input = process.stdin[Symbol.asyncIterator]();
+  const buffered = { bytes: Buffer.alloc(0) };
+  const running = new Set<Promise<unknown>>();
+  for (let bytes = await readFramed(input, buffered); bytes; bytes = await readFramed(input, buffered)) {
+    const task = request.decode(bytes) as Task;
+    const done = run(task)
+      .then(
+        (report) => ({ response: report }),
+        (error: Error) => ({ error: { message: String(error.stack) } }),
+      )
+      .then((result) => process.stdout.write(framed(response.encode({ testName: task.testName, ...result }))))
+      .finally(() => running.delete(done));
+    running.add(done);
+    if (running.size >= 8) await Promise.race(running);
+  }
 }
 
 async function run(task: Task): Promise<Report> {

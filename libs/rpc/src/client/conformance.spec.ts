@@ -1,0 +1,3 @@
+import { describeConformance } from '../../conformance/run.js';
+
+describeConformance('client', { cases: 591 });
