@@ -1,4 +1,4 @@
-import { type Code, codes, isCode, MicroError } from '@micro/errors';
+import { type Code, codes, type MicroError } from '@micro/errors';
 import { Metadata, type MetadataValue } from './metadata.js';
 
 /** How the Connect protocol (connectrpc.com/docs/protocol) puts errors and metadata into HTTP/1.1. Used by both of its ends. */
@@ -19,6 +19,16 @@ export function connectErrorBody(error: MicroError): ConnectErrorBody {
 /** HTTP status of an error: that of its code, unless it says a more precise one. */
 export function connectStatus(error: MicroError): number {
   return error.status >= 400 && error.status <= 599 ? error.status : codes[error.code].http;
+}
+
+/** Raw headers of an error: who raised it, and its metadata. */
+export function errorHeaders(error: MicroError, id: string): string[] {
+  const rawHeaders = ['micro-error-id', id];
+  for (const [name, value] of Object.entries(error.metadata)) {
+    const own = name === 'allow' || name === 'accept-post';
+    if (own || !isProtocolHeader(name.toLowerCase())) for (const one of [value].flat()) rawHeaders.push(name, one);
+  }
+  return rawHeaders;
 }
 
 /** Headers that belong to HTTP or to the protocol, not to the call. */
@@ -87,14 +97,4 @@ export function pushHeaders(rawHeaders: string[], metadata: Iterable<readonly [s
 /** Base64 without padding: what Connect and gRPC send. */
 export function unpadded(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64').replace(/=+$/, '');
-}
-
-/** Reads the body of a failed call; undefined if it is not one. */
-export function parseConnectError(text: string): ConnectErrorBody | undefined {
-  try {
-    const body = JSON.parse(text) as ConnectErrorBody | null;
-    return typeof body === 'object' && body !== null && isCode(body.code) ? body : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,12 +1,14 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:http2';
 import { status } from '@grpc/grpc-js';
+import { Metrics } from '@micro/telemetry';
 import { freePort, until } from '@micro/testing';
 import { describe, expect, it } from 'vitest';
 import { bidiStream, outcome, plainClient, unary } from './grpc-client.fixture.js';
 import { Kitchen, openKitchen, type Seen } from './kitchen.fixture.js';
 import { RpcServer } from './server.js';
 
+const inFlight = (metrics: Metrics, calls: number) => until(`${calls} calls are in flight`, () => metrics.inFlight('server') === calls);
 const json = { 'content-type': 'application/json' };
 const cook = (address: string, name: string) =>
   fetch(`http://${address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: json, body: JSON.stringify({ name }) });
@@ -14,11 +16,12 @@ const cook = (address: string, name: string) =>
 describe('closing', () => {
   it('finishes what has begun, in both lanes, and takes nothing new', async () => {
     const seen: Seen = { aborted: [], finished: 0 };
-    const server = await openKitchen({}, seen);
+    const metrics = new Metrics();
+    const server = await openKitchen({ metrics }, seen);
     const client = plainClient(Kitchen, server.address);
     await unary(client, 'Cook', {});
     const running = [cook(server.address, 'slow').then((answer) => answer.json()), unary(client, 'Cook', { name: 'slow' })];
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await inFlight(metrics, 2);
     const closed = server.close({ graceMs: 10_000 });
     const [overConnect, overGrpc] = await Promise.all(running);
     expect(overConnect).toEqual({ name: 'slow' });
@@ -30,7 +33,8 @@ describe('closing', () => {
   });
 
   it('ends idle connections at once, and busy ones with their answer', async () => {
-    const server = await openKitchen();
+    const metrics = new Metrics();
+    const server = await openKitchen({ metrics });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const ask = (name: string) =>
       new Promise<string | undefined>((resolve, reject) => {
@@ -43,7 +47,7 @@ describe('closing', () => {
       });
     expect(await ask('Alice')).toBe('keep-alive');
     const slow = ask('slow');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await inFlight(metrics, 1);
     const before = Date.now();
     const closed = server.close();
     expect(await slow).toBe('close');
@@ -54,14 +58,15 @@ describe('closing', () => {
 
   it('aborts with unavailable what outlives the grace', async () => {
     const seen: Seen = { aborted: [], finished: 0 };
-    const server = await openKitchen({}, seen);
+    const metrics = new Metrics();
+    const server = await openKitchen({ metrics }, seen);
     const client = plainClient(Kitchen, server.address);
     const stream = bidiStream(client, 'Banquet');
     const ended = outcome(stream);
     stream.write({ name: 'a' });
     await new Promise((resolve) => stream.once('data', resolve));
     const waiting = cook(server.address, 'wait');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await inFlight(metrics, 2);
     await server.close({ graceMs: 100 });
     const answer = await waiting;
     expect(answer.status).toBe(503);
@@ -69,6 +74,21 @@ describe('closing', () => {
     expect((await ended).status.code).toBe(status.UNAVAILABLE);
     expect(seen.aborted.map(({ code }) => code)).toEqual(['unavailable', 'unavailable']);
     client.close();
+  });
+
+  it('lets routes of the app finish, too', async () => {
+    let asked = false;
+    const server = await openKitchen({
+      http: (_request, response) => {
+        asked = true;
+        setTimeout(() => response.end('at last'), 900);
+        return true;
+      },
+    });
+    const answer = fetch(`http://${server.address}/slow`).then((response) => response.text());
+    await until('it was asked', () => asked);
+    await server.close({ graceMs: 10_000 });
+    expect(await answer).toBe('at last');
   });
 
   it('sends GOAWAY to clients of HTTP/2', async () => {

@@ -4,7 +4,7 @@ import { MicroError } from '@micro/errors';
 import type { JsonValue, MethodDefinition } from '@micro/proto';
 import { type AnyHandler, type CallRuntime, ServerCall } from './call.js';
 import { compress, compressFrom, decompress, isEncoding, encodings, negotiate } from './compression.js';
-import { connectErrorBody, connectStatus, metadataOf, pushHeaders } from '../connect-wire.js';
+import { connectErrorBody, connectStatus, errorHeaders, metadataOf, pushHeaders } from '../connect-wire.js';
 import type { Metadata } from '../metadata.js';
 
 /** What is left of a refused body is read and dropped up to here, so that the answer is not lost with the connection. */
@@ -53,7 +53,7 @@ export class ConnectCall extends ServerCall {
   /** POST: reads the body, then answers. */
   read(): void {
     if (!this.admit()) return;
-    if (this.length > this.runtime.limits.messageBytes && this.encoding === '') return this.refuse(this.runtime.tooLarge());
+    if (this.length > this.runtime.limits.messageBytes) return this.refuse(this.runtime.tooLarge());
     const { request } = this;
     request.on('data', (chunk: Buffer) => this.receive(chunk));
     request.on('end', () => this.end());
@@ -222,8 +222,7 @@ export class ConnectCall extends ServerCall {
     if (this.done) return;
     const error = this.runtime.explain(thrown, this);
     this.settle(error.code);
-    const headers = ['micro-error-id', this.runtime.errorId(error)];
-    for (const [name, value] of Object.entries(error.metadata)) for (const one of [value].flat()) headers.push(name, one);
+    const headers = errorHeaders(error, this.runtime.errorId(error));
     this.json = true;
     try {
       this.write(connectStatus(error), headers, JSON.stringify(connectErrorBody(error)));

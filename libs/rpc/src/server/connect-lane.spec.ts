@@ -1,6 +1,7 @@
 import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { request as httpRequest } from 'node:http';
-import { createLogger } from '@micro/telemetry';
+import { parseSchema } from '@micro/proto';
+import { createLogger, Metrics } from '@micro/telemetry';
 import { until } from '@micro/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Kitchen, kitchen, openKitchen, type Seen } from './kitchen.fixture.js';
@@ -10,11 +11,12 @@ const json = { 'content-type': 'application/json' };
 const [cook] = Kitchen.methods;
 const seen: Seen = { aborted: [], finished: 0 };
 const lines: string[] = [];
+const metrics = new Metrics();
 let server: RpcServer & AsyncDisposable;
 
 beforeAll(async () => {
   const logger = createLogger({ name: 'kitchen', stream: { write: (line: string) => lines.push(line) } });
-  server = await openKitchen({ logger, limits: { messageBytes: 64 * 1024 } }, seen);
+  server = await openKitchen({ logger, metrics, limits: { messageBytes: 64 * 1024 } }, seen);
 });
 afterAll(() => server.close({ graceMs: 0 }));
 
@@ -131,8 +133,8 @@ describe('a failed call', () => {
   it('by a caller who goes away aborts the handler', async () => {
     const abort = new AbortController();
     const response = call('Cook', { body: '{"name":"wait"}', signal: abort.signal }).catch((error: Error) => error.name);
-    await new Promise((resolve) => setImmediate(resolve));
-    setTimeout(() => abort.abort(), 50);
+    await until('the call is in flight', () => metrics.inFlight('server') === 1);
+    abort.abort();
     expect(await response).toBe('AbortError');
     await until('the handler was aborted', () => seen.aborted.pop()?.code === 'canceled');
   });
@@ -250,6 +252,22 @@ describe('limits', () => {
 
 it('refuses the same service twice', () => {
   expect(() => (server as RpcServer).add(Kitchen, kitchen())).toThrow(/already served/);
+});
+
+it('takes no inherited function for a handler', async () => {
+  const odd = parseSchema({
+    'odd.proto': 'syntax = "proto3"; package odd; service Odd { rpc ToString(M) returns (M); rpc ValueOf(M) returns (M); } message M { string text = 1; }',
+  });
+  class Implementation {
+    valueOf(): object {
+      return { text: 'mine' };
+    }
+  }
+  await using bare = await openKitchen();
+  bare.add(odd.service('odd.Odd'), new Implementation() as never);
+  const ask = async (method: string) => (await fetch(`http://${bare.address}/odd.Odd/${method}`, { method: 'POST', headers: json, body: '{}' })).json();
+  expect(await ask('ToString')).toMatchObject({ code: 'unimplemented' });
+  expect(await ask('ValueOf')).toEqual({ text: 'mine' });
 });
 
 it('says what it serves', () => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MicroError } from '@micro/errors';
 import type { BoundMethod, CallRuntime } from './call.js';
 import { ConnectCall } from './connect-call.js';
-import { connectErrorBody, connectStatus } from '../connect-wire.js';
+import { connectErrorBody, connectStatus, errorHeaders } from '../connect-wire.js';
 
 /** Takes a plain HTTP/1 request; true if it did. */
 export type HttpRoute = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -74,8 +74,8 @@ export class ConnectLane {
 /** Answers a request that is no call with an error in Connect's form. */
 export function refuse(response: ServerResponse, error: MicroError): void {
   const body = JSON.stringify(connectErrorBody(error));
-  const headers = ['content-type', 'application/json', 'content-length', `${Buffer.byteLength(body)}`, 'micro-error-id', encodeURI(error.id)];
-  for (const [name, value] of Object.entries(error.metadata)) for (const one of [value].flat()) headers.push(name, one);
+  const headers = errorHeaders(error, encodeURI(error.id));
+  headers.push('content-type', 'application/json', 'content-length', `${Buffer.byteLength(body)}`);
   response.writeHead(connectStatus(error), headers).end(body);
 }
 

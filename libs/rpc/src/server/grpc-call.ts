@@ -66,11 +66,13 @@ export class GrpcCall extends ServerCall {
       onReceiveMetadata: () => this.#begin(),
       onReceiveMessage: (bytes: Buffer) => this.#receive(bytes),
       onReceiveHalfClose: () => this.#halfClosed(),
-      onCancel: () => this.abort(new MicroError('canceled', 'the caller canceled, or went away', { id: this.runtime.name })),
+      // Comes at the end of every call, too.
+      onCancel: () => this.done || this.abort(new MicroError('canceled', 'the caller canceled, or went away', { id: this.runtime.name })),
     });
   }
 
   override abort(reason: MicroError): void {
+    if (this.done) return;
     super.abort(reason);
     this.#requests?.fail(reason);
     this.#unblock?.();

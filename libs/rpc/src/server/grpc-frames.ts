@@ -9,8 +9,10 @@ const prefixLength = 5;
 export class GrpcFrames {
   readonly #stream: ServerHttp2Stream;
   readonly #flags: boolean[] = [];
-  readonly #prefix = Buffer.alloc(prefixLength);
   #prefixRead = 0;
+  #flag = 0;
+  #length = 0;
+  /** Bytes of the current message that are still to come. */
   #left = 0;
 
   constructor(stream: ServerHttp2Stream) {
@@ -28,11 +30,17 @@ export class GrpcFrames {
           at += skipped;
           continue;
         }
-        this.#prefix[this.#prefixRead++] = chunk[at++] as number;
+        const byte = chunk[at++] as number;
+        if (this.#prefixRead++ === 0) {
+          this.#flag = byte;
+          this.#length = 0;
+          continue;
+        }
+        this.#length = this.#length * 256 + byte;
         if (this.#prefixRead < prefixLength) continue;
         this.#prefixRead = 0;
-        this.#left = this.#prefix.readUInt32BE(1);
-        this.#flags.push((this.#prefix[0] as number) !== 0);
+        this.#left = this.#length;
+        this.#flags.push(this.#flag !== 0);
         if (this.#left > limit) {
           this.#stream.off('data', follow);
           exceeded();

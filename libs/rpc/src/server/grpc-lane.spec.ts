@@ -137,11 +137,13 @@ describe('cancellation and deadlines', () => {
     const { status: end } = await unary(client, 'Cook', { name: 'wait' }, { options: { deadline: Date.now() + 100 } });
     expect(end.code).toBe(status.DEADLINE_EXCEEDED);
     await until('the handler was aborted', () => ['deadline_exceeded', 'canceled'].includes(seen.aborted.pop()?.code ?? ''));
+    await until('nothing is in flight', () => metrics.inFlight('server') === 0);
   });
 
   it('cancelling a unary call aborts its handler', async () => {
     const call = (client['Cook'] as (request: object, callback: () => void) => { cancel(): void }).call(client, { name: 'wait' }, () => undefined);
-    setTimeout(() => call.cancel(), 50);
+    await until('the call is in flight', () => metrics.inFlight('server') === 1);
+    call.cancel();
     await until('the handler was aborted', () => seen.aborted.pop()?.code === 'canceled');
   });
 
@@ -166,7 +168,8 @@ it('does not produce what nobody reads', async () => {
   stream.end(framed({ name: 'large', count: 1000n }));
   // 60 KB each, where the stream's window has 64 KB and nobody opens it.
   await until('the first message is there', () => stream.readableLength > 50_000 || seen.finished > 0);
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  // Time enough for the server to produce more, if it would.
+  for (let round = 0; round < 20; round++) await new Promise((resolve) => session.ping(resolve));
   expect(seen.finished).toBeLessThan(5);
   let read = 0;
   stream.on('data', (chunk: Buffer) => (read += chunk.length));

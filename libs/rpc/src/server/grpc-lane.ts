@@ -144,7 +144,7 @@ export class GrpcLane {
     stream.once('error', () => undefined);
     if (headers[':method'] !== 'POST') return stream.respond({ ':status': 405, allow: 'POST' }, { endStream: true });
     if (!contentType.test(headers['content-type'] ?? '')) return stream.respond({ ':status': 415, 'accept-post': 'application/grpc' }, { endStream: true });
-    const refusal = bound?.handler ? refusalOf(headers, runtime) : new MicroError('unimplemented', `${runtime.name} has no method ${path.slice(0, 200)}`, { id: runtime.name });
+    const refusal = bound?.handler ? refusalOf(headers, runtime) : unimplemented(path, bound, runtime);
     if (!bound || refusal) return stream.respond({ ...statusHeaders(refusal as MicroError, runtime), ...acceptedEncodings }, { endStream: true });
     if (!this.#registered.has(path)) {
       this.#registered.add(path);
@@ -161,6 +161,11 @@ const contentType = /^application\/grpc(\+proto)?(;|$)/;
 
 /** How long a peer has to read the last frames. */
 const lingerMs = 1_000;
+
+function unimplemented(path: string, bound: BoundMethod | undefined, { name }: CallRuntime): MicroError {
+  const detail = bound ? `${path} is not implemented by ${name}` : `${name} has no method ${path.slice(0, 200)}`;
+  return new MicroError('unimplemented', detail, { id: name });
+}
 
 function refusalOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroError | undefined {
   if (runtime.inFlight >= runtime.limits.concurrentCalls) return runtime.tooManyCalls();

@@ -1,5 +1,5 @@
 import { connect as connectSocket } from 'node:net';
-import { createLogger } from '@micro/telemetry';
+import { createLogger, Metrics } from '@micro/telemetry';
 import { until } from '@micro/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,11 +8,12 @@ import { Kitchen, openKitchen } from './kitchen.fixture.js';
 import type { RpcServer } from './server.js';
 
 const lines: Record<string, unknown>[] = [];
+const metrics = new Metrics();
 let server: RpcServer & AsyncDisposable;
 
 beforeAll(async () => {
   const logger = createLogger({ name: 'kitchen', stream: { write: (line: string) => lines.push(JSON.parse(line)) } });
-  server = await openKitchen({ logger, limits: { messageBytes: 256 * 1024, headersMs: 500, requestMs: 700 } });
+  server = await openKitchen({ logger, metrics, limits: { messageBytes: 256 * 1024, headersMs: 500, requestMs: 700 } });
 });
 afterAll(() => server.close({ graceMs: 0 }));
 
@@ -166,6 +167,16 @@ describe('slow senders', () => {
     expect(code).toBe('4');
     session.destroy();
   });
+});
+
+it('callers who leave within a request are forgotten', async () => {
+  const before = metrics.inFlight('server');
+  const [host, port] = server.address.split(':') as [string, string];
+  const socket = connectSocket(Number(port), host);
+  socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"name":`);
+  await until('the call began', () => metrics.inFlight('server') > before);
+  socket.destroy();
+  await until('the call is over', () => metrics.inFlight('server') === before);
 });
 
 describe('what is not HTTP/2', () => {

@@ -103,15 +103,18 @@ export class RpcServer {
     if (this.#services.has(service.name)) throw new MicroError('already_exists', `service ${service.name} is already served by ${this.name}`);
     this.#services.set(service.name, service);
     const table = handlers as Readonly<Record<string, AnyHandler | undefined>>;
+    const inherited = Object.prototype as unknown as typeof table;
     for (const method of service.methods) {
-      const handler = Object.hasOwn(table, method.localName) || typeof table[method.localName] === 'function' ? table[method.localName] : undefined;
-      this.#methods.set(method.path, { method, handler: handler?.bind(handlers) });
+      const handler = table[method.localName];
+      // A method called toString is implemented only by a toString of one's own.
+      this.#methods.set(method.path, { method, handler: handler === inherited[method.localName] ? undefined : handler?.bind(handlers) });
     }
     return this;
   }
 
   async listen(): Promise<{ host: string; port: number }> {
     const bound = await this.#port.listen();
+    this.#port.http.on('error', (error) => this.#runtime.logger.error('a connection cannot be accepted', { error }));
     this.#address = bound.host.includes(':') ? `[${bound.host}]:${bound.port}` : `${bound.host}:${bound.port}`;
     this.setServing(true);
     return bound;
@@ -166,20 +169,29 @@ export class RpcServer {
     const closed = this.#port.close();
     const grpc = await this.#grpc?.catch(() => undefined);
     grpc?.drain();
+    const graceEnd = Date.now() + graceMs;
+    // Also what `http` and `http2` took: it is no call of ours, and only its connection tells that it is over.
+    const idle = setInterval(() => this.#port.http.closeIdleConnections(), idleCheckMs);
     if (!(await runtime.drained(graceMs))) {
       for (const call of runtime.pending) call.abort(new MicroError('unavailable', `${this.name} is stopping: call again`, { id: this.name }));
     }
-    const forced = setTimeout(() => {
-      grpc?.destroy();
-      this.#port.destroy();
-    }, flushMs);
+    const forced = setTimeout(
+      () => {
+        grpc?.destroy();
+        this.#port.destroy();
+      },
+      Math.max(flushMs, graceEnd - Date.now()),
+    );
     await closed;
     clearTimeout(forced);
+    clearInterval(idle);
   }
 }
 
 /** Longer than any of our clients keeps an idle connection, so that it is the client who closes and no request meets a closed one. */
 const keepAliveMs = 75_000;
+
+const idleCheckMs = 50;
 
 /** What the last answers have to reach their callers. */
 const flushMs = 500;
