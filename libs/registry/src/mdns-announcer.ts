@@ -24,7 +24,8 @@ interface Own {
   readonly records: NodeRecords;
 }
 
-const mdnsPort = 5353;
+/** That there is this type of service. */
+const typeRecord: DnsRecord = { name: serviceTypes, type: 'PTR', ttl: 4_500, flush: false, data: serviceType };
 /** Blobs up to so many chunks are sent along with the first announcement; of larger ones everyone asks for what they need. */
 const chunksUnasked = 4;
 /** Milliseconds after which a new node is announced again, in case the first packet was lost (RFC 6762, section 8.3). */
@@ -108,10 +109,9 @@ export class Announcer {
 
   /** Answers what it is asked and knows, unless the asker knows it too. */
   answer(query: Received): void {
-    const units = query.questions.flatMap((question) => this.#answers(question, query.records));
-    if (units.length === 0) return;
-    if (query.from.port !== mdnsPort) void this.#socket.reply(units, query);
-    else this.#replyToAll(units);
+    const units = this.#answers(query);
+    if (query.from.port === this.#socket.port) this.#replyToAll([...units]);
+    else void this.#socket.reply(units, query);
   }
 
   async close(options: { readonly withdraw: boolean }): Promise<void> {
@@ -142,37 +142,46 @@ export class Announcer {
     void this.#socket.announce(units);
   }
 
-  #answers(question: Question, known: readonly DnsRecord[]): Unit[] {
+  /** Made one by one, while they are sent: what has gone by then is not told any more. */
+  *#answers({ questions, records }: Received): Iterable<Unit> {
+    for (const question of questions) {
+      const { name, type } = question;
+      const asks = (...types: readonly string[]) => type === 'ANY' || types.includes(type);
+      if (name === serviceTypes && asks('PTR') && this.#own.size > 0) yield { question, answers: [typeRecord] };
+      else if (name === serviceType && asks('PTR')) yield* this.#pointers(question, records);
+      else if (name.endsWith(`._sub.${serviceType}`) && asks('PTR')) yield* this.#pointers(question, records);
+      else if (asks('SRV', 'TXT', 'A', 'AAAA')) yield* this.#details(question);
+    }
+  }
+
+  *#pointers(question: Question, known: readonly DnsRecord[]): Iterable<Unit> {
     const { name } = question;
-    const asks = (type: string) => question.type === type || question.type === 'ANY';
-    if (name === serviceTypes && asks('PTR') && this.#own.size > 0) {
-      return [
-        { question, answers: [{ name: serviceTypes, type: 'PTR', ttl: 4_500, flush: false, data: serviceType }] },
-      ];
+    const lasting = new Map(
+      known.flatMap((record) => (isPointer(record, name) ? [[record.data.toLowerCase(), record.ttl]] : [])),
+    );
+    for (const { announcement, records } of this.#own.values()) {
+      const { pointer, location, text, host } = records;
+      if (name !== serviceType && name !== subtypeOf(announcement.namespace)) continue;
+      // A known answer spares us ours if it is good for at least half of the time that ours would be (RFC 6762, section 7.1).
+      if ((lasting.get(pointer.data) ?? 0) >= pointer.ttl / 2) continue;
+      yield { question, answers: [{ ...pointer, name }], additionals: present(location, text, host) };
     }
-    if ((name === serviceType || name.endsWith(`._sub.${serviceType}`)) && asks('PTR')) {
-      const asked = ({ announcement }: Own) => name === serviceType || subtypeOf(announcement.namespace) === name;
-      return [...this.#own.values()].filter(asked).flatMap(({ records }) => {
-        const { pointer } = records;
-        if (known.some((record) => isKnown(record, name, pointer))) return [];
-        const answer = name === serviceType ? pointer : { ...pointer, name };
-        return { question, answers: [answer], additionals: present(records.location, records.text, records.host) };
-      });
-    }
+  }
+
+  *#details(question: Question): Iterable<Unit> {
+    const { name, type } = question;
     const blob = parseBlobName(name);
-    if (blob) {
-      const records = this.#own.get(blob.label)?.records;
-      const found = records?.blobs.get(blob.hash);
-      const answers = found
-        ? present(blobRecord(found, blob.chunk, blob.label, records ? records.text.ttl * 1_000 : 0))
-        : [];
-      return answers.length > 0 ? [{ question, answers }] : [];
-    }
     const label = labelIn(name);
-    const one = label === undefined ? undefined : this.#own.get(label)?.records;
-    const records = one ? present(one.location, one.text) : this.#hostRecords(name);
-    const answers = records.filter(({ type }) => asks(type));
-    return answers.length > 0 ? [{ question, answers, additionals: one ? present(one.host) : [] }] : [];
+    const own = this.#own.get(blob?.label ?? label ?? '');
+    let answers: readonly DnsRecord[];
+    if (blob) {
+      const found = own?.records.blobs.get(blob.hash);
+      answers = found && own ? present(blobRecord(found, blob.chunk, blob.label, own.announcement.ttl)) : [];
+    } else {
+      answers = own ? present(own.records.location, own.records.text) : this.#hostRecords(name);
+    }
+    answers = answers.filter((answer) => type === 'ANY' || answer.type === type);
+    if (answers.length > 0) yield { question, answers, additionals: blob ? [] : present(own?.records.host) };
   }
 
   #hostRecords(name: string): readonly DnsRecord[] {
@@ -218,10 +227,8 @@ function wholeUnit({ pointer, location, text, host }: NodeRecords): Unit {
   return { answers: present(pointer, location, text, host) };
 }
 
-/** A known answer spares us ours if it is good for at least half of the time that ours would be (RFC 6762, section 7.1). */
-function isKnown(record: DnsRecord, name: string, pointer: DnsRecord): boolean {
-  if (record.type !== 'PTR' || record.name !== name || typeof record.data !== 'string') return false;
-  return record.data.toLowerCase() === pointer.data && record.ttl >= pointer.ttl / 2;
+function isPointer(record: DnsRecord, name: string): record is DnsRecord & { readonly type: 'PTR' } {
+  return record.type === 'PTR' && record.name === name && typeof record.data === 'string';
 }
 
 function present(...records: readonly (DnsRecord | undefined)[]): readonly DnsRecord[] {

@@ -39,7 +39,9 @@ export interface BrowserOptions {
 }
 
 /** Milliseconds of the first look around: at least, without news, and at most. */
-const firstLook = { least: 120, quiet: 100, most: 1_000 } as const;
+const firstLook = { least: 120, quiet: 100, most: 3_000 } as const;
+/** Milliseconds in which even a busy process answers. */
+const slowAnswer = 1_000;
 const tick = 10;
 /** First wait before asking again, doubled each time (RFC 6762, section 5.2). */
 const askAgain = { first: 1_000, most: 3_600_000 } as const;
@@ -55,6 +57,8 @@ const mostNodes = 100_000;
 export class Browser {
   readonly #options: BrowserOptions;
   readonly #found = new Map<string, Found>();
+  /** Those that are shown as soon as what they refer to is here. */
+  readonly #incomplete = new Set<Found>();
   readonly #blobs: Blobs;
   readonly #contents = new Map<string, Content>();
   /** Namespaces that somebody reads, with when they are known. */
@@ -77,13 +81,16 @@ export class Browser {
   /** Resolves when a look around has shown who is there in this namespace; at once if it was read before. */
   known(namespace: string): Promise<void> {
     let known = this.#namespaces.get(namespace);
-    if (!known) this.#namespaces.set(namespace, (known = this.#lookAround(namespace)));
+    if (!known) {
+      this.#namespaces.set(namespace, (known = this.#lookAround(namespace)));
+      known.catch(() => this.#namespaces.delete(namespace));
+    }
     return known;
   }
 
   /** Resolves when there is something to see, or when even a slow answer would have come. */
   async appears(seen: () => boolean): Promise<void> {
-    while (!seen() && !this.#closed && performance.now() - this.#startedAt < firstLook.most) await sleep(tick);
+    while (!seen() && !this.#closed && performance.now() - this.#startedAt < slowAnswer) await sleep(tick);
   }
 
   receive({ type, records }: Received): void {
@@ -106,29 +113,18 @@ export class Browser {
     const found = this.#found.get(label);
     if (!found) return;
     this.#found.delete(label);
-    for (const reference of referencesOf(found)) this.#blobs.forget(reference, label);
+    this.#release(found);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#askTimer);
     this.#blobs.close();
-    await this.#socket?.then((socket) => socket.close());
+    await this.#socket?.then((socket) => socket.close()).catch(() => undefined);
   }
 
   async #lookAround(namespace: string): Promise<void> {
-    if (!this.#socket) {
-      const { interface: address, port, failed } = this.#options;
-      this.#socket = MulticastSocket.ask({
-        interface: address,
-        port,
-        failed,
-        receive: (packet) => this.receive(packet),
-      });
-      await this.#socket;
-      this.#startedAt = performance.now();
-      this.#ask(askAgain.first);
-    }
+    this.#socket ??= this.#open();
     await this.#socket;
     for (const found of this.#found.values()) if (found.key.namespace === namespace) this.#place(found);
     this.#options.catalog.flush();
@@ -137,6 +133,20 @@ export class Browser {
     while (!this.#closed && !quiet() && age() < firstLook.most) await sleep(tick);
     const end = performance.now() + firstLook.most;
     while (!this.#closed && this.#isIncomplete(namespace) && performance.now() < end) await sleep(tick);
+  }
+
+  async #open(): Promise<MulticastSocket> {
+    const { interface: address, port, failed } = this.#options;
+    try {
+      const receive = (packet: Received) => this.receive(packet);
+      const socket = await MulticastSocket.ask({ interface: address, port, failed, receive });
+      this.#startedAt = performance.now();
+      this.#ask(askAgain.first);
+      return socket;
+    } catch (error) {
+      this.#socket = undefined;
+      throw error;
+    }
   }
 
   /** Asks who is there, with those that it knows already, and again after a while. */
@@ -167,7 +177,7 @@ export class Browser {
     }
     const text = parseText(label, strings);
     if (!text || (!before && this.#found.size >= mostNodes)) return;
-    if (before) for (const reference of referencesOf(before)) this.#blobs.forget(reference, label);
+    if (before) this.#release(before);
     // Copies: a few bytes must not keep the whole packet alive.
     const found = {
       ...text,
@@ -203,7 +213,9 @@ export class Browser {
     if (ttl <= 0 || !this.#namespaces.has(key.namespace)) return;
     const content = this.#content(found);
     const metadata = this.#metadata(found);
-    if (!content || !metadata || this.#options.isOwn(label)) return;
+    if (this.#options.isOwn(label)) return;
+    if (!content || !metadata) return void this.#incomplete.add(found);
+    this.#incomplete.delete(found);
     const { namespace, name, version, id } = key;
     this.#options.catalog.put({
       namespace,
@@ -233,11 +245,13 @@ export class Browser {
   }
 
   #isIncomplete(namespace: string): boolean {
-    const now = performance.now();
-    for (const { key, service, expires } of this.#found.values()) {
-      if (key.namespace === namespace && expires > now && !this.#options.catalog.since(key, service.hash)) return true;
-    }
+    for (const { key } of this.#incomplete) if (key.namespace === namespace) return true;
     return false;
+  }
+
+  #release(found: Found): void {
+    this.#incomplete.delete(found);
+    for (const reference of referencesOf(found)) this.#blobs.forget(reference, found.label);
   }
 
   /** Now and then drops what has expired without ever having been in the catalog, and contents that nobody has any more. */

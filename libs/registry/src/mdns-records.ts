@@ -61,7 +61,7 @@ export type Announcement = Omit<Placement, 'content' | 'hash'> & {
 /** The records of a node, by what they are for. */
 export interface NodeRecords {
   /** `_micro._tcp.local` → the node. */
-  readonly pointer: DnsRecord;
+  readonly pointer: DnsRecord & { readonly type: 'PTR' };
   /** Host and port; absent if the host is no name that DNS can carry. */
   readonly location: DnsRecord | undefined;
   /** Everything that Micro itself needs to know of the node, and all that it repeats to renew. */

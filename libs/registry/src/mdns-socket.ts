@@ -36,6 +36,16 @@ interface Outgoing {
   readonly additionals?: readonly DnsRecord[];
 }
 
+/** Packets that are made as they are sent, so that they say what is true by then. */
+interface Job {
+  readonly packets: Iterator<Outgoing>;
+  readonly to: Sender;
+  /** Packets that the kernel has not taken yet; one more until the last one is made. */
+  open: number;
+  /** Called when the kernel has taken all. */
+  readonly sent: () => void;
+}
+
 /** Records that are sent together, with the question that they answer. */
 export interface Unit {
   readonly question?: Question;
@@ -56,9 +66,13 @@ const receiveBuffer = 1024 * 1024;
  * does not mention Micro: on a busy network that is nearly everything.
  */
 export class MulticastSocket {
+  /** Of mDNS, not of this socket. */
+  readonly port: number;
   readonly #options: SocketOptions;
   readonly #mdns: mdns.MulticastDNS;
-  readonly #outbox: { readonly packet: Outgoing; readonly to: Sender; sent(): void }[] = [];
+  readonly #group: Sender;
+  readonly #announcements: Job[] = [];
+  readonly #replies: Job[] = [];
   #draining = false;
   #failed = false;
   #closed = false;
@@ -66,6 +80,8 @@ export class MulticastSocket {
   private constructor(dns: mdns.MulticastDNS, options: SocketOptions) {
     this.#mdns = dns;
     this.#options = options;
+    this.port = options.port;
+    this.#group = { address: group, port: options.port };
     const receive = (type: Received['type']) => (packet: mdns.FullPacket, from: RemoteInfo) => {
       const records = (type === 'query'
         ? packet.answers
@@ -112,51 +128,61 @@ export class MulticastSocket {
   }
 
   /** To everyone. Resolves when the kernel has taken it. */
-  async announce(units: readonly Unit[]): Promise<void> {
-    await this.#send(pack(units).map(({ answers, additionals }) => ({ type: 'response', answers, additionals })));
+  async announce(units: Iterable<Unit>): Promise<void> {
+    await this.#send(responses(pack(units)), this.#group);
   }
 
   /** To the one who asked from a port other than that of mDNS: with its id, its questions, and without what only caches understand. */
-  async reply(units: readonly Unit[], { id, from }: Pick<Received, 'id' | 'from'>): Promise<void> {
-    const plain = (record: DnsRecord): DnsRecord => ({ ...record, flush: false, ttl: Math.min(record.ttl, 10) });
-    const packets = pack(units).map(({ questions, answers, additionals }): Outgoing => {
-      return { type: 'response', id, questions, answers: answers.map(plain), additionals: additionals.map(plain) };
-    });
-    await this.#send(packets, from);
+  async reply(units: Iterable<Unit>, { id, from }: Pick<Received, 'id' | 'from'>): Promise<void> {
+    await this.#send(plainResponses(pack(units), id), from);
   }
 
   async query(questions: readonly Question[], known: readonly DnsRecord[] = []): Promise<void> {
-    await this.#send([{ type: 'query', questions, answers: known }]);
+    await this.#send([{ type: 'query', questions, answers: known }], this.#group);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { sent } of this.#outbox.splice(0)) sent();
+    for (const { sent } of [...this.#announcements.splice(0), ...this.#replies.splice(0)]) sent();
     await new Promise<void>((resolve) => this.#mdns.destroy(resolve));
   }
 
-  async #send(packets: readonly Outgoing[], to: Sender = { address: group, port: this.#options.port }): Promise<void> {
+  async #send(packets: Iterable<Outgoing>, to: Sender): Promise<void> {
     if (this.#closed) return;
-    const sent = packets.map(
-      (packet) => new Promise<void>((resolve) => this.#outbox.push({ packet, to, sent: resolve })),
+    const queue = to === this.#group ? this.#announcements : this.#replies;
+    const sent = new Promise<void>((resolve) =>
+      queue.push({ packets: packets[Symbol.iterator](), to, open: 1, sent: resolve }),
     );
     if (!this.#draining) this.#drain();
-    await Promise.all(sent);
+    await sent;
   }
 
+  /** Announcements in order, then replies: the news does not wait for someone who has much to catch up with. */
   #drain(): void {
-    for (const { packet, to, sent } of this.#outbox.splice(0, burst)) {
-      this.#transmit(packet, to, (error) => {
-        if (error && !this.#closed && !this.#failed) {
-          this.#failed = true;
-          this.#options.failed(error);
-        }
-        sent();
-      });
+    for (let count = 0; count < burst;) {
+      const queue = this.#announcements.length > 0 ? this.#announcements : this.#replies;
+      const [job] = queue;
+      if (!job) break;
+      const next = job.packets.next();
+      if (next.done) {
+        queue.shift();
+        this.#taken(job);
+        continue;
+      }
+      count++;
+      job.open++;
+      this.#transmit(next.value, job.to, (error) => this.#taken(job, error));
     }
-    this.#draining = this.#outbox.length > 0;
+    this.#draining = this.#announcements.length + this.#replies.length > 0;
     if (this.#draining) setTimeout(() => this.#drain(), pause);
+  }
+
+  #taken(job: Job, error?: Error | null): void {
+    if (--job.open === 0) job.sent();
+    if (!error || this.#closed || this.#failed) return;
+    this.#failed = true;
+    this.#options.failed(error);
   }
 
   #transmit({ type, ...packet }: Outgoing, to: Sender, sent: (error?: Error | null) => void): void {
@@ -175,33 +201,48 @@ interface Packed {
   readonly additionals: DnsRecord[];
 }
 
-/** As few packets as the units fit in, in order; what two units of a packet have in common is in it once. */
-export function pack(units: readonly Unit[]): readonly Packed[] {
-  const packets: Packed[] = [];
+/** As few packets as the units fit in, in order, made one by one; what two units of a packet have in common is in it once. */
+export function* pack(units: Iterable<Unit>): Iterable<Packed> {
+  let packet: Packed | undefined;
   let contents = new Set<unknown>();
-  let length = Infinity;
+  let length = headerBytes;
+  const addTo = <Part extends DnsRecord | Question>(list: Part[], parts: readonly Part[]) => {
+    for (const part of parts) {
+      const identity = identityOf(part);
+      if (contents.has(identity)) continue;
+      contents.add(identity);
+      length += lengthOf(part);
+      list.push(part);
+    }
+  };
   for (const { question, answers, additionals = [] } of units) {
     const parts = [...(question ? [question] : []), ...answers, ...additionals];
     const fresh = parts
       .filter((part) => !contents.has(identityOf(part)))
       .reduce((sum, part) => sum + lengthOf(part), 0);
-    if (length + fresh > largestPacket) {
-      packets.push({ questions: [], answers: [], additionals: [] });
+    if (packet && length + fresh > largestPacket) {
+      yield packet;
+      packet = undefined;
       contents = new Set();
       length = headerBytes;
     }
-    const packet = packets.at(-1) as Packed;
-    const add = <Part extends DnsRecord | Question>(list: Part[], part: Part) => {
-      if (contents.has(identityOf(part))) return;
-      contents.add(identityOf(part));
-      length += lengthOf(part);
-      list.push(part);
-    };
-    if (question) add(packet.questions, question);
-    for (const record of answers) add(packet.answers, record);
-    for (const record of additionals) add(packet.additionals, record);
+    packet ??= { questions: [], answers: [], additionals: [] };
+    addTo(packet.questions, question ? [question] : []);
+    addTo(packet.answers, answers);
+    addTo(packet.additionals, additionals);
   }
-  return packets;
+  if (packet) yield packet;
+}
+
+function* responses(packets: Iterable<Packed>): Iterable<Outgoing> {
+  for (const { answers, additionals } of packets) yield { type: 'response', answers, additionals };
+}
+
+function* plainResponses(packets: Iterable<Packed>, id: number): Iterable<Outgoing> {
+  const plain = (record: DnsRecord): DnsRecord => ({ ...record, flush: false, ttl: Math.min(record.ttl, 10) });
+  for (const { questions, answers, additionals } of packets) {
+    yield { type: 'response', id, questions, answers: answers.map(plain), additionals: additionals.map(plain) };
+  }
 }
 
 /** Nodes of one host have records of their own for it that say the same. */
