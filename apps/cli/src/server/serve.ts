@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { endLeftovers, killLeftovers, processIdentity, readyz, SupervisedProcess, type OutputLine } from '@micro/runtime';
+import { endLeftovers, processIdentity, readyz, SupervisedProcess, type OutputLine } from '@micro/runtime';
 import { makeHome, underLock } from '../environment/locked-file.js';
 import { Failure, failureOf } from '../failure.js';
 import type { Variables } from '../settings.js';
