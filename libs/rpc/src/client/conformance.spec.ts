@@ -1,3 +1,0 @@
-import { describeConformance } from '../../conformance/run.js';
-
-describeConformance('client', { cases: 591 });

@@ -1,3 +1,0 @@
-import { describeConformance } from '../../conformance/run.js';
-
-describeConformance('server', { cases: 886, flags: ['-p', '4'] });
