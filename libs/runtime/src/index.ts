@@ -1,4 +1,4 @@
-export { endLeftovers, killLeftovers } from './leftovers.js';
+export { endLeftovers } from './leftovers.js';
 export { LogFile, type LogFileOptions } from './log-file.js';
 export {
   fromCreateRequest,
@@ -10,8 +10,8 @@ export {
 } from './messages.js';
 export { openRuntime, type RuntimeConfig } from './open.js';
 export type { ProcessRuntimeOptions } from './process.js';
-export { isAlive, processIdentity } from './process-identity.js';
-export { readyz, staysUp } from './ready.js';
+export { processIdentity } from './process-identity.js';
+export { readyz } from './ready.js';
 export {
   type CreateService,
   type FollowOptions,

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive, signalGroup } from './process-identity.js';
 import { holderOf, readState, type SavedInstance, stateFolder } from './state-file.js';
@@ -10,14 +8,9 @@ import { holderOf, readState, type SavedInstance, stateFolder } from './state-fi
  */
 export async function endLeftovers(home: string): Promise<number> {
   if (holderOf(stateFolder(home)) !== undefined) return 0;
-  const left = livingOf(home);
+  const left = (readState(stateFolder(home))?.services ?? []).flatMap(({ instances }) => instances).filter(isLiving);
   await Promise.all(left.map(endLeftover));
   return left.length;
-}
-
-/** The same by SIGKILL, at once, whether or not a runtime is alive: for who will not wait any longer. */
-export function killLeftovers(home: string): void {
-  for (const { state } of livingOf(home)) signalGroup(state.pid, 'SIGKILL');
 }
 
 export async function endLeftover({ state: { pid, identity } }: SavedInstance): Promise<void> {
@@ -29,10 +22,4 @@ export async function endLeftover({ state: { pid, identity } }: SavedInstance): 
 
 export function isLiving({ state: { pid, identity } }: SavedInstance): boolean {
   return pid > 0 && isAlive(pid, identity);
-}
-
-function livingOf(home: string): readonly SavedInstance[] {
-  const folder = stateFolder(home);
-  if (!existsSync(join(folder, 'state.json'))) return [];
-  return (readState(folder)?.services ?? []).flatMap(({ instances }) => instances).filter(isLiving);
 }

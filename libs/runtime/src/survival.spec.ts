@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { freePort, temporaryFolder, until } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { endLeftovers, killLeftovers } from './leftovers.js';
+import { endLeftovers } from './leftovers.js';
 import { type OutsideRuntime, outsideRuntimes } from './outside-runtime.js';
 import { isAlive, processIdentity } from './process-identity.js';
 import type { Instance } from './runtime.js';
@@ -132,11 +132,6 @@ describe('after the death of the runtime', () => {
     expect(isAlive(instance.pid, identity)).toBe(false);
     const second = await start('two');
     expect(await second.read()).toEqual([]);
-    const [other] = (await counter(second)) as [Instance];
-    await second.end('SIGKILL');
-    killLeftovers(folder.path);
-    await until('it is gone', () => processIdentity(other.pid) === undefined);
-    running = [];
   });
 
   it('a process that has got the number of one that is gone is left alone', async () => {
