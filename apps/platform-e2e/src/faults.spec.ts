@@ -26,8 +26,7 @@ describe('faults', () => {
 
   const instances = async (): Promise<Instance[]> => {
     const { stdout } = await platform.micro('status', 'helloworld', '-o', 'json');
-    const [service] = JSON.parse(stdout) as [{ instances: Instance[] }];
-    return service.instances;
+    return (JSON.parse(stdout) as { instances: Instance[] }).instances;
   };
   const nodes = async (): Promise<string[]> => {
     const { stdout } = await platform.micro('get', 'service', 'helloworld', '-o', 'json');

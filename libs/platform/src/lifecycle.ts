@@ -42,6 +42,9 @@ export function ownProcess({ stop, logger }: Lifecycle): () => void {
   };
 
   for (const signal of Object.keys(signals)) process.on(signal, onSignal);
+  // Whoever read our log is gone: what was to be stopped in good order still is.
+  const streams = [process.stdout, process.stderr];
+  for (const stream of streams) stream.on('error', ignoreBrokenPipe);
   process.on('uncaughtException', onUncaught);
   if (process.channel) {
     process.on('disconnect', onDisconnect);
@@ -50,9 +53,14 @@ export function ownProcess({ stop, logger }: Lifecycle): () => void {
   }
   return () => {
     for (const signal of Object.keys(signals)) process.off(signal, onSignal);
+    for (const stream of streams) stream.off('error', ignoreBrokenPipe);
     process.off('uncaughtException', onUncaught);
     process.off('disconnect', onDisconnect);
   };
+}
+
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** Tells a parent that opened an IPC channel that the process serves, and where. */
