@@ -6,9 +6,10 @@ import { Gateway } from './gateway.js';
 import { Reflection } from './reflection.js';
 import { Router } from './router.js';
 import { Settings, settingsOf } from './settings.js';
+import { Streams } from './streams.js';
 import { RoutingTables } from './tables.js';
 
 @Module({
-  providers: [EdgeServer, Gateway, Router, Caller, Reflection, RoutingTables, { provide: Settings, inject: [Environment], useFactory: settingsOf }],
+  providers: [EdgeServer, Gateway, Router, Caller, Reflection, RoutingTables, Streams, { provide: Settings, inject: [Environment], useFactory: settingsOf }],
 })
 export class ApiModule {}

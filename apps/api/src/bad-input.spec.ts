@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import type { Platform } from '@micro/platform';
-import { silentLogger } from '@micro/telemetry';
+import { type Logger, silentLogger } from '@micro/telemetry';
 import { until } from '@micro/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -151,7 +151,7 @@ describe('limits', () => {
   async function limited(change: Partial<Settings>, lines: string[] = []): Promise<{ readonly address: string } & AsyncDisposable> {
     const { app, platform } = rig.app;
     const settings = { ...app.get(Settings), ...change };
-    const logger = { ...silentLogger, warn: (message: string) => void lines.push(message) };
+    const logger: Logger = Object.assign(Object.create(silentLogger), { warn: (message: string) => lines.push(message) });
     const logging = { metrics: platform.metrics, logger } as unknown as Platform;
     const gateway = new Gateway(app.get(Router), app.get(Caller), settings, logging);
     const server = new EdgeServer(gateway, settings, logging).at({ host: '127.0.0.1', port: 0 });

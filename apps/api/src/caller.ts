@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MicroError } from '@micro/errors';
-import type { JsonValue, MethodDefinition } from '@micro/proto';
+import type { MethodDefinition } from '@micro/proto';
 import { RegistryCache } from '@micro/registry';
 import { Client, type ForwardResponse } from '@micro/rpc';
 import { formatOf, protoTypeOf, type Wanted, wantedOf } from './content.js';
@@ -10,7 +10,9 @@ import type { Method } from './method.js';
 import { errorOf } from './outbound.js';
 import { Reflection } from './reflection.js';
 import { messageBytes } from './request-message.js';
+import { fieldOf } from './response-field.js';
 import type { Route } from './router.js';
+import { Streams } from './streams.js';
 
 /** A request whose route and body are known. */
 export interface Arrived {
@@ -44,11 +46,13 @@ export class Caller {
   readonly #client: Client;
   readonly #cache: RegistryCache;
   readonly #reflection: Reflection;
+  readonly #streams: Streams;
 
-  constructor(client: Client, cache: RegistryCache, reflection: Reflection) {
+  constructor(client: Client, cache: RegistryCache, reflection: Reflection, streams: Streams) {
     this.#client = client;
     this.#cache = cache;
     this.#reflection = reflection;
+    this.#streams = streams;
   }
 
   /** Calls and answers. Throws or rejects with what is to be told instead. */
@@ -56,7 +60,8 @@ export class Caller {
     const { route, body, contentType, http } = arrived;
     const { accept } = http.inbound;
     const { method } = route;
-    if (method.endpoint.kind !== 'unary') throw streaming(method);
+    if (method.endpoint.kind === 'serverStream') return this.#streams.call(arrived);
+    if (method.endpoint.kind !== 'unary') throw takesStream(method);
     const format = formatOf(contentType, body);
     const wanted = route.responseBody === '' ? wantedOf(accept, format) : 'json';
     const untouched = route.query === '' && route.body === '*' && route.responseBody === '' && route.variables.length === 0;
@@ -69,7 +74,7 @@ export class Caller {
   async #translate(arrived: Arrived, format: ReturnType<typeof formatOf>, wanted: Wanted): Promise<void> {
     const { route, body, contentType, namespace } = arrived;
     const lane = wanted === 'json' && this.#takesJson(route.method, namespace) ? 'json' : 'proto';
-    const definition = route.method.definition ?? (lane === 'proto' || format === 'proto' ? await this.#reflected(route.method, namespace) : undefined);
+    const definition = route.method.definition ?? (lane === 'proto' || format === 'proto' ? await this.#reflection.definition(route.method, namespace) : undefined);
     const { variables, query, body: bodyField } = route;
     const sent = messageBytes({ variables, query, body, format, contentType, bodyField }, definition, lane);
     await this.#send(arrived, { lane, body: sent, wanted, definition });
@@ -125,25 +130,8 @@ export class Caller {
     const targets = this.#cache.targets(service, namespace);
     return targets instanceof Promise || targets.length === 0 || targets.some(({ connect }) => connect);
   }
-
-  async #reflected({ service, path, endpoint }: Method, namespace: string): Promise<MethodDefinition> {
-    const definition = (await this.#reflection.methods(service, namespace)).find(endpoint.name)?.definition;
-    if (definition?.path === path) return definition;
-    throw new MicroError('failed_precondition', `the schema that "${service}" tells by reflection has no ${path}`, { id: 'api' });
-  }
 }
 
-function streaming({ endpoint, service }: Method): MicroError {
-  const what = { unary: '', clientStream: 'takes a stream', serverStream: 'answers with a stream', bidiStream: 'streams both ways' }[endpoint.kind];
-  return new MicroError('unimplemented', `${endpoint.name} of ${service} ${what}: call ${endpoint.path} over gRPC, at the proxy`, { id: 'api' });
-}
-
-/** One field of a response, under any of its names; what it is when it is not set, where it is not there. */
-function fieldOf(message: JsonValue, name: string, definition: MethodDefinition | undefined): JsonValue {
-  const field = definition?.output.fields.find((one) => one.name === name || one.jsonName === name);
-  const values = message as Readonly<Record<string, JsonValue>>;
-  for (const key of [field?.jsonName ?? name, name]) if (Object.hasOwn(values, key)) return values[key] as JsonValue;
-  if (field?.mapKey !== undefined || field?.message) return field.repeated && field.mapKey === undefined ? [] : {};
-  if (field?.repeated) return [];
-  return field?.type === 'bool' ? false : field?.type === 'string' || field?.type === 'bytes' ? '' : field ? 0 : null;
+function takesStream({ endpoint, service }: Method): MicroError {
+  return new MicroError('unimplemented', `${endpoint.name} of ${service} takes a stream of messages: call ${endpoint.path} over gRPC, at the proxy`, { id: 'api' });
 }

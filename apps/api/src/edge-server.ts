@@ -63,7 +63,9 @@ export class EdgeServer implements Listener {
   /** MicroError `unavailable` if the port is taken, `permission_denied` if it may not be used. */
   listen(): Promise<{ readonly host: string; readonly port: number }> {
     const { host, port } = this.#address;
-    return new Promise((resolve, reject) => {
+    // A worker asks its supervisor for the port, over a channel that keeps no process alive.
+    const alive = setInterval(() => undefined, 60_000);
+    return new Promise<{ host: string; port: number }>((resolve, reject) => {
       this.#http.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, `${host}:${port}`)));
       this.#http.listen({ host, port, backlog: 4096 }, () => {
         this.#http.removeAllListeners('error');
@@ -71,7 +73,7 @@ export class EdgeServer implements Listener {
         if (bound === null || typeof bound === 'string') reject(new MicroError('internal', 'the gateway has no port'));
         else resolve({ host, port: bound.port });
       });
-    });
+    }).finally(() => clearInterval(alive));
   }
 
   /** The gateway answers no RPC of its own. */

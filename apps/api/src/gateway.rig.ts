@@ -112,7 +112,8 @@ export const schema = parseSchema({
       rpc Nothing(Thing) returns (google.protobuf.Empty);
       rpc Slow(Wait) returns (Thing);
       rpc Fail(Fault) returns (Thing);
-      rpc Stream(Thing) returns (stream Thing);
+      rpc Stream(Wait) returns (stream Thing);
+      rpc Collect(stream Thing) returns (Thing);
       rpc Get(Thing) returns (Answer) {
         option (google.api.http) = {
           get: "/v1/{name=things/*}"
@@ -150,6 +151,13 @@ export function everythingHandlers(seen: { canceled?: boolean } = {}): Handlers<
           reject(signal.reason as Error);
         });
       }),
+    stream: async function* ({ ms }: { ms: number }, { signal }: { signal: AbortSignal }) {
+      if (ms < 0) throw new MicroError('failed_precondition', 'no stream today', { id: 'everything.rule' });
+      signal.addEventListener('abort', () => (seen.canceled = true));
+      for (let index = 0; index < ms; index++) yield { name: String(index) };
+      if (ms === 7) throw new MicroError('aborted', 'seven is enough', { id: 'everything.rule' });
+      if (ms === 9) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    },
     fail: ({ code, detail }: { code: string; detail: string }) => {
       if (code === 'exception') throw new TypeError(detail);
       throw new MicroError(code as 'not_found', detail, { id: 'everything.rule' });

@@ -84,12 +84,6 @@ describe('calls', () => {
     expect(binary.status).toBe(204);
   });
 
-  it('refuse streams, saying where they go', async () => {
-    const answer = await post('/everything/stream', '{}');
-    expect(answer.status).toBe(501);
-    expect(await answer.json()).toMatchObject({ code: 'unimplemented', detail: expect.stringContaining('proxy') });
-  });
-
   it('carry headers both ways, but not those of the hop or of the platform', async () => {
     const answer = await post('/everything/metadata', '{}', {
       ...json, authorization: 'Bearer x', 'x-user': 'u', 'micro-from-service': 'auth', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'x-utf8': Buffer.from('é').toString('latin1'),
@@ -111,6 +105,43 @@ describe('calls', () => {
     expect(await jsonOf(rpc({ service: 'everything' }))).toMatchObject({ code: 'invalid_argument', detail: expect.stringContaining('"endpoint"') });
     expect(await jsonOf(rpc({ service: 'everything', endpoint: 'Everything.Cal' }))).toMatchObject({ code: 'not_found', detail: expect.stringContaining('did you mean Everything.Call') });
     expect((await rig.fetch('/rpc')).status).toBe(405);
+  });
+});
+
+describe('streams', () => {
+  it('come as lines of JSON, or as events', async () => {
+    const answer = await rig.fetch('/everything/stream?ms=2');
+    expect(answer.headers.get('content-type')).toBe('application/x-ndjson');
+    expect(await answer.text()).toBe('{"name":"0"}\n{"name":"1"}\n');
+    const events = await post('/everything/stream', '{"ms":2}', { ...json, accept: 'text/event-stream' });
+    expect(events.headers.get('content-type')).toBe('text/event-stream');
+    expect(await events.text()).toBe('data: {"name":"0"}\n\ndata: {"name":"1"}\n\n');
+    expect(await (await rig.fetch('/everything/stream?ms=0')).text()).toBe('');
+  });
+
+  it('fail as any call before the first message, and with a last line after it', async () => {
+    const refused = await rig.fetch('/everything/stream?ms=-1');
+    expect([refused.status, await refused.json()]).toEqual([400, { id: 'everything.rule', code: 'failed_precondition', detail: 'no stream today', status: 400 }]);
+    const lines = (await (await rig.fetch('/everything/stream?ms=7')).text()).trimEnd().split('\n');
+    expect(lines).toHaveLength(8);
+    expect(JSON.parse(lines[7] as string)).toEqual({ error: { id: 'everything.rule', code: 'aborted', detail: 'seven is enough', status: 409 } });
+    expect(await (await post('/everything/stream', '{"ms":7}', { ...json, accept: 'text/event-stream' })).text()).toMatch(/event: error\ndata: \{"id":"everything.rule"[^\n]*\n\n$/);
+  });
+
+  it('end when the caller goes away, or with the deadline it set', async () => {
+    seen.canceled = false;
+    const controller = new AbortController();
+    const answer = await rig.fetch('/everything/stream?ms=9', { signal: controller.signal });
+    await answer.body?.getReader().read();
+    controller.abort();
+    await until('the service sees it canceled', () => seen.canceled === true);
+    const timed = await (await rig.fetch('/everything/stream?ms=9', { headers: { timeout: '200ms' } })).text();
+    expect(JSON.parse(timed.trimEnd().split('\n').at(-1) as string)).toMatchObject({ error: { code: 'deadline_exceeded' } });
+  });
+
+  it('of requests are refused, saying where they go', async () => {
+    const answer = await post('/everything/collect', '{}');
+    expect([answer.status, await answer.json()]).toEqual([501, expect.objectContaining({ code: 'unimplemented', detail: expect.stringContaining('proxy') })]);
   });
 });
 

@@ -60,10 +60,14 @@ export class HttpCall {
     this.#write(204, ['micro-trace-id', this.trace, ...headers], metadata).end();
   }
 
+  /** Begins an answer whose body is written piece by piece. */
+  open(type: string, metadata?: readonly string[]): ServerResponse {
+    return this.#write(200, ['content-type', type, 'cache-control', 'no-cache', 'x-accel-buffering', 'no', 'micro-trace-id', this.trace], metadata);
+  }
+
   /** Answers with an error's JSON; returns the error as it was told. */
   fail(thrown: unknown): MicroError {
-    const error = this.#explained(thrown);
-    this.outcome = error.code;
+    const error = this.explain(thrown);
     if (this.response.headersSent) {
       this.response.destroy();
       return error;
@@ -78,6 +82,13 @@ export class HttpCall {
     if (this.inbound.origin !== '') pushCors(headers, this.inbound.origin);
     if (metadata) pushMetadata(headers, metadata);
     return this.response.writeHead(status, headers);
+  }
+
+  /** The error as the outside may see it, for an answer that has begun; counts as its outcome. */
+  explain(thrown: unknown): MicroError {
+    const error = this.#explained(thrown);
+    this.outcome = error.code;
+    return error;
   }
 
   /** An error as the outside may see it: of an internal fault only where to look it up. */

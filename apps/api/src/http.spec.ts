@@ -123,6 +123,7 @@ describe('errors of a node', () => {
 
   it('of other makes leak no internals', () => {
     expect(errorFrom(500, '{"code":"unknown","message":"password is hunter2"}')).toEqual({ id: 'greeter', code: 'unknown', detail: 'internal error', status: 500 });
+    expect(errorFrom(500, '{"code":"unknown","message":"password is hunter2"}', 'micro-error-id', 'micro')).toMatchObject({ id: 'greeter', detail: 'internal error' });
     expect(errorFrom(409, '{"code":"already_exists","message":"it is there"}')).toMatchObject({ code: 'already_exists', detail: 'it is there' });
   });
 

@@ -35,7 +35,8 @@ export function errorOf(answer: FailedAnswer, service: string): MicroError {
   const { code, message } = connectError(answer.body);
   const known = code ?? codeFromHttp(answer.status);
   const status = answer.status >= 400 ? answer.status : undefined;
-  const ours = id !== undefined;
+  // `micro` is what an error is called that nobody gave a name: a service of ours always gives its own.
+  const ours = id !== undefined && id !== 'micro';
   if (!ours && mayLeak(known)) {
     return new MicroError(known, 'internal error', { id: service, status, cause: new Error(message ?? `HTTP ${answer.status}`) });
   }

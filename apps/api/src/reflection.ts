@@ -3,7 +3,7 @@ import { MicroError } from '@micro/errors';
 import { endpointsOf, type JsonValue, type MethodDefinition, parseSchema, type Schema, schemaFromDescriptorSet } from '@micro/proto';
 import { RegistryCache } from '@micro/registry';
 import { Client } from '@micro/rpc';
-import { ServiceMethods } from './method.js';
+import { type Method, ServiceMethods } from './method.js';
 
 /** Milliseconds for all questions to a node. */
 const timeout = 3_000;
@@ -42,6 +42,15 @@ export class Reflection {
     this.#known.set(key, { node: target.id, methods });
     methods.catch(() => this.#known.delete(key));
     return methods;
+  }
+
+  /** The definition of a method, as registered, else as told. MicroError `failed_precondition` if there is none. */
+  async definition(method: Method, namespace: string): Promise<MethodDefinition> {
+    if (method.definition) return method.definition;
+    const { service, path, endpoint } = method;
+    const definition = (await this.methods(service, namespace)).find(endpoint.name)?.definition;
+    if (definition?.path === path) return definition;
+    throw new MicroError('failed_precondition', `the schema that "${service}" tells by reflection has no ${path}`, { id: 'api' });
   }
 
   async #ask(name: string, address: string): Promise<ServiceMethods> {
