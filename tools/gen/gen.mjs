@@ -17,13 +17,12 @@ async function loadGenerate() {
     const outfile = join(directory, 'generate.mjs');
     await build({
       absWorkingDir: root,
-      entryPoints: ['libs/proto/src/generate.ts'],
+      entryPoints: ['libs/proto/src/generate/generate.ts'],
       outfile,
       bundle: true,
       platform: 'node',
       format: 'esm',
       tsconfig: 'tsconfig.base.json',
-      banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
       logLevel: 'warning',
     });
     return (await import(pathToFileURL(outfile).href)).generate;

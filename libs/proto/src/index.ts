@@ -18,9 +18,31 @@ export type {
   Unary,
 } from './definition.js';
 export { type EndpointRecord, endpointsOf } from './endpoints.js';
-export { generate, type GenerateOptions } from './generate.js';
+export { generate, type GenerateOptions } from './generate/generate.js';
 export * as registryProto from './gen/registry.js';
 export * as runtimeProto from './gen/runtime.js';
 export { parseJson } from './json/parse-json.js';
 export { parseSchema, Schema, schemaFromDescriptorSet } from './schema.js';
-export { dateFromTimestamp, type TimestampLike, timestampFromDate } from './timestamp.js';
+export { unknownFields } from './field.js';
+export {
+  type Any,
+  type BoolValue,
+  type BytesValue,
+  dateFromTimestamp,
+  type DoubleValue,
+  type Duration,
+  type Empty,
+  type FieldMask,
+  type FloatValue,
+  type Int32Value,
+  type Int64Value,
+  type ListValue,
+  type NullValue,
+  type StringValue,
+  type Struct,
+  type Timestamp,
+  timestampFromDate,
+  type UInt32Value,
+  type UInt64Value,
+  type Value,
+} from './well-known.js';
