@@ -22,6 +22,7 @@ export { generate, type GenerateOptions } from './generate/generate.js';
 export * as registryProto from './gen/registry.js';
 export * as runtimeProto from './gen/runtime.js';
 export { parseJson } from './json/parse-json.js';
+export { lazySchema, type LazySchema } from './lazy-schema.js';
 export { parseSchema, Schema, schemaFromDescriptorSet } from './schema.js';
 export { unknownFields } from './field.js';
 export {

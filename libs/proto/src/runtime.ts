@@ -1,6 +1,6 @@
 /** What the generated files of this lib import; those of users have the same from @micro/service. */
 export type { BidiStream, ClientStream, Message, ServerStream, Unary } from './definition.js';
-export { parseSchema } from './schema.js';
+export { lazySchema } from './lazy-schema.js';
 export type {
   Any,
   BoolValue,

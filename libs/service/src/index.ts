@@ -29,6 +29,8 @@ export {
   type Int64Value,
   type ListValue,
   type NullValue,
+  lazySchema,
+  type LazySchema,
   parseSchema,
   Schema,
   type StringValue,

@@ -79,7 +79,7 @@ class Generator {
       ...file.enumType.map((one, index) => this.#enum(one, join(scope, one.name), [5, index])),
     ];
     const services = file.service.map((service, index) => this.#service(service, join(scope, service.name), [6, index]));
-    if (services.length > 0) services.unshift(`const schema = ${this.#import(this.#runtime, 'parseSchema')}(protoFiles);`);
+    if (services.length > 0) services.unshift(`const schema = ${this.#import(this.#runtime, 'lazySchema')}(protoFiles);`);
     const body = [...types, this.#sources(), ...services];
     return [
       '/* eslint-disable */',

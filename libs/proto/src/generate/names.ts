@@ -3,7 +3,7 @@ const reserved = new Set(
   `any arguments as async await bigint boolean break case catch class const continue debugger default delete do else enum eval export extends false
    finally for function if implements import in instanceof interface let never new null number object package private protected public return
    static string super switch symbol this throw true try type typeof undefined unknown var void while with yield
-   parseSchema protoFiles schema BidiStream ClientStream Message ServerStream Unary Uint8Array`.split(/\s+/),
+   lazySchema protoFiles schema BidiStream ClientStream Message ServerStream Unary Uint8Array`.split(/\s+/),
 );
 
 /** Names of what a generated file declares and imports, each once. */
