@@ -27,12 +27,6 @@ export class SourceWatch {
     this.#watcher = this.#open(options.folder);
   }
 
-  /** Resolves when every change from now on is going to be told. */
-  async ready(): Promise<void> {
-    const watcher = await this.#watcher;
-    if (!this.#closed) await new Promise<void>((resolve) => void watcher.once('ready', () => resolve()));
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
