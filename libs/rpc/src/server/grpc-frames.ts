@@ -14,41 +14,18 @@ export class GrpcFrames {
   #length = 0;
   /** Bytes of the current message that are still to come. */
   #left = 0;
+  #exceeded = false;
 
   constructor(stream: ServerHttp2Stream) {
     this.#stream = stream;
   }
 
-  /** Calls `exceeded` once, at the prefix of a message of more than `limit` bytes. */
+  /** Calls `exceeded` at the prefix of a message of more than `limit` bytes. */
   watch(limit: number, exceeded: () => void): void {
     // Before the listener of grpc-js, which would answer with an error of its own.
-    const follow = (chunk: Buffer) => {
-      for (let at = 0; at < chunk.length; ) {
-        if (this.#left > 0) {
-          const skipped = Math.min(this.#left, chunk.length - at);
-          this.#left -= skipped;
-          at += skipped;
-          continue;
-        }
-        const byte = chunk[at++] as number;
-        if (this.#prefixRead++ === 0) {
-          this.#flag = byte;
-          this.#length = 0;
-          continue;
-        }
-        this.#length = this.#length * 256 + byte;
-        if (this.#prefixRead < prefixLength) continue;
-        this.#prefixRead = 0;
-        this.#left = this.#length;
-        this.#flags.push(this.#flag !== 0);
-        if (this.#left > limit) {
-          this.#stream.off('data', follow);
-          exceeded();
-          return;
-        }
-      }
-    };
-    this.#stream.prependListener('data', follow);
+    this.#stream.prependListener('data', (chunk: Buffer) => {
+      if (!this.#exceeded && !this.#follow(chunk, limit)) exceeded();
+    });
   }
 
   /** Whether the next message is compressed. */
@@ -59,5 +36,32 @@ export class GrpcFrames {
   /** Whether the request ends where a message does. */
   get complete(): boolean {
     return this.#left === 0 && this.#prefixRead === 0;
+  }
+
+  #follow(chunk: Buffer, limit: number): boolean {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#left > 0) {
+        const skipped = Math.min(this.#left, chunk.length - at);
+        this.#left -= skipped;
+        at += skipped;
+        continue;
+      }
+      const byte = chunk[at++] as number;
+      if (this.#prefixRead++ === 0) {
+        this.#flag = byte;
+        this.#length = 0;
+        continue;
+      }
+      this.#length = this.#length * 256 + byte;
+      if (this.#prefixRead < prefixLength) continue;
+      this.#prefixRead = 0;
+      this.#left = this.#length;
+      this.#flags.push(this.#flag !== 0);
+      if (this.#left > limit) {
+        this.#exceeded = true;
+        return false;
+      }
+    }
+    return true;
   }
 }

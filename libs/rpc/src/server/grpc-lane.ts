@@ -141,11 +141,10 @@ export class GrpcLane {
     const path = headers[':path'] as string;
     const bound = find(path);
     if (!bound && route?.(stream, headers)) return;
-    stream.once('error', () => undefined);
-    if (headers[':method'] !== 'POST') return stream.respond({ ':status': 405, allow: 'POST' }, { endStream: true });
-    if (!contentType.test(headers['content-type'] ?? '')) return stream.respond({ ':status': 415, 'accept-post': 'application/grpc' }, { endStream: true });
+    if (headers[':method'] !== 'POST') return respond(stream, { ':status': 405, allow: 'POST' });
+    if (!contentType.test(headers['content-type'] ?? '')) return respond(stream, { ':status': 415, 'accept-post': 'application/grpc' });
     const refusal = bound?.handler ? refusalOf(headers, runtime) : unimplemented(path, bound, runtime);
-    if (!bound || refusal) return stream.respond({ ...statusHeaders(refusal as MicroError, runtime), ...acceptedEncodings }, { endStream: true });
+    if (!bound || refusal) return respond(stream, { ...statusHeaders(refusal as MicroError, runtime), ...acceptedEncodings });
     if (!this.#registered.has(path)) {
       this.#registered.add(path);
       this.#server.register(path, () => undefined, (bytes: Buffer) => bytes, (bytes: Buffer) => bytes, 'unary');
@@ -161,6 +160,12 @@ const contentType = /^application\/grpc(\+proto)?(;|$)/;
 
 /** How long a peer has to read the last frames. */
 const lingerMs = 1_000;
+
+function respond(stream: ServerHttp2Stream, headers: OutgoingHttpHeaders): void {
+  // A caller that resets the stream before it has read the answer is no error of ours.
+  stream.once('error', () => undefined);
+  stream.respond(headers, { endStream: true });
+}
 
 function unimplemented(path: string, bound: BoundMethod | undefined, { name }: CallRuntime): MicroError {
   const detail = bound ? `${path} is not implemented by ${name}` : `${name} has no method ${path.slice(0, 200)}`;
