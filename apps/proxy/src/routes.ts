@@ -5,6 +5,7 @@ import { Injectable } from '@nestjs/common';
 
 /** Where a call goes. */
 export interface Route {
+  /** That of the call, which the service is told; the service itself may be one of `micro`. */
   readonly namespace: string;
   readonly service: string;
   readonly path: string;
@@ -22,16 +23,26 @@ export class Routes {
   }
 
   /**
-   * The route of a method path, at once when the namespace's registry is in memory. MicroError `not_found` if no service has the
-   * method's service, `unimplemented` if one has it but not the method.
+   * The route of a method path, at once when the namespace has it and its registry is in memory; else what the namespace `micro` has: there
+   * are the platform's own services, which serve every namespace. MicroError `not_found` if no service has the method's service,
+   * `unimplemented` if one has it but not the method.
    */
   find(namespace: string | undefined, path: string): Route | Promise<Route> {
     const space = namespace || defaultNamespace;
-    return this.#lookUp(space, path) ?? this.#cache.ready(space).then(() => this.#lookUp(space, path) ?? this.#refuse(space, path));
+    return this.#lookUp(space, space, path) ?? this.#search(space, path);
   }
 
-  #lookUp(namespace: string, path: string): Route | undefined {
-    const found = this.#cache.endpoint(namespace, path);
+  async #search(space: string, path: string): Promise<Route> {
+    await this.#cache.ready(space);
+    const own = this.#lookUp(space, space, path);
+    if (own || space === defaultNamespace) return own ?? this.#refuse(space, path);
+    await this.#cache.ready(defaultNamespace);
+    return this.#lookUp(defaultNamespace, space, path) ?? this.#refuse(space, path);
+  }
+
+  /** Found in one namespace, for a call that belongs to another. */
+  #lookUp(foundIn: string, namespace: string, path: string): Route | undefined {
+    const found = this.#cache.endpoint(foundIn, path);
     if (!found) return undefined;
     const { service, endpoint } = found;
     return { namespace, service: service.name, path, kind: endpoint.kind, idempotent: endpoint.idempotency !== 'unknown' };

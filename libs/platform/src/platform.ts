@@ -4,6 +4,7 @@ import { Client, fixedTargets } from '@micro/rpc';
 import { createLogger, type Logger, Metrics } from '@micro/telemetry';
 import { Config, configOf } from './config.js';
 import type { Environment } from './env.js';
+import { withPlatformServices } from './platform-services.js';
 
 export interface PlatformOptions {
   /** Name of the service or app: on log lines, and told to whom it calls. */
@@ -63,7 +64,7 @@ export class Platform implements AsyncDisposable {
     if (!this.#client) {
       const { namespace, region, zone } = this.environment;
       const { name, logger, metrics } = this;
-      const client = new Client({ discovery: this.cache, name, namespace, region, zone, logger, metrics });
+      const client = new Client({ discovery: withPlatformServices(this.cache), name, namespace, region, zone, logger, metrics });
       this.#client = client;
       this.#closers.unshift(() => client.close());
     }
