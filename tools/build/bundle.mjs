@@ -62,6 +62,8 @@ export function appBundle(projectRoot, outfile) {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    // A script that comes from a code cache has lost what `import()` needs: what is loaded late is required late.
+    supported: { 'dynamic-import': false },
     mainFields: ['module', 'main'],
     conditions: ['import', 'module'],
     external: [...optionalPackages, ...nativePackages],

@@ -25,15 +25,9 @@ try {
 } catch {
   cachedData = undefined;
 }
-// Node calls the loader that `import()` needs here experimental, and would say so on standard error of every process.
-const { emitWarning } = process;
-process.emitWarning = (warning, ...rest) => {
-  if (!String(warning).startsWith('vm.USE_MAIN_CONTEXT_DEFAULT_LOADER')) emitWarning.call(process, warning, ...rest);
-};
 const script = new vm.Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
   filename: file,
   cachedData,
-  importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 if (!cachedData || script.cachedDataRejected) {
   setTimeout(writeCache, 2000).unref();
@@ -50,8 +44,8 @@ function writeCache() {
   written = true;
   try {
     const folder = path.dirname(cacheFile);
-    fs.mkdirSync(home, { recursive: true, mode: 0o700 });
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // One by one: Node's recursive way never returns where the system says that a folder is not there, and it is (/proc).
+    for (const made of [home, path.dirname(folder), folder]) if (!fs.existsSync(made)) fs.mkdirSync(made, { mode: 0o700 });
     const older = fs.readdirSync(folder).filter((name) => name.startsWith(`${place}-`));
     const temporary = `${cacheFile}.${process.pid}`;
     fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600 });

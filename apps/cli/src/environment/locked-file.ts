@@ -1,13 +1,26 @@
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure } from '../failure.js';
 
 /** Makes the data directory, for its owner only. */
 export function makeHome(home: string): void {
   try {
-    if (mkdirSync(home, { recursive: true, mode: 0o700 }) === undefined && (statSync(home).mode & 0o077) !== 0) chmodSync(home, 0o700);
+    if (existsSync(home)) {
+      if ((statSync(home).mode & 0o077) !== 0) chmodSync(home, 0o700);
+    } else makeFolder(home);
   } catch (error) {
     throw new Failure(`cannot use the data directory ${home}: ${(error as Error).message}; set MICRO_HOME to one that can be written`, { cause: error });
+  }
+}
+
+/** With the folders that it lies in. Node's own way never returns where the system says that a folder is not there, and it is (/proc). */
+function makeFolder(folder: string): void {
+  const parent = dirname(folder);
+  if (!existsSync(parent)) makeFolder(parent);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
