@@ -14,4 +14,5 @@ export const registryApp: AppOptions = {
   port: defaultPorts.registry,
   // Who registered through this process renews it, and shall not notice a restart.
   keepRegistrations: true,
+  stopping: async (find) => find(RegistryController).stop(),
 };

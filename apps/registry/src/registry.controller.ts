@@ -38,4 +38,9 @@ export class RegistryController {
   watch(request: registryProto.WatchRequest, _metadata: Metadata, context: CallContext) {
     return this.#handlers.watch(request, context);
   }
+
+  /** Called when the process is about to stop. */
+  stop(): void {
+    this.#handlers.stop();
+  }
 }

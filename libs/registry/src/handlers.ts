@@ -8,6 +8,7 @@ import type { Registry } from './registry.js';
 export class RegistryHandlers {
   readonly #registry: Registry;
   readonly #epoch: string;
+  readonly #stopping = new AbortController();
 
   /** `epoch` names the life of what the registry remembers: another one tells watchers that everything before it was forgotten. */
   constructor(registry: Registry, epoch: string) {
@@ -51,8 +52,15 @@ export class RegistryHandlers {
 
   async *watch({ name }: registryProto.WatchRequest, { namespace, signal, responseHeaders }: CallContext) {
     responseHeaders.set(epochHeader, this.#epoch);
-    for await (const event of this.#registry.watch({ namespace, name: name || undefined, signal }))
-      yield toEventMessage(event);
+    const ending = AbortSignal.any([signal, this.#stopping.signal]);
+    const events = this.#registry.watch({ namespace, name: name || undefined, signal: ending });
+    for await (const event of events) yield toEventMessage(event);
+    if (!signal.aborted) throw new MicroError('unavailable', 'the registry stops: watch again', { id: 'registry' });
+  }
+
+  /** Ends the watches, which by themselves would last for ever, so that their server can stop. */
+  stop(): void {
+    this.#stopping.abort();
   }
 }
 
