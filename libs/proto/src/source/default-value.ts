@@ -24,7 +24,17 @@ function numberText(text: string, type: number | undefined): string {
   if (type !== fieldType.double && type !== fieldType.float) return String(integerOf(text));
   const value = /^-?[0-9]+$|^-?0x/i.test(text) ? Number(integerOf(text)) : Number(text);
   if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
-  return String(value).replace(/e([+-])(\d)$/, 'e$10$2');
+  return type === fieldType.float ? shortest(Math.fround(value), [6, 9], Math.fround) : shortest(value, [15, 17], Number);
+}
+
+/** As protoc writes numbers: C's `%g` with the first precision that reads back as the same number. */
+function shortest(value: number, [few, many]: readonly [number, number], read: (value: number) => number): string {
+  const digits = read(Number(value.toPrecision(few))) === value ? few : many;
+  const [mantissa = '', exponent = '0'] = value.toExponential(digits - 1).split('e');
+  const power = Number(exponent);
+  if (power >= -4 && power < digits) return String(Number(value.toPrecision(digits)));
+  const plain = mantissa.includes('.') ? mantissa.replace(/\.?0+$/, '') : mantissa;
+  return `${plain}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
 }
 
 function cEscape(bytes: Buffer): string {

@@ -1,4 +1,4 @@
-import { fieldType, type FieldDescriptor, jsonNameOf, label, type Options, typeNames } from '../descriptor.js';
+import { fieldType, type FieldDescriptor, jsonNameOf, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
 import { integerOf } from './default-value.js';
 import type { OptionField, OptionValue, PendingOption } from './option-values.js';
 import type { LinkedFile, Pool } from './pool.js';
@@ -37,7 +37,7 @@ class Interpreter {
         this.#assign(target, key, next, value);
         return;
       }
-      if (next.type !== fieldType.message || next.label === label.repeated) throw this.#linked.error(`option ${written}: ${part.text} has no fields`, offset);
+      if ((next.type !== fieldType.message && next.type !== fieldType.group) || next.label === label.repeated) throw this.#linked.error(`option ${written}: ${part.text} has no fields`, offset);
       message = next.typeName!.slice(1);
       target = (target[key] ??= {}) as Options;
     });
@@ -58,6 +58,8 @@ class Interpreter {
       target[key] = this.#value(field, value);
       return;
     }
+    const entry = field.type === fieldType.message ? this.#pool.find(field.typeName!.slice(1)) : undefined;
+    if (entry?.kind === 'message' && entry.descriptor.options?.['mapEntry'] === true) return this.#mapEntries((target[key] ??= Object.create(null)) as Options, entry.descriptor, { field, value });
     const items = (target[key] ??= []) as unknown[];
     for (const item of value.kind === 'list' ? value.items : [value]) items.push(this.#value(field, item));
   }
@@ -72,6 +74,7 @@ class Interpreter {
   }
 
   #extension(message: string, name: string, offset: number): [FieldDescriptor, string] {
+    if (name.includes('/')) throw this.#linked.error(`[${name}]: a google.protobuf.Any in an option is not supported: give type_url and value`, offset);
     for (let around = name.startsWith('.') ? '' : this.#scope; ; around = around.slice(0, Math.max(0, around.lastIndexOf('.')))) {
       const fullName = name.startsWith('.') ? name.slice(1) : around ? `${around}.${name}` : name;
       const symbol = this.#pool.symbols.get(fullName);
@@ -121,21 +124,26 @@ class Interpreter {
     const target: Options = {};
     for (const { name, extension, value, offset } of fields) {
       const [field, key] = this.#field(message, { text: name, extension }, offset);
-      const entry = field.type === fieldType.message ? this.#pool.find(field.typeName!.slice(1)) : undefined;
-      if (entry?.kind === 'message' && entry.descriptor.options?.['mapEntry'] === true) this.#mapEntry(target, key, field, value);
-      else this.#assign(target, key, field, value);
+      this.#assign(target, key, field, value);
     }
     return target;
   }
 
-  // eslint-disable-next-line max-params -- one assignment
-  #mapEntry(target: Options, key: string, field: FieldDescriptor, value: OptionValue): void {
-    const map = (target[key] ??= Object.create(null)) as Options;
+  #mapEntries(map: Options, descriptor: MessageDescriptor, { field, value }: { field: FieldDescriptor; value: OptionValue }): void {
+    const [keyField, valueField] = descriptor.field;
     for (const item of value.kind === 'list' ? value.items : [value]) {
       const entry = this.#value(field, item) as { key?: unknown; value?: unknown };
-      map[String(entry.key ?? '')] = entry.value;
+      map[String(entry.key ?? emptyOf(keyField!))] = entry.value ?? emptyOf(valueField!);
     }
   }
+}
+
+/** What a part of a map's entry is that is left out. */
+function emptyOf({ type }: FieldDescriptor): unknown {
+  if (type === fieldType.message) return {};
+  if (type === fieldType.string) return '';
+  if (type === fieldType.bytes) return new Uint8Array();
+  return type === fieldType.bool ? false : typeNames[type!]!.endsWith('64') ? 0n : 0;
 }
 
 function floatValue(value: OptionValue): number | undefined {

@@ -22,7 +22,7 @@ export class ParseContext {
   readonly lexer: Lexer;
   readonly file: FileDescriptor;
   readonly pending: PendingOption[] = [];
-  readonly offsets = new Map<object, number>();
+  readonly offsets = new Map<object | string, number>();
   readonly #locations: SourceLocation[] = [];
 
   constructor(path: string, text: string) {
@@ -49,21 +49,27 @@ export class ParseContext {
     return { after: this.lexer.last.end, start: this.lexer.peek.start };
   }
 
-  /** Keeps the comments of a declaration whose head ended with the token taken last. */
-  comment(path: readonly number[], { after, start }: Begin): void {
+  /** Keeps the comments of a declaration whose head ended with the token taken last. What is returned is to be called where its body ends. */
+  comment(path: readonly number[], { after, start }: Begin): () => void {
     const { last, peek, text } = this.lexer;
     const before = splitComments(text.slice(after, start), { startsFile: after === 0 });
     const below = splitComments(text.slice(last.end, peek.start), { endsScope: peek.text === '}' || peek.kind === 'end' });
-    if (before.leading === undefined && below.trailing === undefined && before.detached.length === 0) return;
-    const from = this.lexer.position(start), to = this.lexer.position(last.end);
-    const location: SourceLocation = {
-      path: [...path],
-      span: from[0] === to[0] ? [...from, to[1]] : [...from, ...to],
-      leadingDetachedComments: before.detached,
-    };
+    if (before.leading === undefined && below.trailing === undefined && before.detached.length === 0) return () => undefined;
+    const location: SourceLocation = { path: [...path], span: this.#span(start), leadingDetachedComments: before.detached };
     if (before.leading !== undefined) location.leadingComments = before.leading;
     if (below.trailing !== undefined) location.trailingComments = below.trailing;
     this.#locations.push(location);
+    return () => void (location.span = this.#span(start));
+  }
+
+  /** From an offset to the end of the token taken last, as SourceCodeInfo.Location has it: lines and columns from 0, a tab to the next eighth. */
+  #span(start: number): number[] {
+    const [from, to] = [start, this.lexer.last.end].map((offset) => {
+      const [line, column] = this.lexer.position(offset);
+      const columns = [...this.lexer.text.slice(offset - column, offset)].reduce((at, char) => (char === '\t' ? at - (at % 8) + 8 : at + 1), 0);
+      return [line, columns] as const;
+    }) as [readonly [number, number], readonly [number, number]];
+    return from[0] === to[0] ? [...from, to[1]] : [...from, ...to];
   }
 
   /** `option name = value;` */

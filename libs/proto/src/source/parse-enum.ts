@@ -12,7 +12,7 @@ export function parseEnum(context: ParseContext, into: EnumDescriptor[], scope: 
   context.offsets.set(to, begin.start);
   into.push(to);
   lexer.expect('{', `after enum ${to.name}`);
-  context.comment(scope.path, begin);
+  const end = context.comment(scope.path, begin);
   while (!lexer.skip('}')) {
     if (lexer.skip(';')) continue;
     // A value may be named like a keyword.
@@ -21,6 +21,7 @@ export function parseEnum(context: ParseContext, into: EnumDescriptor[], scope: 
     else if (keyword === 'reserved') context.reserved(to, () => context.range(lowest, highest, 0));
     else parseValue(context, to, scope);
   }
+  end();
   if (to.value.length === 0) throw lexer.error(`enum ${to.name} has no values: give it one, with number 0`, begin.start);
 }
 

@@ -45,11 +45,12 @@ function parseBody(context: ParseContext, message: MessageDescriptor, outer: Sco
   const scope: Scope = { name: outer.name ? `${outer.name}.${message.name}` : message.name, path: outer.path, depth: outer.depth + 1 };
   if (scope.depth > deepest) throw lexer.error('messages are nested too deeply');
   lexer.expect('{', `after message ${message.name}`);
-  context.comment(scope.path, begin);
+  const end = context.comment(scope.path, begin);
   while (!lexer.skip('}')) {
     if (lexer.peek.kind === 'end') throw lexer.error(`message ${message.name} is not closed: a "}" is missing`);
     if (!lexer.skip(';')) parseStatement(context, message, scope);
   }
+  end();
   addSyntheticOneofs(message);
 }
 
@@ -82,7 +83,7 @@ function parseOneof(context: ParseContext, message: MessageDescriptor, scope: Sc
   const oneofIndex = message.oneofDecl.push(oneof) - 1;
   context.offsets.set(oneof, begin.start);
   lexer.expect('{', `after oneof ${oneof.name}`);
-  context.comment([...scope.path, 8, oneofIndex], begin);
+  const end = context.comment([...scope.path, 8, oneofIndex], begin);
   const before = message.field.length;
   while (!lexer.skip('}')) {
     const { text } = lexer.peek;
@@ -91,6 +92,7 @@ function parseOneof(context: ParseContext, message: MessageDescriptor, scope: Sc
     else if (/^(optional|repeated|required|map)$/.test(text)) throw lexer.error(`a field of a oneof cannot be "${text}": put it into a message of its own`);
     else parseField(context, { into: message.field, owner: message, oneofIndex }, { ...scope, path: [...scope.path, 2] }, context.begin());
   }
+  end();
   if (message.field.length === before) throw lexer.error(`oneof ${oneof.name} has no fields: give it one, or leave it out`, begin.start);
 }
 
@@ -138,7 +140,7 @@ function parseField(context: ParseContext, place: FieldPlace, scope: Scope, begi
   const path = [...scope.path, place.into.length - 1];
   if (!group) {
     lexer.expect(';', `after field ${name}`);
-    return context.comment(path, begin);
+    return void context.comment(path, begin);
   }
   field.type = fieldType.group;
   field.typeName = name;

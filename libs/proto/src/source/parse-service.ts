@@ -12,12 +12,13 @@ export function parseService(context: ParseContext, outer: Scope, begin: Begin):
   const path = [6, file.service.push(service) - 1];
   const scope: Scope = { name: outer.name ? `${outer.name}.${service.name}` : service.name, path, depth: 1 };
   lexer.expect('{', `after service ${service.name}`);
-  context.comment(path, begin);
+  const end = context.comment(path, begin);
   while (!lexer.skip('}')) {
     if (lexer.skip(';')) continue;
     if (lexer.peek.text === 'option') context.optionStatement('ServiceOptions', service, scope);
     else parseMethod(context, service, scope);
   }
+  end();
 }
 
 function parseMethod(context: ParseContext, service: ServiceDescriptor, scope: Scope): void {
@@ -35,12 +36,13 @@ function parseMethod(context: ParseContext, service: ServiceDescriptor, scope: S
   if (output.stream) method.serverStreaming = true;
   if (!lexer.skip('{')) {
     lexer.expect(';', `or "{" after rpc ${method.name}`);
-    return context.comment(path, begin);
+    return void context.comment(path, begin);
   }
-  context.comment(path, begin);
+  const end = context.comment(path, begin);
   while (!lexer.skip('}')) {
     if (!lexer.skip(';')) context.optionStatement('MethodOptions', method, scope);
   }
+  end();
 }
 
 function parseMethodType({ lexer }: ParseContext, method: string): { name: string; stream: boolean } {

@@ -11,8 +11,8 @@ export interface ParsedFile {
   readonly file: FileDescriptor;
   readonly pending: readonly PendingOption[];
   readonly lexer: Lexer;
-  /** Where a descriptor was declared, for errors that only show later. */
-  readonly offsets: ReadonlyMap<object, number>;
+  /** Where a descriptor was declared, or a path imported, for errors that only show later. */
+  readonly offsets: ReadonlyMap<object | string, number>;
 }
 
 /** Reads a .proto file: proto2, proto3 or edition 2023. Throws MicroError `invalid_argument` that begins with file, line and column. */
@@ -76,7 +76,7 @@ function parseStatement(context: ParseContext): void {
 function parsePackage(context: ParseContext, begin: Begin): void {
   const { lexer, file } = context;
   if (file.package !== undefined) throw lexer.error('a file has one package');
-  if (context.offsets.size > 0) throw lexer.error('the package comes before the declarations');
+  if ([...context.offsets.keys()].some((declared) => typeof declared === 'object')) throw lexer.error('the package comes before the declarations');
   lexer.next();
   file.package = typeName(lexer, 'the name of the package');
   lexer.expect(';', 'after the package');
@@ -91,6 +91,7 @@ function parseImport(context: ParseContext, begin: Begin): void {
   const { start } = lexer.peek;
   const path = stringValue(lexer, 'the path of a .proto file, in quotes').toString();
   if (file.dependency.includes(path)) throw lexer.error(`${path} is imported twice`, start);
+  context.offsets.set(path, start);
   lexer.expect(';', 'after the import');
   context.comment([3, file.dependency.push(path) - 1], begin);
 }

@@ -25,7 +25,7 @@ export interface LinkedFile {
   readonly hidden: boolean;
   readonly pending: readonly PendingOption[];
   /** An error about something declared in the file, with the line if there is a source. */
-  readonly error: (problem: string, at?: object | number) => MicroError;
+  readonly error: (problem: string, at?: object | string | number) => MicroError;
 }
 
 /** Files that know each other, and what is in them by its full name. */
@@ -96,9 +96,9 @@ export class Pool {
     const order: LinkedFile[] = [], state = new Map<string, 'open' | 'done'>();
     const visit = (path: string, from: LinkedFile | undefined): void => {
       if (state.get(path) === 'done' || this.files.has(path)) return;
-      if (state.get(path) === 'open') throw from!.error(`${path} and this file import each other: move what both need to a third file`);
+      if (state.get(path) === 'open') throw from!.error(`${path} and this file import each other: move what both need to a third file`, path);
       const linked = given.get(path) ?? (path in builtinFiles ? builtinFile(path, from?.hidden ?? false) : undefined);
-      if (!linked) throw from!.error(`imports ${path}, which is not among the files: check the path, which is relative to the root of the files`);
+      if (!linked) throw from!.error(`imports ${path}, which is not among the files: check the path, which is relative to the root of the files`, path);
       state.set(path, 'open');
       for (const dependency of linked.file.dependency) visit(dependency, linked);
       state.set(path, 'done');
@@ -171,8 +171,8 @@ interface Place {
 }
 
 function sourceFile({ file, pending, lexer, offsets }: ParsedFile, hidden: boolean): LinkedFile {
-  const error = (problem: string, at?: object | number): MicroError =>
-    lexer.error(problem, typeof at === 'number' ? at : ((at && offsets.get(at)) ?? 0));
+  const error = (problem: string, at?: object | string | number): MicroError =>
+    lexer.error(problem, typeof at === 'number' ? at : at === undefined ? 0 : (offsets.get(at) ?? 0));
   return { file, hidden, pending, error };
 }
 
