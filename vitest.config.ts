@@ -12,7 +12,7 @@ const alias = Object.entries(compilerOptions.paths as Record<string, [string]>).
 
 /** One configuration for every project; `nx test <project>` runs it with that project as root. */
 export default defineConfig({
-  plugins: [swc.vite({ ...swcOptions, sourceMaps: true, tsconfigFile: false })],
+  plugins: [swc.vite({ ...swcOptions, sourceMaps: true, tsconfigFile: false } as never)],
   oxc: false,
   resolve: { alias },
   test: {
