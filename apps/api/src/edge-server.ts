@@ -62,6 +62,7 @@ export class EdgeServer implements Listener {
 
   /** MicroError `unavailable` if the port is taken, `permission_denied` if it may not be used. */
   listen(): Promise<{ readonly host: string; readonly port: number }> {
+    this.#gateway.warm();
     const { host, port } = this.#address;
     // A worker asks its supervisor for the port, over a channel that keeps no process alive.
     const alive = setInterval(() => undefined, 60_000);

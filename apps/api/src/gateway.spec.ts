@@ -1,6 +1,6 @@
 import { until } from '@micro/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { everything, everythingHandlers, get, type Rig, schema, startRig } from './gateway.rig.js';
+import { everything, everythingHandlers, get, raw, type Rig, schema, startRig } from './gateway.rig.js';
 
 let rig: Rig;
 const seen: { canceled?: boolean } = {};
@@ -94,6 +94,15 @@ describe('calls', () => {
     expect(Object.keys(metadata)).not.toContain('content-length');
     expect(answer.headers.get('micro-trace-id')).toBe('0af7651916cd43dd8448eb211c80319c');
     expect([answer.headers.get('x-header'), answer.headers.get('x-trailer')]).toEqual(['h', 't']);
+  });
+
+  it('may be pipelined: answers come in the order of the requests', async () => {
+    const one = (index: number, last: boolean) => {
+      const body = JSON.stringify({ name: `n${index}` });
+      return `POST /everything/call HTTP/1.1\r\nhost: localhost\r\n${last ? 'connection: close\r\n' : ''}content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    };
+    const answers = await raw(rig.address, Array.from({ length: 50 }, (_, index) => one(index, index === 49)).join(''));
+    expect([...answers.matchAll(/\{"name":"n(\d+)"\}/g)].map(([, index]) => Number(index))).toEqual(Array.from({ length: 50 }, (_, index) => index));
   });
 
   it('go by POST /rpc as well', async () => {

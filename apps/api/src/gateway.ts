@@ -52,6 +52,11 @@ export class Gateway {
     }
   }
 
+  /** Begins to read the registry, so that the first request need not wait for it. */
+  warm(): void {
+    this.#router.warm(this.#settings.namespace);
+  }
+
   /** Resolves when every request has its answer, or `ms` from now. */
   drained(ms: number): Promise<void> {
     if (this.#inFlight === 0) return Promise.resolve();
@@ -94,7 +99,7 @@ export class Gateway {
     const { request } = http;
     if (request.method === 'OPTIONS') return http.answerNothing([], ['allow', 'GET, POST, PUT, PATCH, DELETE, OPTIONS']);
     if (pathOf(target.url) === '/rpc') return this.#rpc(http, target);
-    const route = this.#router.route({ namespace: target.namespace, verb: request.method as string, host: hostName(target.host) }, target.url);
+    const route = this.#router.route({ namespace: target.namespace, verb: request.method as string, host: target.host }, target.url);
     if (route instanceof Promise) route.then((found) => this.#read(http, target, found)).catch((error: unknown) => this.#fail(http, error));
     else this.#read(http, target, route);
   }
@@ -172,10 +177,6 @@ function targetOf(url: string, host: string): { readonly url: string; readonly h
 function pathOf(url: string): string {
   const mark = url.indexOf('?');
   return mark < 0 ? url : url.slice(0, mark);
-}
-
-function hostName(host: string): string {
-  return host.replace(/:\d*$/, '').toLowerCase();
 }
 
 /** Reads the envelope of `/rpc`; `request` may be JSON, or text that is JSON, which is how a form has it. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Code, MicroError } from '@micro/errors';
@@ -105,6 +106,8 @@ function signalOf(socket: Socket): AbortSignal {
   if (!signal) {
     const controller = new AbortController();
     signal = controller.signal;
+    // Pipelined requests listen all at once.
+    setMaxListeners(0, signal);
     signals.set(socket, signal);
     const gone = () => controller.abort(new MicroError('canceled', 'the caller went away', { id: 'api' }));
     if (socket.destroyed) gone();

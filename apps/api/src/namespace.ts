@@ -14,9 +14,9 @@ export class Hosts {
   /** Undefined for the default namespace. A promise only for the first name of its kind: the list of public suffixes is loaded with it. */
   namespace(hostHeader: string): string | undefined | Promise<string | undefined> {
     if (this.#known.has(hostHeader)) return this.#known.get(hostHeader);
-    const host = hostHeader.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase();
-    if (!host.includes('.') || host.startsWith('[') || isIP(host) !== 0) return undefined;
-    return this.#lookUp(hostHeader, host);
+    const host = hostNameOf(hostHeader).replace(/\.$/, '');
+    if (host.includes('.') && !host.startsWith('[') && isIP(host) === 0) return this.#lookUp(hostHeader, host);
+    return this.#remember(hostHeader, undefined);
   }
 
   async #lookUp(hostHeader: string, host: string): Promise<string | undefined> {
@@ -24,11 +24,19 @@ export class Hosts {
     const { parse } = await import('tldts');
     const { subdomain, isIcann, isPrivate } = parse(host, { allowPrivateDomains: true });
     const named = (isIcann || isPrivate) && subdomain && subdomain !== 'api';
-    const namespace = named ? subdomain.split('.').reverse().join('-') : undefined;
+    return this.#remember(hostHeader, named ? subdomain.split('.').reverse().join('-') : undefined);
+  }
+
+  #remember(hostHeader: string, namespace: string | undefined): string | undefined {
     if (this.#known.size >= kept) this.#known.clear();
     this.#known.set(hostHeader, namespace);
     return namespace;
   }
+}
+
+/** The name in a Host header: without the port, in lower case. */
+export function hostNameOf(hostHeader: string): string {
+  return hostHeader.replace(/:\d*$/, '').toLowerCase();
 }
 
 /** A namespace as a caller gives it. MicroError `invalid_argument` for what no namespace can be called. */

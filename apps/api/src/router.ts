@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MicroError } from '@micro/errors';
 import type { Method } from './method.js';
+import { hostNameOf } from './namespace.js';
 import { cleanPath, type CleanPath, shown } from './path.js';
 import { Reflection } from './reflection.js';
 import { resolve } from './resolver.js';
@@ -24,7 +25,7 @@ export interface Origin {
   readonly namespace: string;
   /** The HTTP method. */
   readonly verb: string;
-  /** Without a port, in lower case. */
+  /** As in the Host header. */
   readonly host: string;
 }
 
@@ -52,15 +53,31 @@ export class Router {
   /** MicroError `not_found` naming what is near, or 405 with what is allowed. */
   route(origin: Origin, url: string): Route | Promise<Route> {
     const table = this.#tables.of(origin.namespace);
-    if (table instanceof Promise) return table.then(() => this.route(origin, url));
+    if (table instanceof Promise) return this.#whenRead(table, origin, url);
     const plain = origin.verb === 'POST' && !table.hasHosts ? this.#plain.get(table)?.get(url) : undefined;
     return plain ?? this.#look(table, origin, url);
   }
 
+  /** Begins to read a namespace. A registry that does not answer is told of with the first request. */
+  warm(namespace: string): void {
+    void Promise.resolve(this.#tables.of(namespace)).catch(() => undefined);
+  }
+
   /** The method of a service by name, for those who name both. */
   async method(service: string, endpoint: string, namespace: string): Promise<Method> {
-    const table = await this.#tables.of(namespace);
+    const known = this.#tables.of(namespace);
+    if (known instanceof Promise) await this.#tables.arrival(service, namespace);
+    const table = await known;
     return table.service(service)?.find(endpoint) ?? this.#missing(await this.#tables.latest(namespace), { service, endpoint }, namespace);
+  }
+
+  /** The namespace is being read: what the path names by convention is then asked for by name. */
+  async #whenRead(table: Promise<RoutingTable>, origin: Origin, url: string): Promise<Route> {
+    table.catch(() => undefined);
+    const named = resolve(cleanPath(url.split('?', 1)[0] as string).segments);
+    if (named) await this.#tables.arrival(named.service, origin.namespace);
+    await table;
+    return this.#look(await this.#tables.latest(origin.namespace), origin, url);
   }
 
   #look(table: RoutingTable, origin: Origin, url: string): Route | Promise<Route> {
@@ -104,7 +121,7 @@ export class Router {
 /** Undefined if the table has nothing for the path. */
 function find(table: RoutingTable, request: RouteRequest): Route | undefined {
   const { verb, host, path, query } = request;
-  const declared = table.declared(verb === 'HEAD' ? 'GET' : verb, host, path);
+  const declared = table.declared(verb === 'HEAD' ? 'GET' : verb, table.hasHosts ? hostNameOf(host) : '', path);
   if (declared && 'value' in declared) return { ...declared.value, variables: declared.variables, query };
   const resolved = resolve(path.segments);
   const method = resolved && table.service(resolved.service)?.find(resolved.endpoint);

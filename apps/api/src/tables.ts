@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { RegistryCache } from '@micro/registry';
+import { RegistryCache, type Service } from '@micro/registry';
 import { Logger } from '@micro/telemetry';
 import { RoutingTable } from './routing-table.js';
-import { Schemas } from './schemas.js';
+import { type LazySchema, Schemas } from './schemas.js';
 
 /** Milliseconds between two compilations while the registry keeps changing: nodes come and go far more often than endpoints. */
 const pause = 100;
+const mostNamespaces = 256;
 
 /** The routing table of each namespace that is asked for, kept in step with the registry. */
 @Injectable()
@@ -23,23 +24,35 @@ export class RoutingTables {
 
   /** The table as of a moment ago; a promise while the registry has not yet told of the namespace. */
   of(namespace: string): RoutingTable | Promise<RoutingTable> {
-    return this.#namespaces.get(namespace)?.table() ?? this.#open(namespace);
+    return this.#namespaces.get(namespace)?.table() ?? this.latest(namespace);
   }
 
   /** The table as it is now, for when the other one has not what was looked for. */
-  latest(namespace: string): RoutingTable | Promise<RoutingTable> {
-    return this.#namespaces.get(namespace)?.latest() ?? this.#open(namespace);
+  async latest(namespace: string): Promise<RoutingTable> {
+    await this.#cache.ready(namespace);
+    return this.#namespace(namespace).latest();
+  }
+
+  /**
+   * Resolves once a service that the registry has is known here, or it is certain that the registry has it not. Asked before the namespace is
+   * read, when a service may merely not have been heard of yet.
+   */
+  async arrival(service: string, namespace: string): Promise<void> {
+    await this.#cache.service(service, namespace);
   }
 
   close(): void {
     this.#stopWatching();
   }
 
-  async #open(namespace: string): Promise<RoutingTable> {
-    await this.#cache.ready(namespace);
-    let entry = this.#namespaces.get(namespace);
-    if (!entry) this.#namespaces.set(namespace, (entry = new Namespace(namespace, this.#cache, this.#logger)));
-    return entry.latest();
+  #namespace(name: string): Namespace {
+    let namespace = this.#namespaces.get(name);
+    if (namespace) return namespace;
+    // Names come from callers. What is forgotten is compiled again when it is asked for.
+    if (this.#namespaces.size >= mostNamespaces) this.#namespaces.delete(this.#namespaces.keys().next().value as string);
+    namespace = new Namespace(name, this.#cache, this.#logger);
+    this.#namespaces.set(name, namespace);
+    return namespace;
   }
 }
 
@@ -50,6 +63,7 @@ class Namespace {
   readonly #schemas: Schemas;
   /** Problems that were told, so that a changing registry does not tell them again and again. */
   readonly #told = new Set<string>();
+  #services: readonly Service[] | undefined;
   #table: RoutingTable | undefined;
   #compiledAt = 0;
   #stale = true;
@@ -71,14 +85,15 @@ class Namespace {
   }
 
   latest(): RoutingTable {
-    if (this.#table && !this.#stale) return this.#table;
     const services = this.#cache.services(this.#name);
-    const schemas = this.#schemas.of(services);
-    this.#table = new RoutingTable(
-      services.map((service, index) => ({ service, schema: schemas[index] as (typeof schemas)[number] })),
-      (problem, method) => this.#tell('a declared route is ignored', { service: method.service, endpoint: method.endpoint.name, problem }),
-    );
     this.#stale = false;
+    if (this.#table && services === this.#services) return this.#table;
+    const schemas = this.#schemas.of(services);
+    const versions = services.map((service, index) => ({ service, schema: schemas[index] as LazySchema }));
+    this.#services = services;
+    this.#table = new RoutingTable(versions, (problem, { service, endpoint }) =>
+      this.#tell('a declared route is ignored', { service, endpoint: endpoint.name, problem }),
+    );
     this.#compiledAt = performance.now();
     return this.#table;
   }
