@@ -8,6 +8,7 @@ export { type Http2Route } from './server/grpc-lane.js';
 export { encodeStatus, parseTimeout } from './server/grpc-wire.js';
 export { type CloseOptions, defaultLimits, RpcServer, type RpcServerOptions } from './server/server.js';
 export { errorOf as answerError } from './client/connect-answer.js';
+export { Cancellation } from './client/cancellation.js';
 export { Client } from './client/client.js';
 export { type EjectionOptions, type Failure } from './client/ejection.js';
 export { headerOf } from './client/exchange.js';

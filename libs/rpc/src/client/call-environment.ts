@@ -26,32 +26,3 @@ export function unreachable({ service, peers }: Group, name: string, cause: unkn
 export function tooManyCalls({ service, limit }: Group, name: string): MicroError {
   return new MicroError('resource_exhausted', `${limit} calls to ${service} are under way, the limit of this client: try again later`, { id: name });
 }
-
-/** What an AbortSignal's reason means for a call. */
-export function abortError({ reason }: AbortSignal): MicroError {
-  if (reason instanceof MicroError) return reason;
-  if (reason instanceof Error && reason.name === 'TimeoutError') return MicroError.from(reason);
-  return new MicroError('canceled', 'the call was canceled', { cause: reason });
-}
-
-/** Calls `abort` with the first of the signals that aborts, at once if one has. Returns what takes the listeners off again. */
-export function onAbort(signals: readonly (AbortSignal | undefined)[], abort: (reason: MicroError) => void): () => void {
-  const listeners: (() => void)[] = [];
-  const stop = () => {
-    for (const remove of listeners.splice(0)) remove();
-  };
-  for (const signal of signals) {
-    if (!signal) continue;
-    const fire = () => {
-      stop();
-      abort(abortError(signal));
-    };
-    if (signal.aborted) {
-      fire();
-      break;
-    }
-    signal.addEventListener('abort', fire, { once: true });
-    listeners.push(() => signal.removeEventListener('abort', fire));
-  }
-  return stop;
-}

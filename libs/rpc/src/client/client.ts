@@ -2,7 +2,8 @@ import { MicroError } from '@micro/errors';
 import type { Idempotency, Init, JsonValue, Message, MethodDefinition, MethodTypes, ServiceDefinition } from '@micro/proto';
 import { currentCall, enableCallScope } from '../call-scope.js';
 import { pushHeaders } from '../connect-wire.js';
-import { abortError, type CallEnvironment, closedError, onAbort } from './call-environment.js';
+import { type CallEnvironment, closedError } from './call-environment.js';
+import { abortError, Cancellation, onAbort } from './cancellation.js';
 import { bridged, readAnswer, readJsonAnswer } from './connect-answer.js';
 import { Directory, type Group } from './directory.js';
 import type { Answer } from './exchange.js';
@@ -110,7 +111,7 @@ export class Client {
       for (const header of request.headers) headers.push(header);
       const settled: Settled = (error, answer) => (error ? reject(error) : resolve(bridged(answer as Answer)));
       const deadline = performance.now() + timeout;
-      this.#start(this.#directory.group(service, namespace), { service, path, headers, body, timeout, deadline, idempotent, connectOnly: contentType === 'application/json' }, settled, signal && [signal]);
+      this.#start(this.#directory.group(service, namespace), { service, path, headers, body, timeout, deadline, idempotent, connectOnly: contentType === 'application/json' }, settled, signal);
     });
   }
 
@@ -155,12 +156,18 @@ export class Client {
     void compressed(request, this.#compressFrom).then((smaller) => this.#start(group, smaller, settled, signals), (error) => settled(MicroError.from(error), undefined));
   }
 
-  #start(group: Group | Promise<Group>, request: UnaryRequest, settled: Settled, signals: readonly (AbortSignal | undefined)[] | undefined): void {
+  #start(group: Group | Promise<Group>, request: UnaryRequest, settled: Settled, cancel: Cancellation | AbortSignal | readonly (AbortSignal | undefined)[] | undefined): void {
     if (request.body.length > this.#messageBytes) {
       const detail = `the request is larger than ${this.#messageBytes} bytes, the limit of this client`;
       return settled(new MicroError('resource_exhausted', detail, { id: this.#environment.name }), undefined);
     }
-    if (!signals) return new UnaryCall(this.#environment, request, settled).start(group);
+    if (!cancel || cancel instanceof Cancellation) {
+      if (cancel?.reason) return settled(cancel.reason, undefined);
+      const call = new UnaryCall(this.#environment, request, settled);
+      cancel?.bind((reason) => call.cancel(reason));
+      return call.start(group);
+    }
+    const signals = cancel instanceof AbortSignal ? [cancel] : cancel;
     const aborted = signals.find((signal) => signal?.aborted);
     if (aborted) return settled(abortError(aborted), undefined);
     const call: UnaryCall = new UnaryCall(this.#environment, request, (error, answer) => {

@@ -2,6 +2,7 @@ import { MicroError } from '@micro/errors';
 import { until } from '@micro/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Metadata } from '../metadata.js';
+import { Cancellation } from './cancellation.js';
 import { Client } from './client.js';
 import { echoSchema, echoServer, Nodes } from './echo.fixture.js';
 import { headerOf } from './exchange.js';
@@ -67,6 +68,26 @@ describe('forward', () => {
     await expect(client.forward({ ...say, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'canceled' });
     await expect(client.forward({ ...say, timeoutMs: 0 })).rejects.toMatchObject({ code: 'deadline_exceeded' });
     await expect(client.forward({ ...say, headers: ['x-bad', 'a\nb'] })).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
+
+describe('a Cancellation', () => {
+  it('cancels the call, here and there, before and while it is under way, and nothing after', async () => {
+    const aborted: string[] = [];
+    const client = await proxyOf({ say: ({ text }, { signal }) => new Promise((resolve) => (text === 'done' ? resolve({}) : signal.addEventListener('abort', () => aborted.push(text)))) });
+    const of = (text: string, cancellation: Cancellation) => client.forward({ ...say, body: Buffer.from(JSON.stringify({ text })), signal: cancellation });
+    const before = new Cancellation();
+    before.cancel();
+    await expect(of('before', before)).rejects.toMatchObject({ code: 'canceled' });
+    const during = new Cancellation();
+    const call = of('during', during);
+    setTimeout(() => during.cancel(new MicroError('deadline_exceeded', 'mine')), 50);
+    await expect(call).rejects.toMatchObject({ code: 'deadline_exceeded', detail: 'mine' });
+    await until('the service has heard', () => aborted.length === 1);
+    const after = new Cancellation();
+    expect((await of('done', after)).status).toBe(200);
+    after.cancel();
+    expect(aborted).toEqual(['during']);
   });
 });
 

@@ -3,6 +3,7 @@ import type { BidiStream, ClientStream, Init, MethodTypes, ServerStream, Service
 import type { Logger, Metrics } from '@micro/telemetry';
 import type { Discovery } from '../discovery.js';
 import type { Metadata, MetadataInit } from '../metadata.js';
+import type { Cancellation } from './cancellation.js';
 import type { EjectionOptions } from './ejection.js';
 import type { RetryBudgetOptions } from './retry-budget.js';
 
@@ -78,7 +79,8 @@ export interface ForwardRequest {
   readonly timeoutMs?: number;
   /** Whether calling twice is as good as calling once. */
   readonly idempotent: boolean;
-  readonly signal?: AbortSignal;
+  /** Cancels the call; a Cancellation is the cheaper of the two. */
+  readonly signal?: AbortSignal | Cancellation;
 }
 
 /** A Connect answer (connectrpc.com/docs/protocol#unary-response), be it a success or an error. */

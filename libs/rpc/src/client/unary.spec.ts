@@ -204,6 +204,19 @@ describe('cancellation', () => {
     await until('the handler was aborted', () => aborted?.code === 'canceled');
   });
 
+  it('may come from one signal for any number of calls', async () => {
+    const warnings: unknown[] = [];
+    const warned = (warning: unknown) => warnings.push(warning);
+    process.on('warning', warned);
+    const abort = new AbortController();
+    const echo = clientOf(await serving({ say: () => new Promise<Note>(() => undefined) })).of(Echo);
+    const calls = Array.from({ length: 30 }, () => failure(echo.say({}, { signal: abort.signal })));
+    setTimeout(() => abort.abort(), 50);
+    for (const { code } of await Promise.all(calls)) expect(code).toBe('canceled');
+    process.off('warning', warned);
+    expect(warnings).toEqual([]);
+  });
+
   it('sends nothing if it came first', async () => {
     let calls = 0;
     const server = await serving({ say: (request) => (calls++, request) });
