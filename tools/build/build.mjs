@@ -2,7 +2,7 @@
  * `nx build <project>`: an app becomes dist/main.cjs (launcher) and dist/app.cjs (bundle), a library dist/index.js. An app that carries others
  * in its package (its implicitDependencies) gets their bundles under dist/platform/<app>/.
  */
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -10,7 +10,9 @@ import { appBundle, libraryBundle, workspaceRoot } from './bundle.mjs';
 
 const projectRoot = process.argv[2];
 const project = JSON.parse(await readFile(join(workspaceRoot, projectRoot, 'project.json'), 'utf8'));
-const dist = join(workspaceRoot, projectRoot, 'dist');
+// Put in place as a whole, so that who starts what is built meanwhile finds the old or the new, and a build that fails breaks nothing.
+const place = join(workspaceRoot, projectRoot, 'dist');
+const dist = `${place}.new`;
 await rm(dist, { recursive: true, force: true });
 
 if (project.projectType === 'application' && existsSync(join(workspaceRoot, projectRoot, 'src/main.ts'))) {
@@ -19,6 +21,10 @@ if (project.projectType === 'application' && existsSync(join(workspaceRoot, proj
   for (const app of project.implicitDependencies ?? []) await carry(app);
 } else if (existsSync(join(workspaceRoot, projectRoot, 'src/index.ts'))) {
   await build(libraryBundle(projectRoot, [join(projectRoot, 'src/index.ts')], dist));
+}
+if (existsSync(dist)) {
+  await rm(place, { recursive: true, force: true });
+  await rename(dist, place);
 }
 
 async function carry(app) {

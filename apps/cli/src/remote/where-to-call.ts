@@ -19,8 +19,11 @@ export async function whereToCall(cli: Cli, { name, version }: RuntimeService): 
   const api = apiAddress(cli);
   const words = wordsFor(service, endpoint);
   const flags = Object.entries(sample).map(([field, value]) => `--${field}=${String(value)}`);
-  const call = ['micro', name, ...(words === 'call' ? [] : [words]), ...flags].join(' ');
-  return [...(api === undefined ? [] : [`curl ${api}${pathOf(service, endpoint)} -d '${JSON.stringify(sample)}'`]), call];
+  const { namespace } = cli.settings;
+  const elsewhere = namespace !== 'micro';
+  const call = ['micro', ...(elsewhere ? ['-n', namespace] : []), name, ...(words === 'call' ? [] : [words]), ...flags].join(' ');
+  const header = elsewhere ? ` -H 'Micro-Namespace: ${namespace}'` : '';
+  return [...(api === undefined ? [] : [`curl ${api}${pathOf(service, endpoint)}${header} -d '${JSON.stringify(sample)}'`]), call];
 }
 
 /** The path of an endpoint at the gateway, which is the other way round of how the gateway resolves one. */
