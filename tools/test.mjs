@@ -12,7 +12,7 @@ for (const file of reportFiles()) rmSync(file, { force: true });
 const everything = ['run-many', '--outputStyle=static', ...process.argv.slice(2)];
 const steps = [
   ['lint', 'typecheck', 'build'].map((target) => `--targets=${target}`),
-  ['--targets=test', `--exclude=${endToEnd}`, '--parallel=2'],
+  ['--targets=test', `--exclude=${endToEnd}`, '--parallel=1'],
   ['--targets=test', `--projects=${endToEnd}`],
 ].map((args) => nx(...everything, ...args));
 
