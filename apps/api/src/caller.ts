@@ -7,7 +7,7 @@ import { formatOf, protoTypeOf, type Wanted, wantedOf } from './content.js';
 import type { HttpCall } from './http-call.js';
 import { parseJson } from './json.js';
 import type { Method } from './method.js';
-import { errorOf } from './outbound.js';
+import { errorOf, valueOf } from './outbound.js';
 import { Reflection } from './reflection.js';
 import { messageBytes } from './request-message.js';
 import { fieldOf } from './response-field.js';
@@ -97,6 +97,7 @@ export class Caller {
       signal: http.signal,
     });
     if (answer.status !== 200) throw this.#failure(arrived, answer, outgoing);
+    if (!isAnswerOf(outgoing.lane, answer)) throw notConnect(route.method);
     this.#answer(arrived, answer, outgoing);
   }
 
@@ -130,6 +131,16 @@ export class Caller {
     const targets = this.#cache.targets(service, namespace);
     return targets instanceof Promise || targets.length === 0 || targets.some(({ connect }) => connect);
   }
+}
+
+/** Whether an answer is in what the request was in (connectrpc.com/docs/protocol#unary-response). */
+function isAnswerOf(lane: Wanted, { headers }: ForwardResponse): boolean {
+  const type = valueOf(headers, 'content-type') ?? '';
+  return type.startsWith(lane === 'json' ? 'application/json' : 'application/proto');
+}
+
+function notConnect({ service }: Method): MicroError {
+  return new MicroError('unavailable', `a node of "${service}" answers something else than Connect: see what it registered as its address`, { id: 'api', status: 502 });
 }
 
 function takesStream({ endpoint, service }: Method): MicroError {

@@ -1,6 +1,8 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { until } from '@micro/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { everything, everythingHandlers, get, raw, type Rig, schema, startRig } from './gateway.rig.js';
+import { described, everything, everythingHandlers, get, raw, type Rig, schema, startRig } from './gateway.rig.js';
 
 let rig: Rig;
 const seen: { canceled?: boolean } = {};
@@ -195,6 +197,30 @@ describe('errors', () => {
       id: 'api', code: 'not_found', status: 404, detail: 'service "everythin" is not registered in namespace "micro"; did you mean everything?',
     });
     expect(await jsonOf(post('/everything/cal', '{}'))).toMatchObject({ detail: expect.stringContaining('did you mean Everything.Call (/everything/call)') });
+  });
+});
+
+describe('services of another kind', () => {
+  it('that only serve HTTP have no endpoints', async () => {
+    await until('the gateway itself is registered', async () => {
+      const answer = await rig.fetch('/api/call');
+      expect(await answer.json()).toEqual({ id: 'api', code: 'not_found', detail: 'service "api" has no endpoint "Api.Call"', status: 404 });
+      return true;
+    });
+  });
+
+  it('that claim to speak Connect and do not are a bad gateway', async () => {
+    const liar = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'));
+    await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
+    const address = `127.0.0.1:${(liar.address() as AddressInfo).port}`;
+    await rig.registry.register(described(everything, { name: 'liar', address }));
+    const answer = await until('it is found', async () => {
+      const found = await post('/liar/everything/call', '{}');
+      return found.status !== 404 && found;
+    });
+    expect([answer.status, await answer.json()]).toEqual([502, expect.objectContaining({ code: 'unavailable', detail: expect.stringContaining('"liar"') })]);
+    liar.close();
+    liar.closeAllConnections();
   });
 });
 

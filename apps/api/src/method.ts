@@ -69,6 +69,11 @@ export class ServiceMethods {
     return this.#exact.get(endpoint) ?? this.#loose.get(loosely(endpoint));
   }
 
+  /** Whether a node can be asked over gRPC. */
+  get speaksGrpc(): boolean {
+    return this.versions.some(({ nodes }) => nodes.some(({ metadata }) => (metadata['protocol'] ?? 'grpc').includes('grpc')));
+  }
+
   get methods(): Iterable<Method> {
     return this.#exact.values();
   }

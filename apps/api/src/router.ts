@@ -104,7 +104,7 @@ export class Router {
   async #missing(table: RoutingTable, { service, endpoint }: { readonly service: string; readonly endpoint: string }, namespace: string): Promise<Method> {
     const known = table.service(service);
     if (!known) throw table.unknownService(service, namespace);
-    const methods = known.names.length > 0 ? known : await this.#reflection.methods(service, namespace);
+    const methods = known.names.length > 0 || !known.speaksGrpc ? known : await this.#reflection.methods(service, namespace);
     const method = methods.find(endpoint);
     if (!method) throw unknownEndpoint(methods, endpoint);
     return method;
