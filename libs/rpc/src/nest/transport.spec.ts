@@ -309,6 +309,16 @@ describe('a handler that nothing can reach stops the boot', () => {
       return {};
     }
   }
+  class Again {
+    @GrpcMethod('Kitchen', 'Cook')
+    first(): object {
+      return {};
+    }
+    @GrpcMethod('Kitchen', 'Cook')
+    second(): object {
+      return {};
+    }
+  }
   it.each([
     [Misnamed, /no method Bake: it has Cook, Menu/],
     [Elsewhere, /no service Garden: the \.proto files have kitchen\.v1\.Kitchen/],
@@ -317,6 +327,7 @@ describe('a handler that nothing can reach stops the boot', () => {
     [PassThrough, /use @GrpcStreamMethod/],
     [Pattern, /is no method of a \.proto/],
     [Twice, /has two handlers/],
+    [Again, /two handlers have the pattern/],
   ])('%o', async (controller, detail) => {
     Controller()(controller);
     class Root {}

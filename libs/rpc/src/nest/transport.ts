@@ -52,6 +52,7 @@ export class RpcTransport extends Server implements CustomTransportStrategy {
   override addHandler(pattern: unknown, handler: MessageHandler, isEventHandler = false): void {
     const text = typeof pattern === 'string' ? pattern : JSON.stringify(pattern);
     if (isEventHandler) throw new MicroError('failed_precondition', `@EventPattern(${text}): events do not come by RPC; use @GrpcMethod`);
+    if (this.messageHandlers.has(text)) throw new MicroError('failed_precondition', `two handlers have the pattern ${text}: remove one`);
     this.messageHandlers.set(text, handler);
   }
 
@@ -86,12 +87,6 @@ export class RpcTransport extends Server implements CustomTransportStrategy {
 
 // Nest passes (data, metadata, call) to undecorated parameters only if the transport is an instance of its own for gRPC, whose constructor
 // would load what we do without.
-Object.setPrototypeOf(RpcTransport.prototype, ServerGrpc.prototype);
-
-/**
- * Nest gives a handler without parameter decorators all of (data, metadata, call) only if its server is a ServerGrpc, whose constructor we cannot use:
- * it loads a proto loader of its own.
- */
 Object.setPrototypeOf(RpcTransport.prototype, ServerGrpc.prototype);
 
 type NestHandler = (data: unknown, metadata: unknown, call: CallContext) => Promise<unknown>;
