@@ -30,8 +30,6 @@ const typeRecord: DnsRecord = { name: serviceTypes, type: 'PTR', ttl: 4_500, flu
 const chunksUnasked = 4;
 /** Milliseconds after which a new node is announced again, in case the first packet was lost (RFC 6762, section 8.3). */
 const secondAnnouncement = 1_000;
-/** Milliseconds that a renewal waits for others to share a packet with; less where registrations are short-lived. */
-const longestWait = 1_000;
 /** Milliseconds in which the same record is not multicast twice because somebody asked (RFC 6762, section 6). */
 const oncePer = 1_000;
 
@@ -71,7 +69,7 @@ export class Announcer {
       const label = labelOf({ namespace, name, version, id: node.id });
       const before = this.#own.get(label);
       if (before && isRenewal(before.announcement, announcement)) {
-        this.#renewWithin(label, 'text', Math.min(ttl / 10, longestWait));
+        this.#renewIn(label, 'text', untilBeat(ttl / 10));
         continue;
       }
       const records = recordsOf(announcement);
@@ -82,7 +80,7 @@ export class Announcer {
         sent.add(blob.hash);
         for (const chunk of blob.chunks.keys()) units.push({ answers: present(blobRecord(blob, chunk, label, ttl)) });
       }
-      this.#renewWithin(label, 'whole', secondAnnouncement);
+      this.#renewIn(label, 'whole', secondAnnouncement);
     }
     if (units.length > 0) await this.#socket.announce(units);
   }
@@ -121,7 +119,7 @@ export class Announcer {
     this.#own.clear();
   }
 
-  #renewWithin(label: string, what: 'whole' | 'text', milliseconds: number): void {
+  #renewIn(label: string, what: 'whole' | 'text', milliseconds: number): void {
     if (this.#renewals.get(label) !== 'whole') this.#renewals.set(label, what);
     const at = performance.now() + milliseconds;
     if (this.#renewing && this.#renewing.at <= at) return;
@@ -207,6 +205,14 @@ export class Announcer {
       20 + Math.random() * 100,
     );
   }
+}
+
+/**
+ * Milliseconds until the clock shows a multiple of `beat`. All processes of a machine renew to the same beat: each of them then wakes up
+ * once to hear all the others, not once for each.
+ */
+function untilBeat(beat: number): number {
+  return beat - (Date.now() % beat);
 }
 
 function isRenewal(before: Announcement, now: Announcement): boolean {

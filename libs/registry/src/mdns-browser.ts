@@ -57,6 +57,8 @@ const mostNodes = 100_000;
 export class Browser {
   readonly #options: BrowserOptions;
   readonly #found = new Map<string, Found>();
+  /** Whose goodbye this process has sent, with when to stop waiting to hear it: what arrives before it is older than it. */
+  readonly #leaving = new Map<string, number>();
   /** Those that are shown as soon as what they refer to is here. */
   readonly #incomplete = new Set<Found>();
   readonly #blobs: Blobs;
@@ -76,6 +78,11 @@ export class Browser {
       (questions) => void this.#socket?.then((socket) => socket.query(questions)),
       (labels) => this.#arrived(labels),
     );
+  }
+
+  /** Whether anybody is interested in what others announce. */
+  get isLooking(): boolean {
+    return this.#socket !== undefined;
   }
 
   /** Resolves when a look around has shown who is there in this namespace; at once if it was read before. */
@@ -105,6 +112,14 @@ export class Browser {
     }
     this.#options.catalog.flush();
     this.#sweep();
+  }
+
+  /** This process says goodbye for the node: what is still on its way is not to bring it back. */
+  dismiss(key: PlacementKey): void {
+    const now = performance.now();
+    for (const [label, until] of this.#leaving) if (until < now) this.#leaving.delete(label);
+    this.#leaving.set(labelOf(key), now + slowAnswer);
+    this.forget(key);
   }
 
   /** This process speaks for the node from now on, or it is gone. */
@@ -169,7 +184,7 @@ export class Browser {
   #receiveNode(label: string, strings: Texts, ttl: number): void {
     const before = this.#found.get(label);
     if (ttl === 0) return this.#receiveGoodbye(label, goodbyeBy(strings));
-    if (this.#options.isOwn(label)) return;
+    if (this.#options.isOwn(label) || performance.now() < (this.#leaving.get(label) ?? 0)) return;
     if (before && sameStrings(before.strings, strings)) {
       before.expires = performance.now() + before.ttl;
       if (!this.#options.catalog.renew(before.key, before.ttl)) this.#place(before);
@@ -191,7 +206,7 @@ export class Browser {
   }
 
   #receiveGoodbye(label: string, by: string | undefined): void {
-    if (by === this.#options.by) return;
+    if (by === this.#options.by) return void this.#leaving.delete(label);
     if (this.#options.isOwn(label)) return this.#options.dismissed(label);
     const found = this.#found.get(label);
     if (!found) return;

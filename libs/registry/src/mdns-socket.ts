@@ -22,6 +22,8 @@ export interface SocketOptions {
   /** IPv4 address of the interface. */
   readonly interface: string;
   readonly port: number;
+  /** Whether responses are worth reading now; default always. */
+  readonly wantsResponses?: () => boolean;
   /** Never throws. */
   readonly receive: (packet: Received) => void;
   /** Told of the first packet that cannot be sent. */
@@ -104,18 +106,25 @@ export class MulticastSocket {
   /** Listens to everything that is multicast. Throws where the port or the group cannot be had. */
   static async listen(options: SocketOptions): Promise<MulticastSocket> {
     const socket = createSocket({ type: 'udp4', reuseAddr: true });
-    dropForeign(socket, options.interface);
-    const dns = mdns({ socket, port: options.port, interface: options.interface, bind: '0.0.0.0', loopback: true });
+    dropUnwanted(socket, options);
+    // The group is joined here: the package would look at the interface every five seconds, by a timer that keeps a process alive.
+    const dns = mdns({ socket, port: options.port, interface: options.interface, bind: '0.0.0.0', multicast: false });
     const opened = new MulticastSocket(dns, options);
     await ready(dns);
+    socket.setMulticastTTL(255);
+    socket.setMulticastLoopback(true);
+    socket.setMulticastInterface(options.interface);
+    socket.addMembership(group, options.interface);
     enlarge(socket);
+    // A process that serves has its own port to live for; one that only asks ends when it is done.
+    socket.unref();
     return opened;
   }
 
   /** Asks from a port of its own: answers come to it alone, and disturb nobody else (RFC 6762, section 6.7). */
   static async ask(options: SocketOptions): Promise<MulticastSocket> {
     const socket = createSocket({ type: 'udp4' });
-    dropForeign(socket, options.interface);
+    dropUnwanted(socket, options);
     socket.bind(0, options.interface);
     await once(socket, 'listening');
     socket.setMulticastInterface(options.interface);
@@ -124,6 +133,7 @@ export class MulticastSocket {
     enlarge(socket);
     const dns = mdns({ socket, port: 0, multicast: false });
     await ready(dns);
+    socket.unref();
     return new MulticastSocket(dns, options);
   }
 
@@ -262,14 +272,22 @@ async function ready(dns: mdns.MulticastDNS): Promise<void> {
   });
 }
 
-function dropForeign(socket: Socket, address: string): void {
+/** Before anything is parsed: that costs more than all the rest, and nearly all that a service hears is other services' renewals. */
+function dropUnwanted(socket: Socket, { interface: address, wantsResponses }: SocketOptions): void {
   const local = address.startsWith('127.');
   const emit = socket.emit.bind(socket) as (...event: unknown[]) => boolean;
-  const isForeign = (message: Buffer, from: RemoteInfo) =>
-    (local && !from.address.startsWith('127.')) ||
-    !(message.includes('micro') || message.includes(serviceTypes.slice(0, 9)));
+  const isWanted = (message: Buffer, from: RemoteInfo) => {
+    if (local && !from.address.startsWith('127.')) return false;
+    if (wantsResponses && isResponse(message) && !wantsResponses()) return false;
+    return message.includes('micro') || message.includes(serviceTypes.slice(0, 9));
+  };
   socket.emit = (...event: unknown[]) =>
-    event[0] === 'message' && isForeign(event[1] as Buffer, event[2] as RemoteInfo) ? false : emit(...event);
+    event[0] === 'message' && !isWanted(event[1] as Buffer, event[2] as RemoteInfo) ? false : emit(...event);
+}
+
+/** The first flag of a DNS header (RFC 1035, section 4.1.1). */
+function isResponse(message: Buffer): boolean {
+  return ((message[2] ?? 0) & 0x80) !== 0;
 }
 
 /** A process that starts late is told of everyone at once. */

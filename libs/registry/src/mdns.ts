@@ -96,6 +96,7 @@ export class MdnsRegistry extends Registry {
         port,
         receive,
         failed: (error) => this.#failed(error),
+        wantsResponses: () => this.#browser.isLooking,
       });
     } catch (error) {
       return (error as Error).message;
@@ -139,7 +140,7 @@ export class MdnsRegistry extends Registry {
     const keys = service.nodes.map(({ id }) => ({ namespace, name: service.name, version: service.version, id }));
     for (const key of keys) {
       this.#catalog.remove(key);
-      this.#browser.forget(key);
+      this.#browser.dismiss(key);
     }
     this.#catalog.flush();
     await announcer.withdraw(keys);
@@ -191,8 +192,9 @@ export class MdnsRegistry extends Registry {
   }
 
   #expired(key: PlacementKey): void {
-    this.#browser.forget(key);
-    if (this.#announcer?.has(labelOf(key))) void this.#announcer.withdraw([key]);
+    if (!this.#announcer?.has(labelOf(key))) return this.#browser.forget(key);
+    this.#browser.dismiss(key);
+    void this.#announcer.withdraw([key]);
   }
 
   #dismissed(label: string): void {

@@ -157,6 +157,8 @@ export class SharedFileRegistry extends Registry {
         if (name === null || name === basename(this.#file)) this.#onChange();
       });
       this.#watcher.on('error', () => this.#poll());
+      // As with a socket: a process that only asks ends when it is done.
+      this.#watcher.unref();
     } catch {
       this.#poll();
     }
@@ -166,7 +168,7 @@ export class SharedFileRegistry extends Registry {
   /** Where the system has no more watches to give. */
   #poll(): void {
     this.#watcher?.close();
-    if (!this.#closed) watchFile(this.#file, { interval: pollInterval }, this.#onChange);
+    if (!this.#closed) watchFile(this.#file, { interval: pollInterval, persistent: false }, this.#onChange);
   }
 
   readonly #onChange = (): void => {
@@ -177,7 +179,7 @@ export class SharedFileRegistry extends Registry {
       this.#refreshing ??= setTimeout(
         () => void this.#refresh().catch(() => undefined),
         Math.min(this.#shortestTtl / 5, 3_000),
-      );
+      ).unref();
     }).catch(() => undefined);
   };
 
@@ -240,6 +242,7 @@ export class SharedFileRegistry extends Registry {
     if (this.#renewing && this.#renewing.at <= at) return;
     clearTimeout(this.#renewing?.timer);
     const timer = setTimeout(() => void this.#write().catch(() => undefined), milliseconds);
+    timer.unref();
     this.#renewing = { timer, at };
   }
 
