@@ -49,6 +49,8 @@ export class Directory {
   readonly #groups = new Map<string, Map<string, Group>>();
   readonly #addresses = new Map<string, Group>();
   readonly #peers = new Map<string, Peer>();
+  /** Nodes of no service any more, whose calls have not ended. */
+  readonly #leaving = new Set<Peer>();
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor(options: DirectoryOptions) {
@@ -74,14 +76,11 @@ export class Directory {
     return group;
   }
 
-  get peers(): Iterable<Peer> {
-    return this.#peers.values();
-  }
-
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    await Promise.all([...this.#peers.values()].map((peer) => peer.destroy()));
+    await Promise.all([...this.#peers.values(), ...this.#leaving].map((peer) => peer.destroy()));
     this.#peers.clear();
+    this.#leaving.clear();
     this.#groups.clear();
     this.#addresses.clear();
   }
@@ -142,6 +141,7 @@ export class Directory {
       if (--peer.references > 0) continue;
       this.#peers.delete(peer.key);
       peer.retire();
+      this.#leaving.add(peer);
     }
   }
 
@@ -170,7 +170,8 @@ export class Directory {
       if (group.inFlight === 0 && ++group.idle > idleSweeps) this.#forget(group);
       else if (group.namespace !== undefined) this.#refresh(group, group.namespace);
     }
-    if (this.#groups.size === 0 && this.#addresses.size === 0) {
+    for (const peer of this.#leaving) if (peer.inFlight + peer.streams === 0) this.#leaving.delete(peer);
+    if (this.#groups.size === 0 && this.#addresses.size === 0 && this.#leaving.size === 0) {
       clearInterval(this.#sweeper);
       this.#sweeper = undefined;
     }

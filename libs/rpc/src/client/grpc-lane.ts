@@ -9,14 +9,15 @@ export interface GrpcLaneOptions {
   /** Milliseconds in which a connection must be made. */
   readonly connectTimeout: number;
   readonly messageBytes: number;
-  /** Whether to ask, while calls are under way, if the node is still there. Others' servers may take that for abuse. */
-  readonly keepalive: boolean;
+  /**
+   * While calls are under way, asks the node every so many milliseconds whether it is still there, and breaks off if there is no answer in
+   * time. Undefined: does not ask; servers of other makes may take it for abuse.
+   */
+  readonly keepalive: { readonly every: number; readonly timeout: number } | undefined;
 }
 
 const window = 256 * 1024;
 const connectionWindow = 4 * window;
-const keepaliveEvery = 10_000;
-const keepaliveTimeout = 5_000;
 
 /** One HTTP/2 connection. */
 interface Connection {
@@ -81,7 +82,7 @@ export class GrpcLane {
   /** Closes the connections as their calls end. */
   close(): void {
     this.#closing = true;
-    for (const { session } of this.#connections.splice(0)) session.close();
+    for (const { session, calls } of this.#connections.splice(0)) if (calls === 0) session.close();
   }
 
   /** Breaks everything off. */
@@ -99,10 +100,14 @@ export class GrpcLane {
   #connect(): Promise<Connection> {
     return new Promise<Connection>((resolve, reject) => {
       const session = connect(`http://${this.#address}`, { settings: { enablePush: false, initialWindowSize: window }, maxSessionMemory: 1000 });
-      const timer = setTimeout(() => session.destroy(connectError('ETIMEDOUT', this.#address)), this.#options.connectTimeout);
+      let ready = false;
+      const late = () => ready || session.destroy(connectError('ETIMEDOUT', this.#address));
+      // After a blockage of this process, what has arrived meanwhile is read first.
+      const timer = setTimeout(() => setImmediate(late), this.#options.connectTimeout);
       session.once('connect', () => session.setLocalWindowSize(connectionWindow));
       // Only a node that has sent its settings speaks HTTP/2; until then nothing of a call is sent.
       session.once('remoteSettings', () => {
+        ready = true;
         clearTimeout(timer);
         if (this.#closing) session.close();
         const connection = { session, calls: 0, keepalive: undefined };
@@ -128,19 +133,21 @@ export class GrpcLane {
   #begin(connection: Connection): void {
     if (connection.calls++ > 0) return;
     connection.session.ref();
-    if (this.#options.keepalive) connection.keepalive = setInterval(() => this.#ping(connection), keepaliveEvery).unref();
+    const { keepalive } = this.#options;
+    if (keepalive) connection.keepalive = setInterval(() => this.#ping(connection, keepalive.timeout), keepalive.every).unref();
   }
 
   #end(connection: Connection): void {
     if (--connection.calls > 0) return;
     clearInterval(connection.keepalive);
-    if (!connection.session.destroyed) connection.session.unref();
+    if (this.#closing) connection.session.close();
+    else if (!connection.session.destroyed) connection.session.unref();
   }
 
-  #ping({ session }: Connection): void {
+  #ping({ session }: Connection, timeout: number): void {
     if (session.destroyed) return;
-    const timer = setTimeout(() => session.destroy(connectError('ETIMEDOUT', this.#address)), keepaliveTimeout).unref();
-    session.once('close', () => clearTimeout(timer));
+    const timer = setTimeout(() => session.destroy(connectError('ETIMEDOUT', this.#address)), timeout).unref();
+    // Called with an error as well, when the session closes before the answer.
     session.ping(() => clearTimeout(timer));
   }
 }

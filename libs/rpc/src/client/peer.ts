@@ -16,6 +16,8 @@ export interface PeerOptions {
 
 /** Milliseconds in which a connection must be made. */
 const connectTimeout = 2_000;
+/** Of streams to nodes that run on our server. */
+const keepalive = { every: 10_000, timeout: 5_000 };
 /** Milliseconds after which an old latency counts half. */
 const halfLife = 2_000;
 
@@ -40,7 +42,7 @@ export class Peer implements Candidate {
     this.connect = target.connect
       ? new ConnectPool(target.address, { connections: options.connectionsPerNode, messageBytes: options.messageBytes, connectTimeout })
       : undefined;
-    this.grpc = new GrpcLane(target.address, { connectTimeout, messageBytes: options.messageBytes, keepalive: target.connect });
+    this.grpc = new GrpcLane(target.address, { connectTimeout, messageBytes: options.messageBytes, keepalive: target.connect ? keepalive : undefined });
     this.ejection = new Ejection(options.ejection, {
       probe: (timeout) => this.#probe(timeout),
       changed: (ejected, why) => {

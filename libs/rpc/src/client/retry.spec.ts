@@ -14,6 +14,8 @@ const note = echoSchema.message('echo.Note');
 interface TestNode extends AsyncDisposable {
   readonly address: string;
   readonly calls: number;
+  /** Open connections. */
+  connections(): Promise<number>;
 }
 
 async function nodeThat(behave: RequestListener): Promise<TestNode> {
@@ -29,6 +31,7 @@ async function nodeThat(behave: RequestListener): Promise<TestNode> {
     get calls() {
       return calls;
     },
+    connections: () => new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -184,5 +187,19 @@ describe('the calls left', () => {
     expect([leaving.calls, staying.calls]).toEqual([1, 5]);
     end();
     expect(await pending).toMatchObject({ text: 'ok' });
+    await expect.poll(() => leaving.connections()).toBe(0);
+  });
+
+  it('are broken off with the client also at a node that discovery has lost', async () => {
+    await using leaving = await nodeThat(() => undefined);
+    await using staying = await nodeThat(answers);
+    const nodes = new Nodes(leaving.address);
+    const echo = echoOf(nodes);
+    const pending = codeOf(echo.say({}));
+    await expect.poll(() => leaving.calls).toBe(1);
+    nodes.set(staying.address);
+    await echo.say({});
+    await client?.close();
+    expect(await pending).toBe('canceled');
   });
 });
