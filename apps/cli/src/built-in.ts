@@ -25,11 +25,14 @@ export async function runBuiltIn(entry: CatalogueEntry, args: readonly string[],
 }
 
 function configure(command: Command, cli: Cli): void {
-  command.exitOverride().helpCommand(false).configureOutput({
-    writeOut: (text) => void cli.streams.stdout.write(text),
-    writeErr: () => undefined,
-    getOutHelpWidth: () => cli.streams.stdout.columns ?? 100,
-  });
+  command
+    .exitOverride()
+    .helpCommand(false)
+    .configureOutput({
+      writeOut: (text) => void cli.streams.stdout.write(text),
+      writeErr: () => undefined,
+      getOutHelpWidth: () => cli.streams.stdout.columns ?? 100,
+    });
 }
 
 function allOf(command: Command): Command[] {
@@ -42,16 +45,26 @@ function prepare(command: Command, cli: Cli): void {
   for (const flag of globalFlags) {
     const long = `--${flag.name}`;
     if (command.options.some((option) => option.long === long)) continue;
-    const short = flag.short && !command.options.some((option) => option.short === `-${flag.short}`) ? `-${flag.short}, ` : '';
+    const short =
+      flag.short && !command.options.some((option) => option.short === `-${flag.short}`) ? `-${flag.short}, ` : '';
     command.addOption(new Option(`${short}${long}${flag.value ? ` <${flag.value}>` : ''}`, flag.help).hideHelp());
-    command.on(`option:${flag.name}`, (value: string | null) => cli.addFlags({ [flag.key]: flag.value ? value : true } as GlobalFlags));
+    command.on(`option:${flag.name}`, (value: string | null) =>
+      cli.addFlags({ [flag.key]: flag.value ? value : true } as GlobalFlags),
+    );
   }
   command.addHelpText('after', '\nGlobal flags: see micro --help.');
 }
 
 /** Commander's message as one line, with the way to help. */
-function usageFailure({ message, code }: CommanderError, { name, subcommands = [] }: CatalogueEntry, args: readonly string[]): Failure {
-  const line = message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ').trim();
+function usageFailure(
+  { message, code }: CommanderError,
+  { name, subcommands = [] }: CatalogueEntry,
+  args: readonly string[],
+): Failure {
+  const line = message
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim();
   const word = args.find((arg) => !arg.startsWith('-')) ?? '';
   const wrongWord = code === 'commander.excessArguments' && subcommands.length > 0;
   const shown =

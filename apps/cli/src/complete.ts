@@ -42,7 +42,11 @@ function flagValues(flag: string, cli: Cli): string[] | undefined {
   return flag === '-o' || flag === '--output' ? [...outputFormats] : undefined;
 }
 
-async function afterBuiltIn(entry: NonNullable<ReturnType<typeof builtIn>>, others: readonly string[], { last, cli }: Position): Promise<string[]> {
+async function afterBuiltIn(
+  entry: NonNullable<ReturnType<typeof builtIn>>,
+  others: readonly string[],
+  { last, cli }: Position,
+): Promise<string[]> {
   if (last.startsWith('-')) return [...(await ownFlags(entry, others, cli)), ...globalNames()];
   const words = others.filter((word) => !word.startsWith('-'));
   const running = async () => (await new RuntimeConnection(cli).read()).map(({ name }) => name);
@@ -59,11 +63,19 @@ async function afterBuiltIn(entry: NonNullable<ReturnType<typeof builtIn>>, othe
       return words.length === 0 ? serviceNames(cli.connection) : [];
     case 'call':
     case 'stream':
-      return words.length === 0 ? serviceNames(cli.connection) : words.length === 1 ? endpointNames(words[0]!, cli) : [];
+      return words.length === 0
+        ? serviceNames(cli.connection)
+        : words.length === 1
+          ? endpointNames(words[0]!, cli)
+          : [];
     case 'get':
       return words.length === 0 ? ['service'] : words.length === 1 ? serviceNames(cli.connection) : [];
     case 'env':
-      return words.length === 0 ? [...(entry.subcommands ?? [])] : words.length === 1 && words[0] !== 'add' ? environmentNames(cli) : [];
+      return words.length === 0
+        ? [...(entry.subcommands ?? [])]
+        : words.length === 1 && words[0] !== 'add'
+          ? environmentNames(cli)
+          : [];
     default:
       return words.length === 0 ? [...(entry.subcommands ?? [])] : [];
   }
@@ -75,10 +87,17 @@ async function afterService(name: string, others: readonly string[], { last, cli
   if (!last.startsWith('-')) {
     const before = others.filter((word) => !word.startsWith('-')).join(' ');
     const words = service.endpoints.map((endpoint) => wordsFor(service, endpoint));
-    return words.filter((one) => one.startsWith(before)).map((one) => one.slice(before.length).trim().split(' ')[0] ?? '');
+    return words
+      .filter((one) => one.startsWith(before))
+      .map((one) => one.slice(before.length).trim().split(' ')[0] ?? '');
   }
   const method = (await schemaOf(service))?.method(chooseEndpoint(service, others).endpoint.path);
-  return [...(method ? flagNames(method.input).map((flag) => `${flag.replace(/KEY$/, '')}${flag.endsWith('KEY') ? '' : '='}`) : []), '--help'];
+  return [
+    ...(method
+      ? flagNames(method.input).map((flag) => `${flag.replace(/KEY$/, '')}${flag.endsWith('KEY') ? '' : '='}`)
+      : []),
+    '--help',
+  ];
 }
 
 async function firstWords(cli: Cli): Promise<string[]> {
@@ -91,7 +110,11 @@ async function endpointNames(name: string, cli: Cli): Promise<string[]> {
   return (await findService(name, cli.connection))?.endpoints.map((endpoint) => endpoint.name) ?? [];
 }
 
-async function ownFlags(entry: NonNullable<ReturnType<typeof builtIn>>, others: readonly string[], cli: Cli): Promise<string[]> {
+async function ownFlags(
+  entry: NonNullable<ReturnType<typeof builtIn>>,
+  others: readonly string[],
+  cli: Cli,
+): Promise<string[]> {
   const [{ Command }, { define }] = await Promise.all([import('commander'), entry.load()]);
   const command = new Command(entry.name);
   define(command, cli);
@@ -100,7 +123,9 @@ async function ownFlags(entry: NonNullable<ReturnType<typeof builtIn>>, others: 
 }
 
 function environmentNames(cli: Cli): string[] {
-  return readEnvironments(cli.settings.home).list().map(({ name }) => name);
+  return readEnvironments(cli.settings.home)
+    .list()
+    .map(({ name }) => name);
 }
 
 function globalNames(): string[] {

@@ -6,7 +6,10 @@ import { asVariables } from './settings.js';
 
 /** Runs `micro-WORD` in place of this program: same terminal, same signals, its exit code; global flags reach it as variables. */
 export function runExternal(path: string, args: readonly string[], cli: Cli): Promise<number> {
-  const child = spawn(path, args, { stdio: 'inherit', env: { ...cli.variables, ...asVariables(cli.flags) } as NodeJS.ProcessEnv });
+  const child = spawn(path, args, {
+    stdio: 'inherit',
+    env: { ...cli.variables, ...asVariables(cli.flags) } as NodeJS.ProcessEnv,
+  });
   const pass = (signal: NodeJS.Signals) => void child.kill(signal);
   // A ctrl-c in the terminal reaches the child by itself; this program only waits for what it does with it.
   const wait = () => undefined;

@@ -71,7 +71,15 @@ export function failureOf(error: unknown): Failure {
   return new Failure(message.split('\n')[0] ?? message, { cause: error });
 }
 
-const connectionErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
+const connectionErrors = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** Whether the first hop failed: the cause of the error, or one of its causes, is a socket that did not open. */
 function serverIsAway(error: MicroError): boolean {
@@ -79,7 +87,11 @@ function serverIsAway(error: MicroError): boolean {
   for (let cause: unknown = error.cause, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     const { code } = cause as { code?: unknown };
     if (typeof code === 'string' && connectionErrors.has(code)) return true;
-    if (cause instanceof AggregateError && cause.errors.some((one: { code?: string }) => connectionErrors.has(one.code ?? ''))) return true;
+    if (
+      cause instanceof AggregateError &&
+      cause.errors.some((one: { code?: string }) => connectionErrors.has(one.code ?? ''))
+    )
+      return true;
   }
   return false;
 }

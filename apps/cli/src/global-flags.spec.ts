@@ -6,7 +6,11 @@ describe('global flags before the command', () => {
     [['services'], {}, ['services']],
     [['-o', 'json', 'services', '-o', 'yaml'], { output: 'json' }, ['services', '-o', 'yaml']],
     [['-ojson', '--env=foo', '--verbose', 'x'], { output: 'json', env: 'foo', verbose: true }, ['x']],
-    [['--proxy-address', '127.0.0.1:1', '--namespace=n', '--profile', 'local', 'x'], { proxyAddress: '127.0.0.1:1', namespace: 'n', profile: 'local' }, ['x']],
+    [
+      ['--proxy-address', '127.0.0.1:1', '--namespace=n', '--profile', 'local', 'x'],
+      { proxyAddress: '127.0.0.1:1', namespace: 'n', profile: 'local' },
+      ['x'],
+    ],
     [['--verbose=false', '--', '-x'], { verbose: false }, ['-x']],
   ])('%j', (args, flags, rest) => {
     expect(takeLeadingFlags(args)).toMatchObject({ flags, rest, help: false, version: false });

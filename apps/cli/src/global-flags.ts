@@ -22,11 +22,44 @@ export interface GlobalFlag {
 }
 
 export const globalFlags: readonly GlobalFlag[] = [
-  { key: 'env', name: 'env', short: 'e', variable: 'MICRO_ENV', value: 'NAME', help: 'environment to talk to (see micro env)' },
-  { key: 'namespace', name: 'namespace', short: 'n', variable: 'MICRO_NAMESPACE', value: 'NAME', help: 'namespace to act in (default micro)' },
-  { key: 'profile', name: 'profile', variable: 'MICRO_PROFILE', value: 'NAME', help: 'profile that what is started runs with (default local)' },
-  { key: 'output', name: 'output', short: 'o', variable: 'MICRO_OUTPUT', value: 'FORMAT', help: 'table, json, raw or yaml (default table)' },
-  { key: 'proxyAddress', name: 'proxy-address', variable: 'MICRO_PROXY_ADDRESS', value: 'HOST:PORT', help: "proxy to call through, instead of the environment's" },
+  {
+    key: 'env',
+    name: 'env',
+    short: 'e',
+    variable: 'MICRO_ENV',
+    value: 'NAME',
+    help: 'environment to talk to (see micro env)',
+  },
+  {
+    key: 'namespace',
+    name: 'namespace',
+    short: 'n',
+    variable: 'MICRO_NAMESPACE',
+    value: 'NAME',
+    help: 'namespace to act in (default micro)',
+  },
+  {
+    key: 'profile',
+    name: 'profile',
+    variable: 'MICRO_PROFILE',
+    value: 'NAME',
+    help: 'profile that what is started runs with (default local)',
+  },
+  {
+    key: 'output',
+    name: 'output',
+    short: 'o',
+    variable: 'MICRO_OUTPUT',
+    value: 'FORMAT',
+    help: 'table, json, raw or yaml (default table)',
+  },
+  {
+    key: 'proxyAddress',
+    name: 'proxy-address',
+    variable: 'MICRO_PROXY_ADDRESS',
+    value: 'HOST:PORT',
+    help: "proxy to call through, instead of the environment's",
+  },
   { key: 'verbose', name: 'verbose', variable: 'MICRO_VERBOSE', help: 'say more: causes and traces of errors' },
 ];
 
@@ -74,10 +107,13 @@ export function takeLeadingFlags(args: readonly string[]): SplitArguments {
 export function takeGlobalFlag(args: readonly string[], index: number, flags: GlobalFlags): 0 | 1 | 2 {
   const arg = args[index]!;
   const [word, inline] = splitAtEquals(arg);
-  const flag = globalFlags.find(({ name, short }) => word === `--${name}` || (short !== undefined && word === `-${short}`));
+  const flag = globalFlags.find(
+    ({ name, short }) => word === `--${name}` || (short !== undefined && word === `-${short}`),
+  );
   if (!flag) return takeAttached(arg, flags);
   if (!flag.value) {
-    if (inline !== undefined && inline !== 'true' && inline !== 'false') throw new Failure(`${word} is true or false, not "${inline}"`);
+    if (inline !== undefined && inline !== 'true' && inline !== 'false')
+      throw new Failure(`${word} is true or false, not "${inline}"`);
     setFlag(flags, flag, inline !== 'false');
     return 1;
   }
@@ -99,7 +135,12 @@ export function connectionFlags(args: readonly string[]): GlobalFlags {
     if (index + 1 === args.length && !args[index]!.includes('=')) continue;
     if (takeGlobalFlag(args, index, found) === 0) continue;
     const { env, namespace, proxyAddress } = found;
-    Object.assign(flags, env !== undefined && { env }, namespace !== undefined && { namespace }, proxyAddress !== undefined && { proxyAddress });
+    Object.assign(
+      flags,
+      env !== undefined && { env },
+      namespace !== undefined && { namespace },
+      proxyAddress !== undefined && { proxyAddress },
+    );
   }
   return flags;
 }

@@ -18,7 +18,9 @@ export function programHelp(paint: Paint): string {
     ...groups.flatMap((group) => [
       '',
       paint.bold(`${group}:`),
-      ...catalogue.filter((entry) => entry.group === group).map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
+      ...catalogue
+        .filter((entry) => entry.group === group)
+        .map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     ]),
     '',
     paint.bold('Flags, before or after the command:'),

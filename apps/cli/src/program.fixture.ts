@@ -47,7 +47,10 @@ export interface SmallPlatform extends AsyncDisposable {
   /** Runs `micro` against it. */
   micro(...args: string[]): Promise<Ran>;
   /** The same with something on standard input, or with variables of its own. */
-  microWith(given: { readonly input?: string; readonly env?: Record<string, string>; readonly isTTY?: boolean }, ...args: string[]): Promise<Ran>;
+  microWith(
+    given: { readonly input?: string; readonly env?: Record<string, string>; readonly isTTY?: boolean },
+    ...args: string[]
+  ): Promise<Ran>;
 }
 
 export interface Ran {
@@ -66,9 +69,16 @@ export async function startSmallPlatform(home: string): Promise<SmallPlatform> {
     .add(runtimeProto.Runtime, runtimeHandlers(running));
   const { port } = await server.listen();
   const address = `127.0.0.1:${port}`;
-  registered.set('micro', [serviceOf('helloworld', helloworld, address), serviceOf('registry', registryProto.Registry, address)]);
+  registered.set('micro', [
+    serviceOf('helloworld', helloworld, address),
+    serviceOf('registry', registryProto.Registry, address),
+  ]);
   const microWith: SmallPlatform['microWith'] = ({ input, env, isTTY }, ...args) =>
-    runMicro(args, { input, isTTY, env: { MICRO_HOME: home, MICRO_PROXY_ADDRESS: address, PATH: process.env['PATH'], ...env } });
+    runMicro(args, {
+      input,
+      isTTY,
+      env: { MICRO_HOME: home, MICRO_PROXY_ADDRESS: address, PATH: process.env['PATH'], ...env },
+    });
   return {
     address,
     home,
@@ -81,11 +91,16 @@ export async function startSmallPlatform(home: string): Promise<SmallPlatform> {
 }
 
 /** One command line in this process, its output caught. */
-export async function runMicro(args: readonly string[], given: { readonly input?: string; readonly env: Record<string, string | undefined>; readonly isTTY?: boolean }): Promise<Ran> {
+export async function runMicro(
+  args: readonly string[],
+  given: { readonly input?: string; readonly env: Record<string, string | undefined>; readonly isTTY?: boolean },
+): Promise<Ran> {
   let stdout = '';
   let stderr = '';
   const { isTTY = false } = given;
-  const stdin = Object.assign(Readable.from(given.input === undefined ? [] : [Buffer.from(given.input)]), { isTTY: given.input === undefined });
+  const stdin = Object.assign(Readable.from(given.input === undefined ? [] : [Buffer.from(given.input)]), {
+    isTTY: given.input === undefined,
+  });
   const code = await runProgram(args, given.env, {
     stdin,
     stdout: { write: (text) => (stdout += text), isTTY },
@@ -96,8 +111,18 @@ export async function runMicro(args: readonly string[], given: { readonly input?
 
 export function serviceOf(name: string, service: ServiceDefinition, address: string): registryProto.Service {
   const { MethodKind, Idempotency } = registryProto;
-  const kinds = { unary: MethodKind.UNARY, clientStream: MethodKind.CLIENT_STREAM, serverStream: MethodKind.SERVER_STREAM, bidiStream: MethodKind.BIDI_STREAM };
-  const endpoints = endpointsOf(service).map((endpoint) => ({ ...endpoint, kind: kinds[endpoint.kind], idempotency: Idempotency.UNKNOWN, metadata: {} }));
+  const kinds = {
+    unary: MethodKind.UNARY,
+    clientStream: MethodKind.CLIENT_STREAM,
+    serverStream: MethodKind.SERVER_STREAM,
+    bidiStream: MethodKind.BIDI_STREAM,
+  };
+  const endpoints = endpointsOf(service).map((endpoint) => ({
+    ...endpoint,
+    kind: kinds[endpoint.kind],
+    idempotency: Idempotency.UNKNOWN,
+    metadata: {},
+  }));
   return {
     name,
     version: '1.0.0',
@@ -109,7 +134,10 @@ export function serviceOf(name: string, service: ServiceDefinition, address: str
 }
 
 const helloworldHandlers = {
-  call: ({ name }: { name: string }, { namespace }: { namespace: string }) => ({ msg: `Hello ${name}`, namespace: namespace === 'micro' ? '' : namespace }),
+  call: ({ name }: { name: string }, { namespace }: { namespace: string }) => ({
+    msg: `Hello ${name}`,
+    namespace: namespace === 'micro' ? '' : namespace,
+  }),
   async *stream({ count }: { count: bigint }) {
     for (let n = 1n; n <= count; n++) yield { count: n };
   },
@@ -131,7 +159,8 @@ function registryHandlers(registered: Map<string, registryProto.Service[]>): Han
     listServices: (_request, { namespace }) => ({ services: of(namespace) }),
     getService: ({ name }, { namespace }) => {
       const services = of(namespace).filter((service) => service.name === name);
-      if (services.length === 0) throw new MicroError('not_found', `service ${name} is not registered`, { id: 'registry' });
+      if (services.length === 0)
+        throw new MicroError('not_found', `service ${name} is not registered`, { id: 'registry' });
       return { services };
     },
     register: ({ service }, { namespace }) => {
@@ -139,7 +168,10 @@ function registryHandlers(registered: Map<string, registryProto.Service[]>): Han
       return {};
     },
     deregister: ({ service }, { namespace }) => {
-      registered.set(namespace, of(namespace).filter(({ name }) => name !== service?.name));
+      registered.set(
+        namespace,
+        of(namespace).filter(({ name }) => name !== service?.name),
+      );
       return {};
     },
   };
@@ -154,7 +186,8 @@ function runtimeHandlers(running: runtimeProto.Service[]): Handlers<typeof runti
   };
   return {
     async *create({ name, version, source, metadata, instances, command, env, force, watch }) {
-      if (running.some((one) => one.name === name) && !force) throw new MicroError('already_exists', `${name} runs already: use --force or micro update`, { id: 'runtime' });
+      if (running.some((one) => one.name === name) && !force)
+        throw new MicroError('already_exists', `${name} runs already: use --force or micro update`, { id: 'runtime' });
       yield { status: Status.BUILDING, step: 'building' };
       const broken = name === 'broken';
       const service: runtimeProto.Service = {
@@ -166,7 +199,17 @@ function runtimeHandlers(running: runtimeProto.Service[]): Handlers<typeof runti
         watch,
         status: broken ? Status.ERROR : Status.RUNNING,
         message: broken ? 'build failed\nsrc/main.ts:1:1 no' : '',
-        instances: [{ id: 'i1', status: Status.RUNNING, message: '', pid: 4242, address: '127.0.0.1:4', restarts: 1, startedMs: BigInt(Date.now()) }],
+        instances: [
+          {
+            id: 'i1',
+            status: Status.RUNNING,
+            message: '',
+            pid: 4242,
+            address: '127.0.0.1:4',
+            restarts: 1,
+            startedMs: BigInt(Date.now()),
+          },
+        ],
         updatedMs: BigInt(Date.now()),
         wanted: instances || 1,
       };
@@ -184,7 +227,13 @@ function runtimeHandlers(running: runtimeProto.Service[]): Handlers<typeof runti
     },
     async *logs({ name, lines, follow }) {
       find(name);
-      for (let line = 1; line <= (lines || 3); line++) yield { timeMs: 1_700_000_000_000n, instance: 'i1', stream: 'stdout', text: `line ${line}${follow ? ' followed' : ''}` };
+      for (let line = 1; line <= (lines || 3); line++)
+        yield {
+          timeMs: 1_700_000_000_000n,
+          instance: 'i1',
+          stream: 'stdout',
+          text: `line ${line}${follow ? ' followed' : ''}`,
+        };
     },
   };
 }

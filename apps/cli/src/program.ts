@@ -53,7 +53,8 @@ async function runWord(word: string, args: readonly string[], cli: Cli): Promise
   const { flags } = cli;
   const assumed = connectionFlags(args);
   cli.addFlags(assumed);
-  if (await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), args, { cli, assumed })) return exitCodes.ok;
+  if (await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), args, { cli, assumed }))
+    return exitCodes.ok;
   cli.setFlags(flags);
   await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), args, { cli, assumed: {} });
   return exitCodes.ok;
@@ -80,4 +81,3 @@ function verbose(cli: Cli): boolean {
     return error instanceof Failure && cli.flags.verbose === true;
   }
 }
-

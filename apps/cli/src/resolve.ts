@@ -11,16 +11,20 @@ import { nearest } from './suggest.js';
  * The service that a word means which is no command: in the connection's namespace, then in `micro`. Failure that says the word is unknown, with
  * the nearest names of commands and services.
  */
-export async function serviceOrUnknown(word: string, variables: Variables, connection: Connection): Promise<ServiceView> {
-  const near = nearest(word, [...catalogue.map(({ name }) => name), ...externalNames(variables)]);
+export async function serviceOrUnknown(
+  word: string,
+  variables: Variables,
+  connection: Connection,
+): Promise<ServiceView> {
+  const nearCommands = () => nearest(word, [...catalogue.map(({ name }) => name), ...externalNames(variables)]);
   let service: ServiceView | undefined;
   try {
     service = await findService(word, connection);
   } catch (error) {
-    throw near.length === 0 ? error : withSuggestion(error, word, near);
+    throw withSuggestion(error, word, nearCommands());
   }
   if (service) return service;
-  throw await unknown(word, near, connection);
+  throw await unknown(word, nearCommands(), connection);
 }
 
 /** The newest version of a service, in the connection's namespace, then in `micro`. */
@@ -45,7 +49,9 @@ export async function requireService(name: string, connection: Connection): Prom
 
 /** Names that can be called: of the connection's namespace and of `micro`. */
 export async function serviceNames(connection: Connection): Promise<string[]> {
-  const lists = await Promise.all(namespacesOf(connection).map((namespace) => connection.services(undefined, namespace)));
+  const lists = await Promise.all(
+    namespacesOf(connection).map((namespace) => connection.services(undefined, namespace)),
+  );
   return [...new Set(lists.flat().map(({ name }) => name))];
 }
 
@@ -88,12 +94,21 @@ function isExecutable(file: string): boolean {
 
 async function unknown(word: string, near: readonly string[], connection: Connection): Promise<Failure> {
   const names = [...near, ...nearest(word, await serviceNames(connection))].slice(0, 3);
-  const next = names.length > 0 ? `did you mean ${names.join(' or ')}?` : 'see `micro --help` for commands and `micro services` for services';
-  return new Failure(`"${word.slice(0, 80)}" is neither a command nor a service in namespace ${connection.options.namespace}; ${next}`, { exitCode: exitCodes.unreachable });
+  const next =
+    names.length > 0
+      ? `did you mean ${names.join(' or ')}?`
+      : 'see `micro --help` for commands and `micro services` for services';
+  return new Failure(
+    `"${word.slice(0, 80)}" is neither a command nor a service in namespace ${connection.options.namespace}; ${next}`,
+    { exitCode: exitCodes.unreachable },
+  );
 }
 
 /** Without a server nobody can say whether a word is a service; but when it looks like a command, it probably was to be one. */
 function withSuggestion(error: unknown, word: string, near: readonly string[]): unknown {
-  if (!(error instanceof Failure) || error.exitCode !== exitCodes.unreachable) return error;
-  return new Failure(`"${word.slice(0, 80)}" is no command; did you mean ${near.join(' or ')}? If it is a service: ${error.message}`, { exitCode: error.exitCode, cause: error.cause });
+  if (near.length === 0 || !(error instanceof Failure) || error.exitCode !== exitCodes.unreachable) return error;
+  return new Failure(
+    `"${word.slice(0, 80)}" is no command; did you mean ${near.join(' or ')}? If it is a service: ${error.message}`,
+    { exitCode: error.exitCode, cause: error.cause },
+  );
 }

@@ -33,7 +33,10 @@ export function homeOf(variables: Variables): string {
 export function resolveSettings(flags: GlobalFlags, variables: Variables): Settings {
   const home = homeOf(variables);
   const output = flags.output ?? (variables.MICRO_OUTPUT || 'table');
-  if (!isOutputFormat(output)) throw new Failure(`output "${output}" is unknown${didYouMean(output, outputFormats)} (${outputFormats.join(', ')})`);
+  if (!isOutputFormat(output))
+    throw new Failure(
+      `output "${output}" is unknown${didYouMean(output, outputFormats)} (${outputFormats.join(', ')})`,
+    );
   return {
     home,
     namespace: flags.namespace ?? (variables.MICRO_NAMESPACE || 'micro'),
@@ -51,9 +54,13 @@ export function asVariables(flags: GlobalFlags): Record<string, string> {
 }
 
 function proxyOf(flags: GlobalFlags, variables: Variables, home: string): Pick<Settings, 'proxyAddress' | 'origin'> {
-  if (flags.proxyAddress !== undefined) return { proxyAddress: checkedAddress(flags.proxyAddress, '--proxy-address'), origin: '--proxy-address' };
+  if (flags.proxyAddress !== undefined)
+    return { proxyAddress: checkedAddress(flags.proxyAddress, '--proxy-address'), origin: '--proxy-address' };
   if (flags.env === undefined && variables.MICRO_PROXY_ADDRESS) {
-    return { proxyAddress: checkedAddress(variables.MICRO_PROXY_ADDRESS, 'MICRO_PROXY_ADDRESS'), origin: 'MICRO_PROXY_ADDRESS' };
+    return {
+      proxyAddress: checkedAddress(variables.MICRO_PROXY_ADDRESS, 'MICRO_PROXY_ADDRESS'),
+      origin: 'MICRO_PROXY_ADDRESS',
+    };
   }
   const environments = readEnvironments(home);
   const name = flags.env ?? (variables.MICRO_ENV || environments.current);
@@ -66,7 +73,8 @@ function proxyOf(flags: GlobalFlags, variables: Variables, home: string): Pick<S
 /** `host:port`; Failure naming where a malformed one came from. */
 export function checkedAddress(address: string, source: string): string {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5})$/.exec(address);
-  if (!match || Number(match[2]) > 65_535) throw new Failure(`${source} must be host:port, like 127.0.0.1:8081, not "${address}"`);
+  if (!match || Number(match[2]) > 65_535)
+    throw new Failure(`${source} must be host:port, like 127.0.0.1:8081, not "${address}"`);
   return address;
 }
 

@@ -9,10 +9,12 @@ export function define(command: Command, cli: Cli): void {
     .argument('<service>', 'name of the service')
     .argument('<endpoint>', 'Handler.Method, like Helloworld.Call; or package.Service/Method')
     .argument('[request]', 'JSON, @file, or - for standard input (default {})');
-  callOptions(command).action(async (service: string, endpoint: string, request: string | undefined, options: CallOptionValues) => {
-    const settings = callSettings(options);
-    const body = await requestJson(request, cli.streams.stdin);
-    const { path, namespace } = await endpointPath(cli, { service, endpoint, address: settings.address });
-    await cli.out.answer(await cli.connection.call(service, path, body, { ...settings, namespace }));
-  });
+  callOptions(command).action(
+    async (service: string, endpoint: string, request: string | undefined, options: CallOptionValues) => {
+      const settings = callSettings(options);
+      const body = await requestJson(request, cli.streams.stdin);
+      const { path, namespace } = await endpointPath(cli, { service, endpoint, address: settings.address });
+      await cli.out.answer(await cli.connection.call(service, path, body, { ...settings, namespace }));
+    },
+  );
 }

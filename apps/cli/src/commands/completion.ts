@@ -8,7 +8,7 @@ const scripts: Readonly<Record<string, string>> = {
 _micro() {
   local IFS=$'\\n'
   COMPREPLY=($(micro __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-  [[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == *= ]] && compopt -o nospace
+  [[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
 }
 COMP_WORDBREAKS=\${COMP_WORDBREAKS//=/}
 complete -o default -F _micro micro
@@ -36,7 +36,8 @@ export function define(command: Command, cli: Cli): void {
     .description('Prints a script that makes a shell complete commands, services, endpoints, flags and environments.')
     .argument('<shell>', 'bash, zsh or fish')
     .action((shell: string) => {
-      if (!Object.hasOwn(scripts, shell)) throw new Failure(`shell "${shell}" is unknown${didYouMean(shell, Object.keys(scripts))} (bash, zsh, fish)`);
+      if (!Object.hasOwn(scripts, shell))
+        throw new Failure(`shell "${shell}" is unknown${didYouMean(shell, Object.keys(scripts))} (bash, zsh, fish)`);
       cli.streams.stdout.write(scripts[shell]!);
     });
 }

@@ -5,18 +5,20 @@ import { checkedAddress } from '../settings.js';
 
 export function define(command: Command, cli: Cli): void {
   const home = () => cli.settings.home;
-  command.description('Lists environments: named proxies to call through. The current one has a star.').action(async () => {
-    await cli.out.list({
-      columns: [
-        { title: '', text: ({ current }, paint) => (current ? paint.green('*') : ' ') },
-        { title: 'name', text: ({ name, current }, paint) => (current ? paint.green(name) : name) },
-        { title: 'address', text: ({ address }) => address },
-      ],
-      rows: readEnvironments(home()).list(),
-      data: (environment) => ({ ...environment }),
-      empty: 'no environments',
+  command
+    .description('Lists environments: named proxies to call through. The current one has a star.')
+    .action(async () => {
+      await cli.out.list({
+        columns: [
+          { title: '', text: ({ current }, paint) => (current ? paint.green('*') : ' ') },
+          { title: 'name', text: ({ name, current }, paint) => (current ? paint.green(name) : name) },
+          { title: 'address', text: ({ address }) => address },
+        ],
+        rows: readEnvironments(home()).list(),
+        data: (environment) => ({ ...environment }),
+        empty: 'no environments',
+      });
     });
-  });
   command
     .command('add')
     .description('add an environment, or change its address')

@@ -13,8 +13,13 @@ export function define(command: Command, cli: Cli): void {
     .argument('<name>', 'name of the service')
     .action(async (name: string) => {
       const { namespace } = await requireService(name, cli.connection);
-      const versions = await Promise.all((await cli.connection.services(name, namespace)).map((service) => detailed(service)));
-      await cli.out.value(versions.map(({ data }) => data), versions.map(({ text }) => text(cli.out.paint)).join('\n\n'));
+      const versions = await Promise.all(
+        (await cli.connection.services(name, namespace)).map((service) => detailed(service)),
+      );
+      await cli.out.value(
+        versions.map(({ data }) => data),
+        versions.map(({ text }) => text(cli.out.paint)).join('\n\n'),
+      );
     });
 }
 
@@ -49,12 +54,21 @@ async function detailed(service: ServiceView): Promise<Detailed> {
       ...Object.entries(metadata).map(([key, value]) => `  ${key}: ${value}`),
       '',
       paint.bold('Nodes'),
-      ...nodes.map((node) => `  ${node.address}  ${node.id}  ${paint.dim(Object.entries(node.metadata).filter(([, value]) => value !== '').map(([key, value]) => `${key}=${value}`).join(' '))}`.trimEnd()),
+      ...nodes.map((node) =>
+        `  ${node.address}  ${node.id}  ${paint.dim(
+          Object.entries(node.metadata)
+            .filter(([, value]) => value !== '')
+            .map(([key, value]) => `${key}=${value}`)
+            .join(' '),
+        )}`.trimEnd(),
+      ),
       '',
       paint.bold('Endpoints'),
       ...endpoints.flatMap(({ method, ...endpoint }) => [
         `  ${paint.cyan(endpoint.name)}${endpoint.kind === 'unary' ? '' : ` (${endpoint.kind})`}${method?.comment ? `  ${paint.dim(method.comment.replaceAll(/\s+/g, ' '))}` : ''}`,
-        ...(method ? [...fieldLines('request', method.input), ...fieldLines('answer', method.output)] : [`    ${endpoint.request} → ${endpoint.response}`]),
+        ...(method
+          ? [...fieldLines('request', method.input), ...fieldLines('answer', method.output)]
+          : [`    ${endpoint.request} → ${endpoint.response}`]),
       ]),
     ].join('\n');
   return { data, text };
@@ -69,9 +83,17 @@ function fieldLines(what: string, message: MessageCodec): string[] {
 function fieldsAsData(message: MessageCodec, inside: readonly string[] = []): { [key: string]: JsonValue } {
   return Object.fromEntries(
     message.fields.map((field): [string, JsonValue] => {
-      const inner = field.type === 'message' && !field.message!().name.startsWith('google.protobuf.') ? field.message!() : undefined;
+      const inner =
+        field.type === 'message' && !field.message!().name.startsWith('google.protobuf.')
+          ? field.message!()
+          : undefined;
       const type = typeText(field);
-      return [field.jsonName, inner && !inside.includes(inner.name) ? { type, fields: fieldsAsData(inner, [...inside, message.name]) } : { type }];
+      return [
+        field.jsonName,
+        inner && !inside.includes(inner.name)
+          ? { type, fields: fieldsAsData(inner, [...inside, message.name]) }
+          : { type },
+      ];
     }),
   );
 }

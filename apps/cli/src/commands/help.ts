@@ -21,6 +21,9 @@ export function define(command: Command, cli: Cli): void {
         return void (await runExternal(program, [...rest, '--help'], cli));
       }
       const { runDynamic } = await import('../dynamic/dynamic-command.js');
-      await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), [...rest, '--help'], { cli, assumed: {} });
+      await runDynamic(await serviceOrUnknown(word, cli.variables, cli.connection), [...rest, '--help'], {
+        cli,
+        assumed: {},
+      });
     });
 }

@@ -16,6 +16,10 @@ export function define(command: Command, cli: Cli): void {
       if (stopped.length > 0) progress.succeed(`stopped ${stopped.join(', ')}`);
       else progress.stop();
       if (failed) throw failed.reason;
-      if (!cli.out.forPeople) await cli.out.value(stopped.map((name) => ({ name, status: 'stopped' })), '');
+      if (!cli.out.forPeople)
+        await cli.out.value(
+          stopped.map((name) => ({ name, status: 'stopped' })),
+          '',
+        );
     });
 }

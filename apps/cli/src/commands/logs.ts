@@ -31,7 +31,13 @@ export function define(command: Command, cli: Cli): void {
       for await (const line of new RuntimeConnection(cli).logs(request)) {
         if (cli.out.forPeople) cli.out.line(prefix(line) + line.text);
         else if (cli.out.format === 'raw') cli.out.line(line.text);
-        else await cli.out.streamed({ time: new Date(Number(line.timeMs)).toISOString(), instance: line.instance, stream: line.stream, text: line.text });
+        else
+          await cli.out.streamed({
+            time: new Date(Number(line.timeMs)).toISOString(),
+            instance: line.instance,
+            stream: line.stream,
+            text: line.text,
+          });
       }
     });
 }
@@ -40,7 +46,10 @@ export function define(command: Command, cli: Cli): void {
 export function sinceMs(text: string, now = Date.now()): number {
   if (/^\d+(\.\d+)?[a-z]/.test(text)) return now - durationMs(text, '--since');
   const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time)) throw new Failure(`--since must be a duration like 10m or a time like 2026-01-31T12:00:00Z, not ${JSON.stringify(text)}`);
+  if (Number.isNaN(time))
+    throw new Failure(
+      `--since must be a duration like 10m or a time like 2026-01-31T12:00:00Z, not ${JSON.stringify(text)}`,
+    );
   return time;
 }
 

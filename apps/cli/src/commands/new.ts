@@ -8,8 +8,18 @@ export function define(command: Command, cli: Cli): void {
     .action(async (path: string) => {
       const { scaffold } = await import('../scaffold/scaffold.js');
       const made = await scaffold(path, cliVersion());
-      const next = [...(made.installed ? [] : [`cd ${path} && npm install && cd -`]), `micro run ${path}`, `micro ${made.name} --name=Alice`];
-      const text = [`made ${made.folder}:`, ...made.files.map((file) => `  ${file}`), '', 'Next:', ...next.map((line) => `  ${line}`)];
+      const next = [
+        ...(made.installed ? [] : [`cd ${path} && npm install && cd -`]),
+        `micro run ${path}`,
+        `micro ${made.name} --name=Alice`,
+      ];
+      const text = [
+        `made ${made.folder}:`,
+        ...made.files.map((file) => `  ${file}`),
+        '',
+        'Next:',
+        ...next.map((line) => `  ${line}`),
+      ];
       await cli.out.value({ name: made.name, folder: made.folder, files: [...made.files] }, text.join('\n'));
     });
 }

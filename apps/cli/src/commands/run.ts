@@ -67,7 +67,9 @@ async function create(cli: Cli, source: string, options: Options): Promise<Runti
 function sourceOf(source: string): string {
   if (isFolder(source)) return absolute(source);
   if (/^(?:[a-z][a-z0-9+.-]*:\/\/|git@|[\w-]+\.[\w.-]+\/)/.test(source)) return source;
-  throw new Failure(`there is no folder ${absolute(source)}: give the folder of a service, such as one made by \`micro new\``);
+  throw new Failure(
+    `there is no folder ${absolute(source)}: give the folder of a service, such as one made by \`micro new\``,
+  );
 }
 
 function notStarted({ name, message }: RuntimeService): Failure {

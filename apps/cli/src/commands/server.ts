@@ -5,13 +5,21 @@ import { addressFlag, platform } from '../server/platform.js';
 export function define(command: Command, cli: Cli): void {
   command.description('Starts every part of the platform as a process of its own, and keeps it running until ctrl-c.');
   for (const process of platform) {
-    command.addOption(new Option(`${addressFlag(process)} <HOST:PORT>`, `where ${process.name} listens (default 127.0.0.1:${process.port}) [${process.variable}]`));
+    command.addOption(
+      new Option(
+        `${addressFlag(process)} <HOST:PORT>`,
+        `where ${process.name} listens (default 127.0.0.1:${process.port}) [${process.variable}]`,
+      ),
+    );
   }
   command.option('-d, --detach', 'run in the background; see server status, server stop');
   command.action(async (options: Record<string, string | boolean | undefined>) => {
     const { runServer } = await import('../server/run-server.js');
     const flags = platform.map(({ name }) => [name, options[`${name}Address`] as string | undefined]);
-    await runServer(cli, { addresses: Object.fromEntries(flags) as Record<string, string | undefined>, detach: options.detach === true });
+    await runServer(cli, {
+      addresses: Object.fromEntries(flags) as Record<string, string | undefined>,
+      detach: options.detach === true,
+    });
   });
   command
     .command('stop')

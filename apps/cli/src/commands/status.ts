@@ -22,11 +22,20 @@ async function showAll(cli: Cli, services: readonly RuntimeService[]): Promise<v
     columns: [
       { title: 'name', text: ({ name }) => name },
       { title: 'version', text: ({ version }) => version },
-      { title: 'source', text: ({ source, command }) => [source, ...(command.length > 0 ? [`(${command.join(' ')})`] : [])].join(' ') },
+      {
+        title: 'source',
+        text: ({ source, command }) => [source, ...(command.length > 0 ? [`(${command.join(' ')})`] : [])].join(' '),
+      },
       { title: 'status', text: ({ status }, paint) => paintStatus(statusName(status), paint) },
       { title: 'instances', text: instanceCount },
       { title: 'updated', text: ({ updatedMs }) => ago(updatedMs) },
-      { title: 'metadata', text: ({ metadata }) => Object.entries(metadata).map(([key, value]) => `${key}=${value}`).join(', ') },
+      {
+        title: 'metadata',
+        text: ({ metadata }) =>
+          Object.entries(metadata)
+            .map(([key, value]) => `${key}=${value}`)
+            .join(', '),
+      },
       ...(anyReason ? [{ title: 'reason', text: reason }] : []),
     ],
     rows: services,

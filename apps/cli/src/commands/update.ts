@@ -36,7 +36,10 @@ export function define(command: Command, cli: Cli): void {
       };
       const progress = await cli.out.progress(`updating ${name}`);
       const service = await runtime.update(request, progress).finally(() => progress.stop());
-      if (service.message !== '') throw new Failure(`${name} was not updated${statusName(service.status) === 'running' ? ', the old instances go on' : ''}: ${service.message}`);
+      if (service.message !== '')
+        throw new Failure(
+          `${name} was not updated${statusName(service.status) === 'running' ? ', the old instances go on' : ''}: ${service.message}`,
+        );
       await cli.out.value(serviceData(service), `${name} ${service.version} is ${statusName(service.status)}`);
     });
 }

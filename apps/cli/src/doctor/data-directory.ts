@@ -11,14 +11,31 @@ export async function dataDirectory({ settings: { home } }: Cli): Promise<Findin
   const there = existsSync(home);
   const place = there ? home : firstThere(home);
   try {
-    if (!statSync(place).isDirectory()) return { name, result: 'failed', finding: `${place} is no folder`, advice: 'delete it, or set MICRO_HOME to another folder' };
+    if (!statSync(place).isDirectory())
+      return {
+        name,
+        result: 'failed',
+        finding: `${place} is no folder`,
+        advice: 'delete it, or set MICRO_HOME to another folder',
+      };
     accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch {
-    return { name, result: 'failed', finding: `${place} cannot be written`, advice: `take it over with sudo chown -R "$USER" ${place}, or set MICRO_HOME to another folder` };
+    return {
+      name,
+      result: 'failed',
+      finding: `${place} cannot be written`,
+      advice: `take it over with sudo chown -R "$USER" ${place}, or set MICRO_HOME to another folder`,
+    };
   }
   const { bavail, bsize } = statfsSync(place);
   const free = bavail * bsize;
-  if (free < enough) return { name, result: 'warning', finding: `${home} has ${Math.round(free / 1024 / 1024)} MB free`, advice: 'free some space' };
+  if (free < enough)
+    return {
+      name,
+      result: 'warning',
+      finding: `${home} has ${Math.round(free / 1024 / 1024)} MB free`,
+      advice: 'free some space',
+    };
   if (there && (statSync(home).mode & 0o077) !== 0) {
     return { name, result: 'warning', finding: `${home} can be read by other users`, advice: `chmod 700 ${home}` };
   }

@@ -11,13 +11,30 @@ const patience = 1_000;
 export async function multicast({ variables }: Cli): Promise<Finding> {
   const network = variables.MICRO_MDNS_INTERFACE || '127.0.0.1';
   const port = Number(variables.MICRO_MDNS_PORT || 5353);
-  const refused = await problemOf((socket) => socket.bind({ port, exclusive: false }), () => true);
+  const refused = await problemOf(
+    (socket) => socket.bind({ port, exclusive: false }),
+    () => true,
+  );
   if (refused) {
-    return { name, result: 'warning', finding: `UDP port ${port} cannot be shared (${refused})`, advice: 'stop what holds it alone, or set MICRO_MDNS_PORT; until then services find each other through a file' };
+    return {
+      name,
+      result: 'warning',
+      finding: `UDP port ${port} cannot be shared (${refused})`,
+      advice: 'stop what holds it alone, or set MICRO_MDNS_PORT; until then services find each other through a file',
+    };
   }
-  const lost = await problemOf((socket) => socket.bind({ port: 0, exclusive: false }), (socket) => echo(socket, network));
+  const lost = await problemOf(
+    (socket) => socket.bind({ port: 0, exclusive: false }),
+    (socket) => echo(socket, network),
+  );
   if (lost) {
-    return { name, result: 'warning', finding: `multicast on ${network} does not arrive (${lost})`, advice: 'allow UDP to 224.0.0.251 in the firewall, or choose MICRO_MDNS_INTERFACE; until then services find each other through a file' };
+    return {
+      name,
+      result: 'warning',
+      finding: `multicast on ${network} does not arrive (${lost})`,
+      advice:
+        'allow UDP to 224.0.0.251 in the firewall, or choose MICRO_MDNS_INTERFACE; until then services find each other through a file',
+    };
   }
   return { name, result: 'ok', finding: `works on ${network}, UDP port ${port}`, advice: '' };
 }
@@ -25,7 +42,10 @@ export async function multicast({ variables }: Cli): Promise<Finding> {
 type Socket = ReturnType<typeof createSocket>;
 
 /** Why something with a bound socket did not work; undefined if it did. */
-async function problemOf(bind: (socket: Socket) => void, then: (socket: Socket) => boolean | Promise<boolean>): Promise<string | undefined> {
+async function problemOf(
+  bind: (socket: Socket) => void,
+  then: (socket: Socket) => boolean | Promise<boolean>,
+): Promise<string | undefined> {
   const socket = createSocket({ type: 'udp4', reuseAddr: true });
   try {
     await new Promise<void>((resolve, reject) => {

@@ -17,11 +17,23 @@ export async function ports({ settings, variables }: Cli): Promise<Finding[]> {
       const name = `port ${port} (${one.name})`;
       const refusal = await refusalOf(host, port);
       if (refusal === undefined) return { name, result: 'ok', finding: 'free', advice: '' };
-      if (refusal !== 'EADDRINUSE') return { name, result: 'failed', finding: `cannot be used: ${refusal}`, advice: `start it elsewhere: micro server ${addressFlag(one)} HOST:PORT` };
+      if (refusal !== 'EADDRINUSE')
+        return {
+          name,
+          result: 'failed',
+          finding: `cannot be used: ${refusal}`,
+          advice: `start it elsewhere: micro server ${addressFlag(one)} HOST:PORT`,
+        };
       const holder = portHolder(port);
-      if (running && holder?.pid === running.pid) return { name, result: 'ok', finding: `in use by micro server, process ${running.pid}`, advice: '' };
+      if (running && holder?.pid === running.pid)
+        return { name, result: 'ok', finding: `in use by micro server, process ${running.pid}`, advice: '' };
       const who = holder ? `process ${holder.pid} (${holder.command})` : 'a process of another user';
-      return { name, result: 'failed', finding: `taken by ${who}`, advice: `stop it, or start ${one.name} elsewhere: micro server ${addressFlag(one)} HOST:PORT` };
+      return {
+        name,
+        result: 'failed',
+        finding: `taken by ${who}`,
+        advice: `stop it, or start ${one.name} elsewhere: micro server ${addressFlag(one)} HOST:PORT`,
+      };
     }),
   );
 }

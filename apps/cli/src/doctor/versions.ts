@@ -22,7 +22,12 @@ export async function packageVersions(): Promise<Finding> {
   const finding = `@micro/cli ${micro}, @micro/service ${service} in this folder`;
   return service === micro
     ? { name, result: 'ok', finding, advice: '' }
-    : { name, result: 'warning', finding, advice: `install the same version of both: npm install @micro/service@${micro}` };
+    : {
+        name,
+        result: 'warning',
+        finding,
+        advice: `install the same version of both: npm install @micro/service@${micro}`,
+      };
 }
 
 /** Whether there is a server to talk to, and whether it is of this version. */
@@ -30,9 +35,17 @@ export async function server(cli: Cli): Promise<Finding> {
   const name = 'server';
   const { proxyAddress, origin } = cli.settings;
   const version = await serverVersion(cli);
-  if (version === undefined) return { name, result: 'warning', finding: `none answers at ${proxyAddress} (${origin})`, advice: 'start one with micro server' };
+  if (version === undefined)
+    return {
+      name,
+      result: 'warning',
+      finding: `none answers at ${proxyAddress} (${origin})`,
+      advice: 'start one with micro server',
+    };
   const finding = `version ${version} answers at ${proxyAddress} (${origin})`;
-  return version === cliVersion() ? { name, result: 'ok', finding, advice: '' } : { name, result: 'warning', finding, advice: 'use the same version as the server' };
+  return version === cliVersion()
+    ? { name, result: 'ok', finding, advice: '' }
+    : { name, result: 'warning', finding, advice: 'use the same version as the server' };
 }
 
 function installedVersion(module: string): string | undefined {

@@ -14,17 +14,28 @@ export interface Surroundings {
  * `micro SERVICE …`: calls an endpoint with a request made from flags, or shows the help that the schema gives. Answers false, having done
  * nothing, if an assumed flag is a field of the request.
  */
-export async function runDynamic(service: ServiceView, args: readonly string[], { cli, assumed }: Surroundings): Promise<boolean> {
+export async function runDynamic(
+  service: ServiceView,
+  args: readonly string[],
+  { cli, assumed }: Surroundings,
+): Promise<boolean> {
   if (args.some(isHelp)) {
-    await showHelp(service, args.filter((arg) => !isHelp(arg)), cli);
+    await showHelp(
+      service,
+      args.filter((arg) => !isHelp(arg)),
+      cli,
+    );
     return true;
   }
   const { endpoint, rest } = chooseEndpoint(service, args);
   const method = (await schemaOf(service))?.method(endpoint.path);
   if (!method) {
-    throw new Failure(`${service.name} registered no schema for ${endpoint.name}: call it with JSON, like micro call ${service.name} ${endpoint.name} '{}'`, {
-      exitCode: exitCodes.methodNotFound,
-    });
+    throw new Failure(
+      `${service.name} registered no schema for ${endpoint.name}: call it with JSON, like micro call ${service.name} ${endpoint.name} '{}'`,
+      {
+        exitCode: exitCodes.methodNotFound,
+      },
+    );
   }
   const { requestFromFlags } = await import('./request-flags.js');
   const { request, globals } = requestFromFlags(rest, method.input, endpoint.name);
@@ -38,7 +49,8 @@ export async function runDynamic(service: ServiceView, args: readonly string[], 
   const { jsonLines, piped } = await import('../remote/json-lines.js');
   const fromInput = endpoint.kind !== 'serverStream' && rest.length === 0 && piped(cli.streams.stdin);
   const requests = fromInput ? jsonLines(cli.streams.stdin) : [request];
-  for await (const message of cli.connection.stream(service.name, method, requests, { namespace: service.namespace })) await cli.out.streamed(message);
+  for await (const message of cli.connection.stream(service.name, method, requests, { namespace: service.namespace }))
+    await cli.out.streamed(message);
   return true;
 }
 

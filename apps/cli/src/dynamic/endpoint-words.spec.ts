@@ -46,23 +46,42 @@ describe('words after a service', () => {
   it('say what there is when there is no such endpoint', () => {
     const { message, exitCode } = failure(() => chooseEndpoint(helloworld, ['pingpnog']));
     expect(exitCode).toBe(exitCodes.methodNotFound);
-    expect(message).toBe('service helloworld has no endpoint pingpnog; did you mean PingPong? (it has Helloworld.Call, Helloworld.PingPong, Admin.Call, Admin.DropAll)');
-    expect(failure(() => chooseEndpoint(service('two', 'A.Call', 'B.Call'), [])).message).toMatch(/ambiguous in two: say which of A\.Call, B\.Call/);
+    expect(message).toBe(
+      'service helloworld has no endpoint pingpnog; did you mean PingPong? (it has Helloworld.Call, Helloworld.PingPong, Admin.Call, Admin.DropAll)',
+    );
+    expect(failure(() => chooseEndpoint(service('two', 'A.Call', 'B.Call'), [])).message).toMatch(
+      /ambiguous in two: say which of A\.Call, B\.Call/,
+    );
     expect(failure(() => chooseEndpoint(helloworld, ['a', 'b', 'c'])).message).toMatch(/unexpected argument "c"/);
   });
 
   it('are what help shows', () => {
-    expect(helloworld.endpoints.map((endpoint) => wordsFor(helloworld, endpoint))).toEqual(['call', 'ping-pong', 'admin call', 'drop-all']);
-    for (const endpoint of helloworld.endpoints) expect(chooseEndpoint(helloworld, wordsFor(helloworld, endpoint).split(' ')).endpoint).toBe(endpoint);
+    expect(helloworld.endpoints.map((endpoint) => wordsFor(helloworld, endpoint))).toEqual([
+      'call',
+      'ping-pong',
+      'admin call',
+      'drop-all',
+    ]);
+    for (const endpoint of helloworld.endpoints)
+      expect(chooseEndpoint(helloworld, wordsFor(helloworld, endpoint).split(' ')).endpoint).toBe(endpoint);
   });
 });
 
 describe('the name of an endpoint', () => {
-  it.each(['Helloworld.PingPong', 'helloworld.pingpong', 'PingPong', 'helloworld.Helloworld/PingPong', '/helloworld.Helloworld/PingPong'])('%s', (name) => {
+  it.each([
+    'Helloworld.PingPong',
+    'helloworld.pingpong',
+    'PingPong',
+    'helloworld.Helloworld/PingPong',
+    '/helloworld.Helloworld/PingPong',
+  ])('%s', (name) => {
     expect(namedEndpoint(helloworld, name).name).toBe('Helloworld.PingPong');
   });
 
-  it.each(['', '.', 'A.', '.B', 'A.B.C', 'a b', 'a/b/c', '/x', '../..', 'x'.repeat(10_000) + '!'])('malformed: %j', (name) => {
-    expect(failure(() => namedEndpoint(helloworld, name)).exitCode).toBe(exitCodes.malformedMethod);
-  });
+  it.each(['', '.', 'A.', '.B', 'A.B.C', 'a b', 'a/b/c', '/x', '../..', 'x'.repeat(10_000) + '!'])(
+    'malformed: %j',
+    (name) => {
+      expect(failure(() => namedEndpoint(helloworld, name)).exitCode).toBe(exitCodes.malformedMethod);
+    },
+  );
 });

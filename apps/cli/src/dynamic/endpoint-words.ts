@@ -51,9 +51,12 @@ export function parseEndpoint(name: string): EndpointParts {
   if (path) return { path: `/${path[1]}/${path[2]}`, handler: path[1]!.split('.').at(-1), method: path[2]! };
   const short = /^(?:([A-Za-z_][\w-]*)\.)?([A-Za-z_][\w-]*)$/.exec(name);
   if (!short) {
-    throw new Failure(`${JSON.stringify(name.slice(0, 80))} is no endpoint: write Handler.Method, like Helloworld.Call, or package.Service/Method`, {
-      exitCode: exitCodes.malformedMethod,
-    });
+    throw new Failure(
+      `${JSON.stringify(name.slice(0, 80))} is no endpoint: write Handler.Method, like Helloworld.Call, or package.Service/Method`,
+      {
+        exitCode: exitCodes.malformedMethod,
+      },
+    );
   }
   return { handler: short[1], method: short[2]! };
 }
@@ -61,14 +64,19 @@ export function parseEndpoint(name: string): EndpointParts {
 /** How an endpoint is called as words: `stream`, or `handler method` where the handler is not the service's own. */
 export function wordsFor(service: ServiceView, endpoint: EndpointView): string {
   const [handler = '', method = ''] = endpoint.name.split('.');
-  const own = fold(handler) === fold(lastPart(service.name)) || !service.endpoints.some(({ name }) => name !== endpoint.name && name.endsWith(`.${method}`));
+  const own =
+    fold(handler) === fold(lastPart(service.name)) ||
+    !service.endpoints.some(({ name }) => name !== endpoint.name && name.endsWith(`.${method}`));
   return own ? kebab(method) : `${kebab(handler)} ${kebab(method)}`;
 }
 
 function wordsOf(args: readonly string[]): readonly string[] {
   const end = args.findIndex((arg) => arg.startsWith('-'));
   const words = end < 0 ? args : args.slice(0, end);
-  if (words.length > 2) throw new Failure(`unexpected argument ${JSON.stringify(words[2])} (a call is SERVICE [HANDLER] METHOD --FIELD=VALUE)`);
+  if (words.length > 2)
+    throw new Failure(
+      `unexpected argument ${JSON.stringify(words[2])} (a call is SERVICE [HANDLER] METHOD --FIELD=VALUE)`,
+    );
   return words;
 }
 
@@ -79,7 +87,10 @@ function find(service: ServiceView, handler: string, method: string): EndpointVi
 
 function findAnywhere(service: ServiceView, method: string): EndpointView | undefined {
   const found = service.endpoints.filter(({ name }) => fold(name.split('.').at(-1) ?? '') === fold(method));
-  if (found.length > 1) throw new Failure(`${method} is ambiguous in ${service.name}: say which of ${found.map(({ name }) => name).join(', ')}`);
+  if (found.length > 1)
+    throw new Failure(
+      `${method} is ambiguous in ${service.name}: say which of ${found.map(({ name }) => name).join(', ')}`,
+    );
   return found[0];
 }
 
@@ -87,8 +98,11 @@ function noEndpoint(service: ServiceView, words: string): Failure {
   const names = service.endpoints.map(({ name }) => name);
   const near = nearest(words.replaceAll(' ', '.'), [...names, ...names.map((name) => name.split('.').at(-1)!)], 1);
   const suggestion = near.length > 0 ? `; did you mean ${near[0]}?` : '';
-  const legal = names.length > 0 ? `it has ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}` : 'it has none';
-  return new Failure(`service ${service.name} has no endpoint ${words.replaceAll(' ', '.')}${suggestion} (${legal})`, { exitCode: exitCodes.methodNotFound });
+  const legal =
+    names.length > 0 ? `it has ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}` : 'it has none';
+  return new Failure(`service ${service.name} has no endpoint ${words.replaceAll(' ', '.')}${suggestion} (${legal})`, {
+    exitCode: exitCodes.methodNotFound,
+  });
 }
 
 /** `foo.bar` serves Bar; `v1.foo` serves Foo. */

@@ -52,7 +52,8 @@ function isContainer(field: FieldDefinition): boolean {
 function findInside(field: FieldDefinition, rest: string): FieldPath | undefined {
   if (field.mapKey !== undefined) return findInMap(field, rest);
   if (field.repeated) return findInList(field, rest);
-  if (wellKnown(field) === 'struct') return { steps: [{ kind: 'key', key: rest }], field: freeValue(field), whole: false };
+  if (wellKnown(field) === 'struct')
+    return { steps: [{ kind: 'key', key: rest }], field: freeValue(field), whole: false };
   return findField(field.message!(), rest);
 }
 

@@ -37,7 +37,8 @@ export function mapKey(field: FieldDefinition, text: string, flag: string): stri
 export function jsonOf(text: string, flag: string, kind: 'object' | 'array'): JsonValue {
   const source = text.startsWith('@') ? readText(text.slice(1), flag).toString('utf8') : text;
   const value = parseJson(source);
-  const right = kind === 'array' ? Array.isArray(value) : typeof value === 'object' && value !== null && !Array.isArray(value);
+  const right =
+    kind === 'array' ? Array.isArray(value) : typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!right) {
     const example = kind === 'array' ? `'["a"]'` : `'{"name":"value"}'`;
     throw new Failure(`${flag} must be a JSON ${kind} like ${example}, or @file, not ${shown(text)}`);
@@ -88,7 +89,8 @@ interface Given {
 }
 
 function integerValue(type: string, [min, max]: readonly [bigint, bigint], { text, flag }: Given): JsonValue {
-  const number = /^[+-]?\d{1,30}$/.test(text) || /^0x[0-9a-f]{1,16}$/i.test(text) ? BigInt(text.replace(/^\+/, '')) : undefined;
+  const number =
+    /^[+-]?\d{1,30}$/.test(text) || /^0x[0-9a-f]{1,16}$/i.test(text) ? BigInt(text.replace(/^\+/, '')) : undefined;
   if (number === undefined || number < min || number > max) {
     throw new Failure(`${flag} must be a whole number from ${min} to ${max}, not ${shown(text)}`);
   }
@@ -104,7 +106,16 @@ function floatValue(type: string, text: string, flag: string): JsonValue {
   return number;
 }
 
-const truths: Readonly<Record<string, boolean>> = { true: true, t: true, 1: true, yes: true, false: false, f: false, 0: false, no: false };
+const truths: Readonly<Record<string, boolean>> = {
+  true: true,
+  t: true,
+  1: true,
+  yes: true,
+  false: false,
+  f: false,
+  0: false,
+  no: false,
+};
 
 function boolValue(text: string, flag: string): boolean {
   const word = text.toLowerCase();
@@ -134,7 +145,9 @@ function readText(file: string, flag: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    throw new Failure(`${flag}: cannot read the file ${file} (${(error as NodeJS.ErrnoException).code ?? 'error'})`, { cause: error });
+    throw new Failure(`${flag}: cannot read the file ${file} (${(error as NodeJS.ErrnoException).code ?? 'error'})`, {
+      cause: error,
+    });
   }
 }
 

@@ -48,7 +48,8 @@ const schema = parseSchema({
     enum Color { COLOR_NONE = 0; RED = 1; DARK_BLUE = 2; }`,
 });
 const message = schema.message('all.Request');
-const request = (...args: string[]) => JSON.parse(JSON.stringify(requestFromFlags(args, message, 'All.Call').request)) as JsonValue;
+const request = (...args: string[]) =>
+  JSON.parse(JSON.stringify(requestFromFlags(args, message, 'All.Call').request)) as JsonValue;
 const refusal = (...args: string[]) => {
   try {
     requestFromFlags(args, message, 'All.Call');
@@ -95,7 +96,10 @@ describe('flags of a dynamic command', () => {
     [['--named.x.sku=s', '--named.x.count=2'], { named: { x: { sku: 's', count: 2 } } }],
     [['--options.domain=d'], { options: { domain: 'd' } }],
     [['--options_domain=d'], { options: { domain: 'd' } }],
-    [['--options-domain=d', '--options.deep_er.level=3', '--options_deep_er_again_dry_run'], { options: { domain: 'd', deepEr: { level: 3, again: { dryRun: true } } } }],
+    [
+      ['--options-domain=d', '--options.deep_er.level=3', '--options_deep_er_again_dry_run'],
+      { options: { domain: 'd', deepEr: { level: 3, again: { dryRun: true } } } },
+    ],
     [['--options={"domain":"d"}', '--options.dryRun'], { options: { domain: 'd', dryRun: true } }],
     [['--options_note=n'], { optionsNote: 'n' }],
     [['--first-name=a'], { firstName: 'a' }],
@@ -113,7 +117,17 @@ describe('flags of a dynamic command', () => {
   });
 
   it('what it makes is what the schema reads', () => {
-    const json = request('--name=A', '--big=5', '--color=red', '--labels.a=b', '--items.0.sku=x', '--wait=2m', '--since=2026-01-01', '--maybe', '--extra.a=[1]');
+    const json = request(
+      '--name=A',
+      '--big=5',
+      '--color=red',
+      '--labels.a=b',
+      '--items.0.sku=x',
+      '--wait=2m',
+      '--since=2026-01-01',
+      '--maybe',
+      '--extra.a=[1]',
+    );
     expect(() => message.fromJson(json)).not.toThrow();
   });
 
@@ -147,7 +161,11 @@ describe('flags of a dynamic command', () => {
   });
 
   it('takes global flags that are no fields', () => {
-    const { globals, request: made } = requestFromFlags(['--namespace=foo', '-o', 'json', '--output', '--name=x', '-efoo', '--verbose'], message, 'All.Call');
+    const { globals, request: made } = requestFromFlags(
+      ['--namespace=foo', '-o', 'json', '--output', '--name=x', '-efoo', '--verbose'],
+      message,
+      'All.Call',
+    );
     expect(globals).toEqual({ namespace: 'foo', output: 'json', env: 'foo', verbose: true });
     expect({ ...made }).toEqual({ output: true, name: 'x' });
   });
@@ -157,7 +175,10 @@ describe('flags of a dynamic command', () => {
     try {
       writeFileSync(join(folder, 'b'), Buffer.from([0, 255]));
       writeFileSync(join(folder, 'j'), '{"domain":"d"}');
-      expect(request(`--data=@${folder}/b`, `--options=@${folder}/j`)).toEqual({ data: 'AP8=', options: { domain: 'd' } });
+      expect(request(`--data=@${folder}/b`, `--options=@${folder}/j`)).toEqual({
+        data: 'AP8=',
+        options: { domain: 'd' },
+      });
       expect(refusal(`--data=@${folder}/c`)).toMatch(/cannot read the file .*ENOENT/);
     } finally {
       rmSync(folder, { recursive: true });
@@ -181,8 +202,14 @@ const requests = fc.record(
     color: fc.constantFrom('COLOR_NONE', 'RED', 'DARK_BLUE'),
     tags: fc.array(text, { minLength: 1, maxLength: 4 }),
     items: fc.array(item, { minLength: 1, maxLength: 3 }),
-    labels: fc.dictionary(fc.string({ minLength: 1, maxLength: 10 }).filter((key) => !key.includes('=')), text, { minKeys: 1, maxKeys: 3 }),
-    options: fc.record({ domain: text, dryRun: fc.boolean() }, { requiredKeys: [] }).filter((options) => Object.keys(options).length > 0),
+    labels: fc.dictionary(
+      fc.string({ minLength: 1, maxLength: 10 }).filter((key) => !key.includes('=')),
+      text,
+      { minKeys: 1, maxKeys: 3 },
+    ),
+    options: fc
+      .record({ domain: text, dryRun: fc.boolean() }, { requiredKeys: [] })
+      .filter((options) => Object.keys(options).length > 0),
   },
   { requiredKeys: [] },
 );
@@ -207,8 +234,32 @@ describe('properties of flags', () => {
   });
 
   it('no arguments whatsoever crash it or touch prototypes', () => {
-    const names = fc.oneof(text, fc.constantFrom('name', 'labels.__proto__', 'extra.__proto__.polluted', 'named.__proto__.sku', 'items.0.sku', 'options', 'count', 'constructor'));
-    const args = fc.array(fc.tuple(fc.constantFrom('--', '-', ''), names, fc.oneof(text.map((value) => `=${value}`), fc.constant(''))).map((parts) => parts.join('')), { maxLength: 5 });
+    const names = fc.oneof(
+      text,
+      fc.constantFrom(
+        'name',
+        'labels.__proto__',
+        'extra.__proto__.polluted',
+        'named.__proto__.sku',
+        'items.0.sku',
+        'options',
+        'count',
+        'constructor',
+      ),
+    );
+    const args = fc.array(
+      fc
+        .tuple(
+          fc.constantFrom('--', '-', ''),
+          names,
+          fc.oneof(
+            text.map((value) => `=${value}`),
+            fc.constant(''),
+          ),
+        )
+        .map((parts) => parts.join('')),
+      { maxLength: 5 },
+    );
     fc.assert(
       fc.property(args, (given) => {
         try {
@@ -225,7 +276,9 @@ describe('properties of flags', () => {
   it('splitting at commas undoes joining with escaped commas', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { minLength: 1 }), (parts) => {
-        expect(splitAtCommas(parts.map((part) => part.replaceAll(/[\\,]/g, (character) => `\\${character}`)).join(','))).toEqual(parts);
+        expect(
+          splitAtCommas(parts.map((part) => part.replaceAll(/[\\,]/g, (character) => `\\${character}`)).join(',')),
+        ).toEqual(parts);
       }),
     );
   });

@@ -26,7 +26,8 @@ export function requestFromFlags(args: readonly string[], message: MessageCodec,
   let index = 0;
   while (index < args.length) {
     const arg = args[index]!;
-    if (!arg.startsWith('-') || arg === '-') throw new Failure(`unexpected argument ${JSON.stringify(arg)} (fields are flags: --NAME=VALUE)`);
+    if (!arg.startsWith('-') || arg === '-')
+      throw new Failure(`unexpected argument ${JSON.stringify(arg)} (fields are flags: --NAME=VALUE)`);
     const taken = arg.startsWith('--') ? takeField({ args, index, message, endpoint }, request) : 0;
     const used = taken || takeGlobalFlag(args, index, globals);
     if (used === 0) throw unknownFlag(splitAtEquals(arg)[0], message, endpoint);
@@ -61,14 +62,19 @@ function takeField({ args, index, message, endpoint }: Position, request: JsonOb
     return given ? 2 : 1;
   }
   if (next === undefined || next.startsWith('--')) {
-    throw new Failure(`${flag} of ${endpoint} needs a value${next === undefined ? '' : ` (one that begins with -- is written ${flag}=${next})`}`);
+    throw new Failure(
+      `${flag} of ${endpoint} needs a value${next === undefined ? '' : ` (one that begins with -- is written ${flag}=${next})`}`,
+    );
   }
   assign(request, path, { text: next, flag });
   return 2;
 }
 
 /** `--no-flag` turns a switch off. */
-function takeNegated({ flag, inline, message }: { flag: string; inline: string | undefined; message: MessageCodec }, request: JsonObject): 0 | 1 {
+function takeNegated(
+  { flag, inline, message }: { flag: string; inline: string | undefined; message: MessageCodec },
+  request: JsonObject,
+): 0 | 1 {
   if (!flag.startsWith('--no-') || inline !== undefined) return 0;
   const path = findField(message, flag.slice(5));
   if (!path || !isSwitch(path.field)) return 0;
@@ -102,10 +108,13 @@ function listElements(field: FieldDefinition, { text, flag }: Given): JsonValue[
   if (text.startsWith('[')) {
     const array = parseJson(text);
     if (Array.isArray(array)) {
-      return array.map((one) => (typeof one === 'string' && field.type !== 'message' ? fieldValue(field, one, flag) : one));
+      return array.map((one) =>
+        typeof one === 'string' && field.type !== 'message' ? fieldValue(field, one, flag) : one,
+      );
     }
   }
-  if (isPlainMessage(field) || ['struct', 'value', 'list', 'any'].includes(String(wellKnown(field)))) return [fieldValue(field, text, flag)];
+  if (isPlainMessage(field) || ['struct', 'value', 'list', 'any'].includes(String(wellKnown(field))))
+    return [fieldValue(field, text, flag)];
   return text === '' ? [] : splitAtCommas(text).map((part) => fieldValue(field, part, flag));
 }
 
@@ -116,7 +125,8 @@ function mapEntries(field: FieldDefinition, { text, flag }: Given): [string, Jso
   const parts = field.type === 'message' ? [text] : splitAtCommas(text);
   return parts.map((part) => {
     const [key, value] = splitAtEquals(part);
-    if (value === undefined) throw new Failure(`${flag} is a map: write ${flag}=KEY=VALUE or ${flag}.KEY=VALUE, not ${JSON.stringify(part)}`);
+    if (value === undefined)
+      throw new Failure(`${flag} is a map: write ${flag}=KEY=VALUE or ${flag}.KEY=VALUE, not ${JSON.stringify(part)}`);
     return [mapKey(field, key, flag), fieldValue({ ...field, mapKey: undefined }, value, flag)];
   });
 }
@@ -145,7 +155,8 @@ function put(request: JsonObject, steps: readonly Step[], value: JsonValue): voi
       return;
     }
     const next = (here as JsonObject)[key];
-    if (typeof next !== 'object' || next === null) (here as JsonObject)[key] = steps[at + 1]!.kind === 'index' ? [] : emptyObject();
+    if (typeof next !== 'object' || next === null)
+      (here as JsonObject)[key] = steps[at + 1]!.kind === 'index' ? [] : emptyObject();
     here = (here as JsonObject)[key] as JsonObject;
   });
 }
@@ -155,7 +166,8 @@ function checkLists(value: JsonValue, name: string): void {
   if (typeof value !== 'object' || value === null) return;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
-      if (!(index in value)) throw new Failure(`--${name}.${index} is missing: the elements of a list are numbered from 0 without gaps`);
+      if (!(index in value))
+        throw new Failure(`--${name}.${index} is missing: the elements of a list are numbered from 0 without gaps`);
     }
   }
   for (const [key, inner] of Object.entries(value)) checkLists(inner, name === '' ? key : `${name}.${key}`);
@@ -182,10 +194,14 @@ function checkOneofs(message: MessageCodec, request: JsonObject, prefix = '--'):
     if (value === undefined) continue;
     if (field.oneof !== undefined) {
       const other = set.get(field.oneof);
-      if (other !== undefined) throw new Failure(`${prefix}${other} and ${prefix}${field.name} exclude each other: only one member of ${field.oneof} can be set`);
+      if (other !== undefined)
+        throw new Failure(
+          `${prefix}${other} and ${prefix}${field.name} exclude each other: only one member of ${field.oneof} can be set`,
+        );
       set.set(field.oneof, field.name);
     }
-    if (isPlainMessage(field) && field.mapKey === undefined && isObject(value)) checkOneofs(field.message!(), value, `${prefix}${field.name}.`);
+    if (isPlainMessage(field) && field.mapKey === undefined && isObject(value))
+      checkOneofs(field.message!(), value, `${prefix}${field.name}.`);
   }
 }
 
@@ -193,7 +209,10 @@ function unknownFlag(flag: string, message: MessageCodec, endpoint: string): Fai
   const legal = flagNames(message);
   const near = nearest(flag, [...legal, ...globalFlags.map(({ name }) => `--${name}`)]);
   const suggestion = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '';
-  const takes = legal.length > 0 ? `it takes ${legal.slice(0, 20).join(', ')}${legal.length > 20 ? ', …' : ''}` : 'it takes no fields';
+  const takes =
+    legal.length > 0
+      ? `it takes ${legal.slice(0, 20).join(', ')}${legal.length > 20 ? ', …' : ''}`
+      : 'it takes no fields';
   return new Failure(`unknown flag ${flag} of ${endpoint}${suggestion} (${takes})`);
 }
 

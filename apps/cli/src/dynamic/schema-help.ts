@@ -24,7 +24,12 @@ export function serviceHelp(service: ServiceView, schema: Schema | undefined, pa
 }
 
 /** Help of one endpoint: its flags, and the fields of what it answers. */
-export function endpointHelp(service: ServiceView, endpoint: EndpointView, method: MethodDefinition | undefined, paint: Paint): string {
+export function endpointHelp(
+  service: ServiceView,
+  endpoint: EndpointView,
+  method: MethodDefinition | undefined,
+  paint: Paint,
+): string {
   const usage = `Usage: micro ${service.name} ${wordsFor(service, endpoint)} [--FIELD=VALUE …]`;
   const heading = `${paint.bold(endpoint.name)}${kindText(endpoint) && ` (${kindText(endpoint)})`}`;
   if (!method) {
@@ -42,7 +47,9 @@ export function endpointHelp(service: ServiceView, endpoint: EndpointView, metho
     '',
     `Answers ${endpoint.kind === 'serverStream' || endpoint.kind === 'bidiStream' ? 'a stream of ' : ''}${method.output.name}:`,
     ...columns(answerRows(method.output), paint),
-    ...(flags.some(([, , type]) => /repeated|map/.test(type)) ? ['', 'Repeat a flag for several values, or separate them by commas; a map takes KEY=VALUE.'] : []),
+    ...(flags.some(([, , type]) => /repeated|map/.test(type))
+      ? ['', 'Repeat a flag for several values, or separate them by commas; a map takes KEY=VALUE.']
+      : []),
   ].join('\n');
 }
 
@@ -57,7 +64,9 @@ function answerRows(message: MessageCodec): Row[] {
 function columns(rows: readonly Row[], paint: Paint): string[] {
   const width = (at: 0 | 2) => Math.min(40, Math.max(0, ...rows.map((row) => row[at].length)));
   const [nameWidth, typeWidth] = [width(0), width(2)];
-  return rows.map(([name, comment, type]) => `  ${name.padEnd(nameWidth)}  ${paint.dim(type.padEnd(typeWidth))}  ${comment}`.trimEnd());
+  return rows.map(([name, comment, type]) =>
+    `  ${name.padEnd(nameWidth)}  ${paint.dim(type.padEnd(typeWidth))}  ${comment}`.trimEnd(),
+  );
 }
 
 function serviceComment(service: ServiceView, schema: Schema | undefined): string {
@@ -67,7 +76,12 @@ function serviceComment(service: ServiceView, schema: Schema | undefined): strin
 }
 
 function kindText({ kind }: EndpointView): string {
-  return { unary: '', serverStream: 'streams answers', clientStream: 'takes a stream', bidiStream: 'streams both ways' }[kind];
+  return {
+    unary: '',
+    serverStream: 'streams answers',
+    clientStream: 'takes a stream',
+    bidiStream: 'streams both ways',
+  }[kind];
 }
 
 function firstSentence(comment: string): string {

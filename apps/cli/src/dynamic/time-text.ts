@@ -3,8 +3,11 @@ import { Failure } from '../failure.js';
 /** A time as canonical JSON has it: RFC 3339. Accepts that, a date alone, and `now`. */
 export function timeText(text: string, flag: string): string {
   if (text === 'now') return new Date().toISOString();
-  const time = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/i.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(time)) throw new Failure(`${flag} must be a time like 2026-01-31T12:00:00Z, a date, or now, not ${JSON.stringify(text)}`);
+  const time = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/i.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(time))
+    throw new Failure(`${flag} must be a time like 2026-01-31T12:00:00Z, a date, or now, not ${JSON.stringify(text)}`);
   // The text itself keeps nanoseconds, which a Date would cut.
   return /T.*(?:Z|[+-]\d\d:\d\d)$/.test(text) && /:\d\d:\d\d/.test(text) ? text : new Date(time).toISOString();
 }
@@ -22,7 +25,8 @@ const units: Readonly<Record<string, bigint>> = {
 /** A duration as canonical JSON has it: seconds with `s`. Accepts that and `200ms`, `1h30m`, `2d`. */
 export function durationText(text: string, flag: string): string {
   const total = nanoseconds(text);
-  if (total === undefined) throw new Failure(`${flag} must be a duration like 1.5s, 200ms or 1h30m, not ${JSON.stringify(text)}`);
+  if (total === undefined)
+    throw new Failure(`${flag} must be a duration like 1.5s, 200ms or 1h30m, not ${JSON.stringify(text)}`);
   const magnitude = total < 0n ? -total : total;
   const fraction = (magnitude % 1_000_000_000n).toString().padStart(9, '0').replace(/0+$/, '');
   return `${total < 0n ? '-' : ''}${magnitude / 1_000_000_000n}${fraction && `.${fraction}`}s`;
@@ -31,7 +35,8 @@ export function durationText(text: string, flag: string): string {
 /** Milliseconds of a duration; a bare number is seconds. Failure if it is none, or not above zero. */
 export function durationMs(text: string, flag: string): number {
   const total = nanoseconds(/^\d+(\.\d+)?$/.test(text) ? `${text}s` : text);
-  if (total === undefined || total <= 0n) throw new Failure(`${flag} must be a duration like 30s, 200ms or 1h30m, not ${JSON.stringify(text)}`);
+  if (total === undefined || total <= 0n)
+    throw new Failure(`${flag} must be a duration like 30s, 200ms or 1h30m, not ${JSON.stringify(text)}`);
   return Math.max(1, Number(total / 1_000_000n));
 }
 

@@ -1,7 +1,8 @@
 import type { FieldDefinition } from '@micro/proto';
 
 /** How the text of a flag is read for the messages of google.protobuf whose JSON is not an object of their fields. */
-export type WellKnown = 'timestamp' | 'duration' | 'fieldMask' | 'struct' | 'value' | 'list' | 'any' | 'empty' | { readonly wraps: string };
+export type WellKnown =
+  'timestamp' | 'duration' | 'fieldMask' | 'struct' | 'value' | 'list' | 'any' | 'empty' | { readonly wraps: string };
 
 const byName: Readonly<Record<string, WellKnown>> = {
   Timestamp: 'timestamp',

@@ -22,10 +22,13 @@ describe('environments', () => {
 
   it('refuses an unknown one with the list, and names that are none', () => {
     const environments = new Environments().add('lab', 'lab:1');
-    expect(() => environments.addressOf('labb')).toThrow(/environment "labb" is unknown; did you mean lab\? \(there are local, staging, platform, lab;/);
+    expect(() => environments.addressOf('labb')).toThrow(
+      /environment "labb" is unknown; did you mean lab\? \(there are local, staging, platform, lab;/,
+    );
     expect(() => environments.select('nope')).toThrow(/unknown/);
     expect(() => environments.remove('nope')).toThrow(/unknown/);
-    for (const name of ['__proto__', '', 'a b', '../x', 'x'.repeat(64)]) expect(() => environments.add(name, 'x:1')).toThrow(/no name/);
+    for (const name of ['__proto__', '', 'a b', '../x', 'x'.repeat(64)])
+      expect(() => environments.add(name, 'x:1')).toThrow(/no name/);
     expect(() => environments.addressOf('constructor')).toThrow(/unknown/);
   });
 
@@ -69,7 +72,9 @@ describe('environments', () => {
     const writers = ['a', 'b', 'c', 'd'];
     await Promise.all(writers.map((writer) => promisify(execFile)(process.execPath, [script, home, writer])));
     const { environments } = JSON.parse(readFileSync(environmentsFile(home), 'utf8')) as { environments: object };
-    expect(Object.keys(environments).sort()).toEqual(writers.flatMap((writer) => Array.from({ length: 10 }, (_, number) => `${writer}${number}`)).sort());
+    expect(Object.keys(environments).sort()).toEqual(
+      writers.flatMap((writer) => Array.from({ length: 10 }, (_, number) => `${writer}${number}`)).sort(),
+    );
     expect(readdirSync(home)).toEqual(['environments.json']);
   });
 });
@@ -90,7 +95,9 @@ describe('a lock', () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'x.json');
     writeFileSync(`${file}.lock`, `${process.pid}\n`);
-    await expect(underLock(file, () => 'done', 50)).rejects.toThrow(new RegExp(`locked by process ${process.pid}; .* delete .*x\\.json\\.lock`));
+    await expect(underLock(file, () => 'done', 50)).rejects.toThrow(
+      new RegExp(`locked by process ${process.pid}; .* delete .*x\\.json\\.lock`),
+    );
   });
 
   it('is released when the change fails', async () => {
@@ -105,6 +112,8 @@ describe('a lock', () => {
     const file = join(folder.path, 'file');
     writeFileSync(file, '');
     mkdirSync(join(folder.path, 'other'));
-    await expect(underLock(join(file, 'home', 'x.json'), () => 'done')).rejects.toThrow(/cannot use the data directory .*set MICRO_HOME/);
+    await expect(underLock(join(file, 'home', 'x.json'), () => 'done')).rejects.toThrow(
+      /cannot use the data directory .*set MICRO_HOME/,
+    );
   });
 });

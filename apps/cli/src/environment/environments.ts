@@ -21,8 +21,13 @@ export class Environments {
   }
 
   list(): { readonly name: string; readonly address: string; readonly builtIn: boolean; readonly current: boolean }[] {
-    const entry = (own: boolean) => ([name, address]: [string, string]) => ({ name, address, builtIn: !own, current: name === this.current });
-    return [...Object.entries(builtIn).map(entry(false)), ...[...this.#own].sort(([a], [b]) => (a < b ? -1 : 1)).map(entry(true))];
+    const entry =
+      (own: boolean) =>
+      ([name, address]: [string, string]) => ({ name, address, builtIn: !own, current: name === this.current });
+    return [
+      ...Object.entries(builtIn).map(entry(false)),
+      ...[...this.#own].sort(([a], [b]) => (a < b ? -1 : 1)).map(entry(true)),
+    ];
   }
 
   /** Address of an environment; Failure with the names that there are. */
@@ -35,7 +40,9 @@ export class Environments {
   add(name: string, address: string): Environments {
     if (Object.hasOwn(builtIn, name)) throw new Failure(`environment ${name} is built in; choose another name`);
     if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/.test(name)) {
-      throw new Failure(`"${name.slice(0, 80)}" is no name for an environment: up to 63 letters, digits, '.', '_' and '-', a letter or digit first`);
+      throw new Failure(
+        `"${name.slice(0, 80)}" is no name for an environment: up to 63 letters, digits, '.', '_' and '-', a letter or digit first`,
+      );
     }
     return new Environments(this.current, new Map(this.#own).set(name, address));
   }
@@ -63,7 +70,9 @@ export class Environments {
 
   #unknown(name: string): Failure {
     const names = this.list().map((environment) => environment.name);
-    return new Failure(`environment "${name}" is unknown${didYouMean(name, names)} (there are ${names.join(', ')}; add one with micro env add NAME HOST:PORT)`);
+    return new Failure(
+      `environment "${name}" is unknown${didYouMean(name, names)} (there are ${names.join(', ')}; add one with micro env add NAME HOST:PORT)`,
+    );
   }
 }
 
@@ -86,7 +95,10 @@ export function readEnvironments(home: string): Environments {
 }
 
 /** Changes the file; what two processes change at the same time both stays. */
-export async function changeEnvironments(home: string, change: (now: Environments) => Environments): Promise<Environments> {
+export async function changeEnvironments(
+  home: string,
+  change: (now: Environments) => Environments,
+): Promise<Environments> {
   const file = environmentsFile(home);
   return underLock(file, () => {
     const changed = change(readEnvironments(home));

@@ -1,4 +1,17 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure } from '../failure.js';
 
@@ -9,7 +22,10 @@ export function makeHome(home: string): void {
       if ((statSync(home).mode & 0o077) !== 0) chmodSync(home, 0o700);
     } else makeFolder(home);
   } catch (error) {
-    throw new Failure(`cannot use the data directory ${home}: ${(error as Error).message}; set MICRO_HOME to one that can be written`, { cause: error });
+    throw new Failure(
+      `cannot use the data directory ${home}: ${(error as Error).message}; set MICRO_HOME to one that can be written`,
+      { cause: error },
+    );
   }
 }
 
@@ -58,7 +74,9 @@ export async function underLock<T>(file: string, change: () => T | Promise<T>, p
   while (!tryLock(lock)) {
     if (removeStale(lock)) continue;
     if (Date.now() > deadline) {
-      throw new Failure(`${file} is locked by process ${readIfThere(lock)?.trim() || 'unknown'}; if that is not a micro command, delete ${lock}`);
+      throw new Failure(
+        `${file} is locked by process ${readIfThere(lock)?.trim() || 'unknown'}; if that is not a micro command, delete ${lock}`,
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
   }

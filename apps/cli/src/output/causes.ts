@@ -15,5 +15,9 @@ function described(error: unknown): string {
   const stack = error.stack ?? `${error.name}: ${error.message}`;
   if (!(error instanceof MicroError)) return stack;
   const metadata = Object.entries(error.metadata).map(([name, value]) => `${name}: ${String(value)}`);
-  return [stack, `    id: ${error.id}, code: ${error.code}, status: ${error.status}`, ...metadata.map((line) => `    ${line}`)].join('\n');
+  return [
+    stack,
+    `    id: ${error.id}, code: ${error.code}, status: ${error.status}`,
+    ...metadata.map((line) => `    ${line}`),
+  ].join('\n');
 }

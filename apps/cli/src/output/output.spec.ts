@@ -25,7 +25,10 @@ describe('output', () => {
   it.each([
     ['table', 'NAME         SIZE\nnaïve 名前   1\ntwo          22\nlines\n'],
     ['raw', 'naïve 名前\t1\ntwo lines\t22\n'],
-    ['json', '[\n  {\n    "name": "naïve 名前",\n    "size": 1\n  },\n  {\n    "name": "two\\nlines",\n    "size": 22\n  }\n]\n'],
+    [
+      'json',
+      '[\n  {\n    "name": "naïve 名前",\n    "size": 1\n  },\n  {\n    "name": "two\\nlines",\n    "size": 22\n  }\n]\n',
+    ],
     ['yaml', '- name: naïve 名前\n  size: 1\n- name: |-\n    two\n    lines\n  size: 22\n'],
   ] as const)('a list as %s', async (format, expected) => {
     const { out, written } = caught(format);

@@ -54,7 +54,13 @@ export class Output {
       if (rows.length === 0) return this.line(empty);
       const { renderTable } = await import('./table.js');
       const titles = columns.map(({ title }) => title);
-      return this.line(renderTable(titles, rows.map((row) => columns.map(({ text }) => text(row, this.paint))), this.paint));
+      return this.line(
+        renderTable(
+          titles,
+          rows.map((row) => columns.map(({ text }) => text(row, this.paint))),
+          this.paint,
+        ),
+      );
     }
     if (this.format === 'raw') {
       const plain = paint(false);
@@ -74,7 +80,11 @@ export class Output {
   async answer(message: JsonValue): Promise<void> {
     if (this.format === 'yaml') return this.#data(message);
     const short = JSON.stringify(message);
-    this.line(this.format === 'raw' || (this.format === 'table' && short.length <= oneLine) ? short : JSON.stringify(message, undefined, 2));
+    this.line(
+      this.format === 'raw' || (this.format === 'table' && short.length <= oneLine)
+        ? short
+        : JSON.stringify(message, undefined, 2),
+    );
   }
 
   /** One of the messages of a stream: one line each, so that other programs can read them as they come; yaml documents with `-o yaml`. */

@@ -8,7 +8,10 @@ export function paint(colors: boolean): Paint {
 }
 
 /** Colours only where somebody sees them: not into files and pipes, not with NO_COLOR (no-color.org); FORCE_COLOR overrules both. */
-export function wantsColor(stream: { readonly isTTY?: boolean }, variables: Readonly<Record<string, string | undefined>>): boolean {
+export function wantsColor(
+  stream: { readonly isTTY?: boolean },
+  variables: Readonly<Record<string, string | undefined>>,
+): boolean {
   if (variables.FORCE_COLOR) return variables.FORCE_COLOR !== '0';
   if (variables.NO_COLOR || variables.TERM === 'dumb') return false;
   return stream.isTTY === true;

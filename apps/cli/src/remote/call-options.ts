@@ -49,12 +49,16 @@ export function callSettings({ metadata, address, timeout }: CallOptionValues): 
  * The full method path of an endpoint, and the namespace it was found in. With an address the service need not be registered, as long as the
  * name says enough: package.Service/Method, or Handler.Method of the package that is named like the service.
  */
-export async function endpointPath(cli: Cli, called: { service: string; endpoint: string; address?: string }): Promise<{ path: string; namespace?: string }> {
+export async function endpointPath(
+  cli: Cli,
+  called: { service: string; endpoint: string; address?: string },
+): Promise<{ path: string; namespace?: string }> {
   const { path, handler, method } = parseEndpoint(called.endpoint);
   if (called.address !== undefined) {
     if (path !== undefined) return { path };
     const service = await findService(called.service, cli.connection).catch(() => undefined);
-    if (!service) return { path: `/${called.service.replaceAll('-', '_')}.${handler ?? titled(called.service)}/${method}` };
+    if (!service)
+      return { path: `/${called.service.replaceAll('-', '_')}.${handler ?? titled(called.service)}/${method}` };
     return { path: namedEndpoint(service, called.endpoint).path, namespace: service.namespace };
   }
   const service = await requireService(called.service, cli.connection);

@@ -41,7 +41,12 @@ export class Connection {
   }
 
   /** A call of any kind, each message as JSON, over gRPC. */
-  async *stream(service: string, method: MethodDefinition, requests: AsyncIterable<JsonValue> | Iterable<JsonValue>, settings: CallSettings = {}): AsyncGenerator<JsonValue> {
+  async *stream(
+    service: string,
+    method: MethodDefinition,
+    requests: AsyncIterable<JsonValue> | Iterable<JsonValue>,
+    settings: CallSettings = {},
+  ): AsyncGenerator<JsonValue> {
     const client = await this.client();
     const options = this.#callOptions(service, settings);
     try {
@@ -54,7 +59,8 @@ export class Connection {
           yield method.output.toJson(await client.clientStream(method, messages, options));
           return;
         case 'serverStream':
-          for await (const message of client.serverStream(method, await firstOf(messages), options)) yield method.output.toJson(message);
+          for await (const message of client.serverStream(method, await firstOf(messages), options))
+            yield method.output.toJson(message);
           return;
         case 'bidiStream':
           for await (const message of client.bidiStream(method, messages, options)) yield method.output.toJson(message);
@@ -71,7 +77,11 @@ export class Connection {
       return servicesOf(await this.#registry('GetService', { name }, namespace), namespace);
     } catch (error) {
       const { cause } = error as Failure;
-      if ((cause as { code?: string; id?: string } | undefined)?.code === 'not_found' && (cause as { id?: string }).id === 'registry') return [];
+      if (
+        (cause as { code?: string; id?: string } | undefined)?.code === 'not_found' &&
+        (cause as { id?: string }).id === 'registry'
+      )
+        return [];
       throw error;
     }
   }
@@ -104,11 +114,16 @@ export class Connection {
   }
 
   #origin(service: string, { address }: CallSettings): CallOrigin {
-    return address === undefined ? { service, address: this.options.address, environment: this.options.origin } : { service, address, environment: '--address' };
+    return address === undefined
+      ? { service, address: this.options.address, environment: this.options.origin }
+      : { service, address, environment: '--address' };
   }
 }
 
-async function* decoded(codec: MessageCodec, messages: AsyncIterable<JsonValue> | Iterable<JsonValue>): AsyncGenerator<object> {
+async function* decoded(
+  codec: MessageCodec,
+  messages: AsyncIterable<JsonValue> | Iterable<JsonValue>,
+): AsyncGenerator<object> {
   for await (const message of messages) yield codec.fromJson(message);
 }
 

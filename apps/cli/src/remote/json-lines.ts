@@ -34,7 +34,10 @@ function parsed(text: string, what: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw new Failure(`${what} is not JSON: ${(error as Error).message} (write it like '{"name":"Alice"}', in quotes)`, { cause: error });
+    throw new Failure(
+      `${what} is not JSON: ${(error as Error).message} (write it like '{"name":"Alice"}', in quotes)`,
+      { cause: error },
+    );
   }
 }
 

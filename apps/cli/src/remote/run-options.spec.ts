@@ -48,7 +48,17 @@ describe('the path of an endpoint at the gateway', () => {
     ['v1.foo', 'Foo.Bar', '/v1/foo/bar'],
     ['v1.foo.bar', 'Baz.Cat', '/v1/foo/bar/baz/cat'],
   ])('of %s %s', (name, endpoint, path) => {
-    const view = { name: endpoint, path: '', kind: 'unary', idempotency: 'unknown', request: '', response: '', metadata: {} } as const;
-    expect(pathOf({ name, version: '', namespace: 'micro', metadata: {}, endpoints: [view], nodes: [], schema: '' }, view)).toBe(path);
+    const view = {
+      name: endpoint,
+      path: '',
+      kind: 'unary',
+      idempotency: 'unknown',
+      request: '',
+      response: '',
+      metadata: {},
+    } as const;
+    expect(
+      pathOf({ name, version: '', namespace: 'micro', metadata: {}, endpoints: [view], nodes: [], schema: '' }, view),
+    ).toBe(path);
   });
 });

@@ -7,7 +7,8 @@ export function environmentPairs(values: readonly string[] | undefined, variable
   const complete = values?.map((value) => {
     if (value.includes('=')) return value;
     const own = variables[value];
-    if (own === undefined) throw new Failure(`--env ${value}: the variable is not set here; write --env ${value}=VALUE`);
+    if (own === undefined)
+      throw new Failure(`--env ${value}: the variable is not set here; write --env ${value}=VALUE`);
     return `${value}=${own}`;
   });
   return pairs(complete, '--env');
@@ -15,7 +16,8 @@ export function environmentPairs(values: readonly string[] | undefined, variable
 
 /** A whole number from 1 to 100. */
 export function count(text: string, flag: string, most = 100): number {
-  if (!/^\d{1,9}$/.test(text) || Number(text) < 1 || Number(text) > most) throw new Failure(`${flag} must be a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
+  if (!/^\d{1,9}$/.test(text) || Number(text) < 1 || Number(text) > most)
+    throw new Failure(`${flag} must be a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
   return Number(text);
 }
 

@@ -37,11 +37,18 @@ export class RuntimeConnection {
     const services = await this.read();
     if (services.some(({ name }) => name === word)) return word;
     const bySource = isFolder(word) ? services.filter(({ source }) => source === absolute(word)) : [];
-    if (bySource.length > 1) throw new Failure(`several services run from ${word}: say which of ${bySource.map(({ name }) => name).join(', ')}`);
+    if (bySource.length > 1)
+      throw new Failure(
+        `several services run from ${word}: say which of ${bySource.map(({ name }) => name).join(', ')}`,
+      );
     if (bySource[0]) return bySource[0].name;
     const names = services.map(({ name }) => name);
-    const there = names.length > 0 ? `there are ${names.join(', ')}` : 'nothing runs; start something with `micro run .`';
-    throw new Failure(`no service "${word}" runs in namespace ${this.#cli.settings.namespace}${didYouMean(word, names)} (${there})`, { exitCode: exitCodes.unreachable });
+    const there =
+      names.length > 0 ? `there are ${names.join(', ')}` : 'nothing runs; start something with `micro run .`';
+    throw new Failure(
+      `no service "${word}" runs in namespace ${this.#cli.settings.namespace}${didYouMean(word, names)} (${there})`,
+      { exitCode: exitCodes.unreachable },
+    );
   }
 
   /** Creates a service, telling each step; resolves to what came of it. */
@@ -88,7 +95,8 @@ export class RuntimeConnection {
 
   #failure(error: unknown): Failure {
     const cause = MicroError.from(error);
-    if (cause.code === 'not_found' && cause.id === 'runtime') return new Failure(cause.detail, { exitCode: exitCodes.unreachable, cause });
+    if (cause.code === 'not_found' && cause.id === 'runtime')
+      return new Failure(cause.detail, { exitCode: exitCodes.unreachable, cause });
     return this.#cli.connection.failure(error, 'runtime');
   }
 }

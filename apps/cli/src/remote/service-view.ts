@@ -37,11 +37,16 @@ const kinds: Readonly<Record<string, MethodKind>> = {
   BIDI_STREAM: 'bidiStream',
 };
 
-const idempotencies: Readonly<Record<string, Idempotency>> = { NO_SIDE_EFFECTS: 'noSideEffects', IDEMPOTENT: 'idempotent' };
+const idempotencies: Readonly<Record<string, Idempotency>> = {
+  NO_SIDE_EFFECTS: 'noSideEffects',
+  IDEMPOTENT: 'idempotent',
+};
 
 /** Services of an answer of the registry: canonical JSON, in which what is empty is left out. */
 export function servicesOf(answer: JsonValue, namespace: string): ServiceView[] {
-  const { services = [] } = answer as { services?: Partial<Omit<ServiceView, 'endpoints'> & { endpoints: Partial<Record<keyof EndpointView, never>>[] }>[] };
+  const { services = [] } = answer as {
+    services?: Partial<Omit<ServiceView, 'endpoints'> & { endpoints: Partial<Record<keyof EndpointView, never>>[] }>[];
+  };
   return services.map((service) => ({
     name: service.name ?? '',
     version: service.version ?? '',
@@ -56,7 +61,11 @@ export function servicesOf(answer: JsonValue, namespace: string): ServiceView[] 
       response: endpoint.response ?? '',
       metadata: endpoint.metadata ?? {},
     })),
-    nodes: (service.nodes ?? []).map(({ id, address, metadata }) => ({ id: id ?? '', address: address ?? '', metadata: metadata ?? {} })),
+    nodes: (service.nodes ?? []).map(({ id, address, metadata }) => ({
+      id: id ?? '',
+      address: address ?? '',
+      metadata: metadata ?? {},
+    })),
     schema: service.schema ?? '',
   }));
 }

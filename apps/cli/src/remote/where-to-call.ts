@@ -12,7 +12,9 @@ const patience = 3_000;
 export async function whereToCall(cli: Cli, { name, version }: RuntimeService): Promise<string[]> {
   const service = await registered(cli, name, version);
   if (!service) return [`it is not registered, so it cannot be called by name; what it writes: micro logs -f ${name}`];
-  const endpoint = service.endpoints.find((one) => one.name.endsWith('.Call')) ?? service.endpoints.find(({ kind }) => kind === 'unary');
+  const endpoint =
+    service.endpoints.find((one) => one.name.endsWith('.Call')) ??
+    service.endpoints.find(({ kind }) => kind === 'unary');
   if (!endpoint) return [`endpoints: micro ${name} --help`];
   const method = (await schemaOf(service))?.method(endpoint.path);
   const sample = method ? sampleOf(method.input) : {};
@@ -21,9 +23,18 @@ export async function whereToCall(cli: Cli, { name, version }: RuntimeService): 
   const flags = Object.entries(sample).map(([field, value]) => `--${field}=${String(value)}`);
   const { namespace } = cli.settings;
   const elsewhere = namespace !== 'micro';
-  const call = ['micro', ...(elsewhere ? ['-n', namespace] : []), name, ...(words === 'call' ? [] : [words]), ...flags].join(' ');
+  const call = [
+    'micro',
+    ...(elsewhere ? ['-n', namespace] : []),
+    name,
+    ...(words === 'call' ? [] : [words]),
+    ...flags,
+  ].join(' ');
   const header = elsewhere ? ` -H 'Micro-Namespace: ${namespace}'` : '';
-  return [...(api === undefined ? [] : [`curl ${api}${pathOf(service, endpoint)}${header} -d '${JSON.stringify(sample)}'`]), call];
+  return [
+    ...(api === undefined ? [] : [`curl ${api}${pathOf(service, endpoint)}${header} -d '${JSON.stringify(sample)}'`]),
+    call,
+  ];
 }
 
 /** The path of an endpoint at the gateway, which is the other way round of how the gateway resolves one. */
@@ -37,7 +48,9 @@ export function pathOf(service: ServiceView, endpoint: EndpointView): string {
 
 /** A request with its first field filled in, to be changed by hand. */
 function sampleOf(message: MessageCodec): { [field: string]: JsonValue } {
-  const field = message.fields.find((one) => !one.repeated && one.mapKey === undefined && sampleValue(one) !== undefined);
+  const field = message.fields.find(
+    (one) => !one.repeated && one.mapKey === undefined && sampleValue(one) !== undefined,
+  );
   return field ? { [field.jsonName]: sampleValue(field)! } : {};
 }
 

@@ -17,7 +17,23 @@ describe('a new service', () => {
     expect(namesOf(name)).toEqual({ service: name, ...expected });
   });
 
-  it.each(['', 'Foo', '1a', 'a_b', 'a--b', '-a', 'a-', '..', 'a/b', 'x'.repeat(64), 'class', 'main', 'serve', 'call-request', '__proto__'])('cannot be named %j', (name) => {
+  it.each([
+    '',
+    'Foo',
+    '1a',
+    'a_b',
+    'a--b',
+    '-a',
+    'a-',
+    '..',
+    'a/b',
+    'x'.repeat(64),
+    'class',
+    'main',
+    'serve',
+    'call-request',
+    '__proto__',
+  ])('cannot be named %j', (name) => {
     expect(() => namesOf(name)).toThrow(/no name for a service|choose another name/);
   });
 
@@ -50,12 +66,17 @@ describe('a new service', () => {
   });
 
   it('type-checks as it is', async () => {
-    expect(existsSync(join(workspaceRoot, 'libs/service/dist/index.d.ts')), 'built before: npx nx build @micro/service').toBe(true);
+    expect(
+      existsSync(join(workspaceRoot, 'libs/service/dist/index.d.ts')),
+      'built before: npx nx build @micro/service',
+    ).toBe(true);
     await using folder = await temporaryFolder();
     const made = await scaffold(join(folder.path, 'foo-bar'), '0.1.0');
     symlinkSync(join(workspaceRoot, 'node_modules'), join(folder.path, 'node_modules'));
     const tsc = join(workspaceRoot, 'node_modules/typescript/bin/tsc');
-    await promisify(execFile)(process.execPath, [tsc, '-p', made.folder], { cwd: made.folder }).catch(({ stdout }: { stdout: string }) => expect(stdout).toBe(''));
+    await promisify(execFile)(process.execPath, [tsc, '-p', made.folder], { cwd: made.folder }).catch(
+      ({ stdout }: { stdout: string }) => expect(stdout).toBe(''),
+    );
     expect(existsSync(join(made.folder, 'dist/src/main.js'))).toBe(true);
   }, 60_000);
 });

@@ -45,7 +45,8 @@ function checkDifferent(entries: readonly [name: string, address: string][]): vo
   const seen = new Map<string, string>();
   for (const [name, address] of entries) {
     const other = seen.get(address);
-    if (other !== undefined) throw new Failure(`${other} and ${name} cannot both listen on ${address}: give them different addresses`);
+    if (other !== undefined)
+      throw new Failure(`${other} and ${name} cannot both listen on ${address}: give them different addresses`);
     seen.set(address, name);
   }
 }

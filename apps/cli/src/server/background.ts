@@ -29,13 +29,17 @@ export async function startInBackground(cli: Cli, addresses: Addresses): Promise
     const report = await new Promise<Report>((resolve) => {
       child.once('message', (message) => resolve(message as Report));
       child.once('error', (error) => resolve({ failure: error.message }));
-      child.once('exit', (code) => resolve({ failure: `the server ended with code ${code}: ${lastLines(serverLog(home))}` }));
+      child.once('exit', (code) =>
+        resolve({ failure: `the server ended with code ${code}: ${lastLines(serverLog(home))}` }),
+      );
     });
     child.removeAllListeners();
     if (child.connected) child.disconnect();
     child.unref();
     if ('failure' in report) throw new Failure(report.failure);
-    progress.succeed(`the server runs as process ${child.pid}; its log is ${serverLog(home)}; stop it with \`micro server stop\``);
+    progress.succeed(
+      `the server runs as process ${child.pid}; its log is ${serverLog(home)}; stop it with \`micro server stop\``,
+    );
   } catch (error) {
     progress.stop();
     throw error;
@@ -57,11 +61,17 @@ export async function stopServer(cli: Cli): Promise<void> {
 /** `micro server status`: what the server knows of its processes, and whether each answers now. */
 export async function showServer(cli: Cli): Promise<void> {
   const server = requireServer(cli);
-  const rows = await Promise.all(server.processes.map(async (one) => ({ ...one, healthy: await healthy(one.address) })));
-  const state = (row: (typeof rows)[number]) => (row.status === 'running' && !row.healthy ? 'not answering' : row.status);
+  const rows = await Promise.all(
+    server.processes.map(async (one) => ({ ...one, healthy: await healthy(one.address) })),
+  );
+  const state = (row: (typeof rows)[number]) =>
+    row.status === 'running' && !row.healthy ? 'not answering' : row.status;
   if (!cli.out.forPeople) {
     const { pid, startedMs, version } = server;
-    return cli.out.value({ pid, version, started: new Date(startedMs).toISOString(), processes: rows.map((row) => ({ ...row })) }, '');
+    return cli.out.value(
+      { pid, version, started: new Date(startedMs).toISOString(), processes: rows.map((row) => ({ ...row })) },
+      '',
+    );
   }
   await cli.out.list<ServerProcess & { readonly healthy: boolean }>({
     columns: [

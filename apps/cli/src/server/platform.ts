@@ -16,8 +16,20 @@ export interface PlatformProcess {
 export const platform: readonly PlatformProcess[] = [
   { name: 'registry', port: 8000, variable: 'MICRO_REGISTRY_ADDRESS', purpose: 'who runs where', dependsOn: [] },
   { name: 'runtime', port: 8088, variable: 'MICRO_RUNTIME_ADDRESS', purpose: 'runs services', dependsOn: ['registry'] },
-  { name: 'proxy', port: 8081, variable: 'MICRO_PROXY_ADDRESS', purpose: 'gRPC and Connect; what micro talks to', dependsOn: ['registry', 'runtime'] },
-  { name: 'api', port: 8080, variable: 'MICRO_API_ADDRESS', purpose: 'HTTP and JSON', dependsOn: ['registry', 'runtime'] },
+  {
+    name: 'proxy',
+    port: 8081,
+    variable: 'MICRO_PROXY_ADDRESS',
+    purpose: 'gRPC and Connect; what micro talks to',
+    dependsOn: ['registry', 'runtime'],
+  },
+  {
+    name: 'api',
+    port: 8080,
+    variable: 'MICRO_API_ADDRESS',
+    purpose: 'HTTP and JSON',
+    dependsOn: ['registry', 'runtime'],
+  },
 ];
 
 /** `MICRO_API_ADDRESS` is also `--api-address`. */

@@ -31,7 +31,8 @@ function fromProc(port: number): PortHolder | undefined {
     for (const line of lines(table).slice(1)) {
       // proc(5): sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode
       const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/);
-      if (state === listening && Number.parseInt(local.split(':')[1] ?? '', 16) === port) sockets.add(`socket:[${inode}]`);
+      if (state === listening && Number.parseInt(local.split(':')[1] ?? '', 16) === port)
+        sockets.add(`socket:[${inode}]`);
     }
   }
   if (sockets.size === 0) return undefined;
@@ -62,10 +63,16 @@ function commandLine(pid: string): string {
 
 function fromLsof(port: number): PortHolder | undefined {
   try {
-    const found = execFileSync('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fp'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const found = execFileSync('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fp'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     const pid = Number(/^p(\d+)$/m.exec(found)?.[1]);
     if (!pid) return undefined;
-    return { pid, command: shortened(execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim()) };
+    return {
+      pid,
+      command: shortened(execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).trim()),
+    };
   } catch {
     return undefined;
   }

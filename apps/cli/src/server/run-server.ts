@@ -20,7 +20,10 @@ const bundles = fileURLToPath(new URL('./platform', import.meta.url));
 /** `micro server`: the platform in the foreground until a signal; or in the background, healthy when this returns. */
 export async function runServer(cli: Cli, options: RunServerOptions): Promise<void> {
   // The proxy's address is also a global flag, which is read before this command's own.
-  const addresses = addressesOf({ ...options.addresses, proxy: options.addresses.proxy ?? cli.flags.proxyAddress }, cli.variables);
+  const addresses = addressesOf(
+    { ...options.addresses, proxy: options.addresses.proxy ?? cli.flags.proxyAddress },
+    cli.variables,
+  );
   if (options.detach) {
     const { startInBackground } = await import('./background.js');
     return startInBackground(cli, addresses);
@@ -36,12 +39,20 @@ async function serveUntilSignal(cli: Cli, addresses: Addresses): Promise<void> {
   const inBackground = variables.MICRO_SERVER_BACKGROUND === '1';
   const prefixed = logPrefixes([...platform.map(({ name }) => name), 'server'], out.paint);
   const write = lineWriter(cli, inBackground);
-  const onLine = (name: string, { stream, text }: { stream: 'stdout' | 'stderr'; text: string }) => write(stream, prefixed(name, text));
+  const onLine = (name: string, { stream, text }: { stream: 'stdout' | 'stderr'; text: string }) =>
+    write(stream, prefixed(name, text));
   const say = (text: string) => onLine('server', { stream: 'stderr', text });
 
   const startedMs = Date.now();
   const profile = settings.profile ?? 'local';
-  const server = new Server({ home: settings.home, version: cliVersion(), addresses, bundles, variables: { ...variables, MICRO_PROFILE: profile }, onLine });
+  const server = new Server({
+    home: settings.home,
+    version: cliVersion(),
+    addresses,
+    bundles,
+    variables: { ...variables, MICRO_PROFILE: profile },
+    onLine,
+  });
   let asked = false;
   const stopped = untilSignal(say).then(() => {
     asked = true;
@@ -91,15 +102,22 @@ function report(message: Report): void {
 /** The table of addresses, once all are healthy. */
 async function announce({ out, settings }: Cli, addresses: Addresses, tookMs: number): Promise<void> {
   const rows = platform.map(({ name, purpose }) => ({ name, address: addresses[name]!, purpose }));
-  if (!out.forPeople) return out.value({ status: 'healthy', home: settings.home, processes: rows.map((row) => ({ ...row })) }, '');
-  const next = existsSync('examples/helloworld') ? 'micro run examples/helloworld' : 'micro new hello && micro run hello';
+  if (!out.forPeople)
+    return out.value({ status: 'healthy', home: settings.home, processes: rows.map((row) => ({ ...row })) }, '');
+  const next = existsSync('examples/helloworld')
+    ? 'micro run examples/helloworld'
+    : 'micro new hello && micro run hello';
   const width = (key: 'name' | 'address') => Math.max(...rows.map((row) => row[key].length));
   out.line('');
   for (const { name, address, purpose } of rows) {
-    out.line(`  ${out.paint.bold(name.padEnd(width('name')))}  ${out.paint.cyan(address.padEnd(width('address')))}  ${purpose}`);
+    out.line(
+      `  ${out.paint.bold(name.padEnd(width('name')))}  ${out.paint.cyan(address.padEnd(width('address')))}  ${purpose}`,
+    );
   }
   out.line('');
-  out.line(`All healthy after ${(tookMs / 1000).toFixed(1)} s, data in ${settings.home}. Next, in another terminal: ${next}`);
+  out.line(
+    `All healthy after ${(tookMs / 1000).toFixed(1)} s, data in ${settings.home}. Next, in another terminal: ${next}`,
+  );
   out.line('Ctrl-c stops everything.');
 }
 

@@ -33,7 +33,14 @@ async function prepared() {
   const addresses = Object.fromEntries(platform.map(({ name }, index) => [name, `127.0.0.1:${ports[index]}`]));
   const lines: string[] = [];
   const home = join(folder.path, 'home');
-  const options = { home, version: '1', addresses, bundles, variables: { PATH: process.env['PATH'] }, onLine: (name: string, { text }: { text: string }) => void lines.push(`${name}: ${text}`) };
+  const options = {
+    home,
+    version: '1',
+    addresses,
+    bundles,
+    variables: { PATH: process.env['PATH'] },
+    onLine: (name: string, { text }: { text: string }) => void lines.push(`${name}: ${text}`),
+  };
   return { ...folder, home, addresses, lines, options };
 }
 
@@ -45,8 +52,12 @@ describe('the server', () => {
     try {
       for (const address of Object.values(place.addresses)) expect(await healthy(address)).toBe(true);
       expect(place.lines.sort()).toEqual(platform.map(({ name }) => `${name}: listening`).sort());
-      expect(runningServer(place.home)?.processes.map(({ name, status }) => [name, status])).toEqual(platform.map(({ name }) => [name, 'running']));
-      await expect(new Server(place.options).start()).rejects.toThrow(`already runs on ${place.home} as process ${process.pid}`);
+      expect(runningServer(place.home)?.processes.map(({ name, status }) => [name, status])).toEqual(
+        platform.map(({ name }) => [name, 'running']),
+      );
+      await expect(new Server(place.options).start()).rejects.toThrow(
+        `already runs on ${place.home} as process ${process.pid}`,
+      );
     } finally {
       await server.stop();
     }
@@ -63,7 +74,11 @@ describe('the server', () => {
     try {
       const { pid } = server.state.processes.find(({ name }) => name === 'proxy')!;
       process.kill(pid, 'SIGKILL');
-      const again = await until('the proxy runs again', () => server.state.processes.find((one) => one.name === 'proxy' && one.status === 'running' && one.pid !== pid && one.restarts === 1));
+      const again = await until('the proxy runs again', () =>
+        server.state.processes.find(
+          (one) => one.name === 'proxy' && one.status === 'running' && one.pid !== pid && one.restarts === 1,
+        ),
+      );
       expect(await healthy(again.address)).toBe(true);
       expect(place.lines).toContain('proxy: proxy was ended by SIGKILL; starting it again (1)');
     } finally {
@@ -95,7 +110,11 @@ describe('the server', () => {
     await new Promise((resolve) => holder.once('listening', resolve));
     try {
       const server = new Server(place.options);
-      await expect(server.start()).rejects.toThrow(new RegExp(`port \\d+, which api needs, is taken by process ${process.pid} \\(.+\\): stop it with kill ${process.pid}, or start it elsewhere with --api-address`));
+      await expect(server.start()).rejects.toThrow(
+        new RegExp(
+          `port \\d+, which api needs, is taken by process ${process.pid} \\(.+\\): stop it with kill ${process.pid}, or start it elsewhere with --api-address`,
+        ),
+      );
       expect(place.lines).toEqual([]);
     } finally {
       holder.close();
@@ -105,7 +124,13 @@ describe('the server', () => {
   it('is not held up by the file of a server that died', async () => {
     await using place = await prepared();
     mkdirSync(place.home);
-    const dead = { pid: process.pid, identity: 'an earlier process of this number', startedMs: 0, version: '0', processes: [] };
+    const dead = {
+      pid: process.pid,
+      identity: 'an earlier process of this number',
+      startedMs: 0,
+      version: '0',
+      processes: [],
+    };
     writeFileSync(serverFile(place.home), JSON.stringify(dead));
     appendFileSync(`${serverFile(place.home)}.lock`, '4194304\n');
     const server = new Server(place.options);
@@ -115,13 +140,17 @@ describe('the server', () => {
 
   it('says how to build what is missing', async () => {
     await using place = await prepared();
-    await expect(new Server({ ...place.options, bundles: '/nowhere' }).start()).rejects.toThrow(/not found in \/nowhere: build with/);
+    await expect(new Server({ ...place.options, bundles: '/nowhere' }).start()).rejects.toThrow(
+      /not found in \/nowhere: build with/,
+    );
   });
 });
 
 describe('addresses', () => {
   it('come from flags, then variables, then the table', () => {
-    expect(addressesOf({ api: '127.0.0.1:1' }, { MICRO_API_ADDRESS: '127.0.0.1:2', MICRO_PROXY_ADDRESS: '127.0.0.1:3' })).toEqual({
+    expect(
+      addressesOf({ api: '127.0.0.1:1' }, { MICRO_API_ADDRESS: '127.0.0.1:2', MICRO_PROXY_ADDRESS: '127.0.0.1:3' }),
+    ).toEqual({
       registry: '127.0.0.1:8000',
       runtime: '127.0.0.1:8088',
       proxy: '127.0.0.1:3',
@@ -132,13 +161,19 @@ describe('addresses', () => {
   it('are refused when malformed or the same', () => {
     expect(() => addressesOf({ api: 'nope' }, {})).toThrow(/--api-address must be host:port/);
     expect(() => addressesOf({}, { MICRO_API_ADDRESS: 'x:99999' })).toThrow(/MICRO_API_ADDRESS must be host:port/);
-    expect(() => addressesOf({ api: '127.0.0.1:8081' }, {})).toThrow(/proxy and api cannot both listen on 127\.0\.0\.1:8081/);
+    expect(() => addressesOf({ api: '127.0.0.1:8081' }, {})).toThrow(
+      /proxy and api cannot both listen on 127\.0\.0\.1:8081/,
+    );
   });
 
   it('that are nobody’s are told from those that are free', async () => {
     const [port] = await freePorts(1);
-    const addresses = Object.fromEntries(platform.map(({ name }, index) => [name, index === 0 ? `203.0.113.1:${port}` : `127.0.0.1:${port}`]));
-    await expect(checkFree(addresses)).rejects.toThrow(/registry cannot listen on 203\.0\.113\.1:\d+ \(EADDRNOTAVAIL\)/);
+    const addresses = Object.fromEntries(
+      platform.map(({ name }, index) => [name, index === 0 ? `203.0.113.1:${port}` : `127.0.0.1:${port}`]),
+    );
+    await expect(checkFree(addresses)).rejects.toThrow(
+      /registry cannot listen on 203\.0\.113\.1:\d+ \(EADDRNOTAVAIL\)/,
+    );
     expect(portHolder(port!)).toBeUndefined();
   });
 });

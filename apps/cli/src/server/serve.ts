@@ -6,7 +6,14 @@ import { Failure, failureOf } from '../failure.js';
 import type { Variables } from '../settings.js';
 import { type Addresses, checkFree } from './addresses.js';
 import { platform, type PlatformProcess } from './platform.js';
-import { removeServerFile, runningServer, type ServerFile, serverFile, type ServerProcess, writeServerFile } from './server-file.js';
+import {
+  removeServerFile,
+  runningServer,
+  type ServerFile,
+  serverFile,
+  type ServerProcess,
+  writeServerFile,
+} from './server-file.js';
 
 export interface ServerOptions {
   readonly home: string;
@@ -64,9 +71,23 @@ export class Server {
   get state(): ServerFile {
     const processes = this.#processes.map(({ spec, state }): ServerProcess => {
       const { status, message, pid, restarts, startedMs } = state;
-      return { name: spec.name, address: this.#options.addresses[spec.name]!, status, message, pid, restarts, startedMs };
+      return {
+        name: spec.name,
+        address: this.#options.addresses[spec.name]!,
+        status,
+        message,
+        pid,
+        restarts,
+        startedMs,
+      };
     });
-    return { pid: process.pid, identity: this.#identity, startedMs: this.#startedMs, version: this.#options.version, processes };
+    return {
+      pid: process.pid,
+      identity: this.#identity,
+      startedMs: this.#startedMs,
+      version: this.#options.version,
+      processes,
+    };
   }
 
   /** Stops each process once those that need it are gone; resolves when none is left. */
@@ -82,7 +103,9 @@ export class Server {
     const stopped = new Map<string, Promise<void>>();
     const stop = (name: string): Promise<void> => {
       const dependents = platform.filter(({ dependsOn }) => dependsOn.includes(name));
-      const known = stopped.get(name) ?? Promise.all(dependents.map((one) => stop(one.name))).then(() => this.#process(name).stop());
+      const known =
+        stopped.get(name) ??
+        Promise.all(dependents.map((one) => stop(one.name))).then(() => this.#process(name).stop());
       stopped.set(name, known);
       return known;
     };
@@ -122,15 +145,31 @@ export class Server {
     try {
       writeServerFile(this.#options.home, this.state);
     } catch (error) {
-      this.#options.onLine('server', { stream: 'stderr', text: `cannot write ${serverFile(this.#options.home)}: ${(error as Error).message}` });
+      this.#options.onLine('server', {
+        stream: 'stderr',
+        text: `cannot write ${serverFile(this.#options.home)}: ${(error as Error).message}`,
+      });
     }
   }
 }
 
 /** What a person set for calls of their own does not concern the platform's processes. */
-const notInherited = ['MICRO_NAMESPACE', 'MICRO_NAME', 'MICRO_NODE_ID', 'MICRO_ENV', 'MICRO_OUTPUT', 'MICRO_VERBOSE', 'MICRO_SERVER_BACKGROUND', 'NODE_CHANNEL_FD'];
+const notInherited = [
+  'MICRO_NAMESPACE',
+  'MICRO_NAME',
+  'MICRO_NODE_ID',
+  'MICRO_ENV',
+  'MICRO_OUTPUT',
+  'MICRO_VERBOSE',
+  'MICRO_SERVER_BACKGROUND',
+  'NODE_CHANNEL_FD',
+];
 
-function processVariables({ home, version, addresses }: ServerOptions, address: string, variables: Variables): Record<string, string | undefined> {
+function processVariables(
+  { home, version, addresses }: ServerOptions,
+  address: string,
+  variables: Variables,
+): Record<string, string | undefined> {
   const inherited = Object.entries(variables).filter(([name]) => !notInherited.includes(name));
   return {
     ...Object.fromEntries(inherited),
@@ -146,10 +185,13 @@ function processVariables({ home, version, addresses }: ServerOptions, address: 
 function refuseSecond(home: string): void {
   const running = runningServer(home);
   if (!running || processIdentity(running.pid) !== running.identity) return;
-  throw new Failure(`micro server already runs on ${home} as process ${running.pid}: stop it with \`micro server stop\`, or use another data directory (MICRO_HOME)`);
+  throw new Failure(
+    `micro server already runs on ${home} as process ${running.pid}: stop it with \`micro server stop\`, or use another data directory (MICRO_HOME)`,
+  );
 }
 
 function checkBundles(bundles: string): void {
   const missing = platform.filter(({ name }) => !existsSync(join(bundles, name, 'main.cjs'))).map(({ name }) => name);
-  if (missing.length > 0) throw new Failure(`${missing.join(', ')} not found in ${bundles}: build with \`npx nx build cli\``);
+  if (missing.length > 0)
+    throw new Failure(`${missing.join(', ')} not found in ${bundles}: build with \`npx nx build cli\``);
 }
