@@ -53,6 +53,5 @@ export {
 } from '@micro/rpc';
 export { Logger, type LogFields } from '@micro/telemetry';
 export { call, client, type ClientDefaults } from './client.js';
-export { logger } from './logger.js';
-export { close, type ProcessOptions } from './process-platform.js';
+export { close, logger, type ProcessOptions } from './process-platform.js';
 export { implement, type Implementation, serve, type Served, type ServeOptions } from './serve.js';

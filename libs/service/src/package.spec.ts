@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { freePort, run, startProgram, temporaryFolder, until, workspaceRoot } from '@micro/testing';
 import { build } from 'esbuild';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 const root = join(workspaceRoot, 'libs/service');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; engines: object };
@@ -18,10 +17,7 @@ async function npm(cwd: string, ...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`npm ${args[0]}: ${stderr}`);
 }
 
-beforeAll(() => {
-  execFileSync(process.execPath, [join(workspaceRoot, 'tools/build/package.mjs'), 'libs/service'], { stdio: 'inherit' });
-}, 120_000);
-
+/** As `nx build` made it, which `nx test` runs first. */
 describe('the package', () => {
   it('asks for the versions that the workspace is tested with, and for all that it imports', async () => {
     expect(manifest.engines).toEqual(workspace.engines);

@@ -1,5 +1,6 @@
 import { MicroError } from '@micro/errors';
-import { type Hosted, ownProcess, Platform, type ProfileName, readEnvironment, tellReady } from '@micro/platform';
+import { configOf, type Environment, type Hosted, ownProcess, Platform, type ProfileName, readEnvironment, tellReady } from '@micro/platform';
+import { createLogger, type Logger, type LogFields } from '@micro/telemetry';
 
 /** What the program decides instead of the environment. */
 export interface ProcessOptions {
@@ -16,31 +17,50 @@ let opening: Promise<Platform> | undefined;
 let current: Platform | undefined;
 const running = new Set<Hosted>();
 let disownProcess: (() => void) | undefined;
+/** What logs before there is a platform, and after. */
+let spare: Logger | undefined;
+
+/** Says what happens: one line an event, to standard error, as JSON or, on a terminal, for people. */
+export const logger: Logger = {
+  debug: (message: string, fields?: LogFields) => sink().debug(message, fields),
+  info: (message: string, fields?: LogFields) => sink().info(message, fields),
+  warn: (message: string, fields?: LogFields) => sink().warn(message, fields),
+  error: (message: string, fields?: LogFields) => sink().error(message, fields),
+  child: (fields: LogFields) => sink().child(fields),
+};
 
 /** Undefined while it is not open. */
 export function openedPlatform(): Platform | undefined {
   return current;
 }
 
-export function openPlatform(name?: string, options: ProcessOptions = {}): Promise<Platform> {
-  if (!opening) {
-    const { profile, namespace } = options;
-    const environment = readEnvironment(undefined, { profile, namespace });
-    opening = Platform.open(environment, { name: name ?? environment.name ?? 'client' }).then(
-      (platform) => (current = platform),
-      (error) => {
-        opening = undefined;
-        throw error;
-      },
-    );
+/** `fallback`: the process's name where neither program nor environment has one. */
+export async function openPlatform(options: ProcessOptions & { readonly name?: string } = {}, fallback = 'client'): Promise<Platform> {
+  const { name, profile, namespace } = options;
+  opening ??= openWith(readEnvironment(undefined, { name, profile, namespace }), fallback);
+  return agreeing(await opening, options);
+}
+
+async function openWith(environment: Environment, fallback: string): Promise<Platform> {
+  try {
+    current = await Platform.open(environment, { name: environment.name ?? fallback });
+    spare = current.logger;
+    return current;
+  } catch (error) {
+    opening = undefined;
+    throw error;
   }
-  return opening.then((platform) => agreeing(platform, options));
 }
 
 /** Runs a service on the process's platform until it is stopped. */
-export async function host(name: string, options: ProcessOptions, start: (platform: Platform) => Promise<Hosted>): Promise<Hosted> {
-  const platform = await openPlatform(name, options);
-  if (options.signals ?? true) disownProcess ??= ownProcess({ logger: platform.logger, stop: close });
+export async function host(
+  options: ProcessOptions & { readonly name?: string },
+  fallback: string,
+  start: (platform: Platform) => Promise<Hosted>,
+): Promise<Hosted> {
+  // First of all, so that whatever goes wrong from here on is said in one line.
+  if (options.signals ?? true) disownProcess ??= ownProcess({ logger, stop: close });
+  const platform = await openPlatform(options, fallback);
   try {
     const hosted = await start(platform);
     running.add(hosted);
@@ -83,4 +103,18 @@ function agreeing(platform: Platform, { profile, namespace }: ProcessOptions): P
     throw new MicroError('failed_precondition', `this process is in namespace ${environment.namespace} already; a process has one, so not also ${namespace}`);
   }
   return platform;
+}
+
+function sink(): Logger {
+  return current?.logger ?? (spare ??= earlyLogger());
+}
+
+/** By the environment; where that is not legal, so that it can be said that it is not. */
+function earlyLogger(): Logger {
+  try {
+    const environment = readEnvironment();
+    return createLogger({ name: environment.name ?? 'service', ...configOf(environment).log });
+  } catch {
+    return createLogger({ name: 'service', format: process.stderr.isTTY ? 'pretty' : 'json' });
+  }
 }

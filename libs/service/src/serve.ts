@@ -76,8 +76,8 @@ export async function serveWith(
 ): Promise<Served> {
   const [first] = definitions;
   if (!first) throw new MicroError('invalid_argument', 'nothing to serve: give at least one service');
-  const fallback = options.name ?? first.package ?? first.shortName;
-  const hosted = await host(fallback, options, (platform) => {
+  const fallback = first.package || first.shortName;
+  const hosted = await host(options, fallback, (platform) => {
     const { environment, logger, metrics } = platform;
     const name = options.name ?? environment.name ?? fallback;
     const version = options.version ?? environment.version ?? packageVersion() ?? 'latest';
