@@ -80,6 +80,17 @@ export class MessageType implements MessageCodec {
   encodeIn(message: object): Uint8Array {
     if (typeof message !== 'object' || message === null) throw new Invalid(`expected an object, not ${describe(message)}`);
     checkRequired(this, message);
+    return this.encodePartial(message);
+  }
+
+  decodeIn(bytes: Uint8Array): object {
+    const message = this.decodePartial(bytes);
+    checkRequired(this, message);
+    return message;
+  }
+
+  /** Encodes without asking whether required fields are set. */
+  encodePartial(message: object): Uint8Array {
     // A getter of the message may encode another: only the outermost has the shared buffer.
     const to = writing ? new Writer() : writer;
     const outermost = !writing;
@@ -93,11 +104,10 @@ export class MessageType implements MessageCodec {
     }
   }
 
-  decodeIn(bytes: Uint8Array): object {
+  /** Decodes without asking whether required fields are set. */
+  decodePartial(bytes: Uint8Array): object {
     if (!(bytes instanceof Uint8Array)) throw new Invalid(`expected bytes, not ${describe(bytes)}`);
-    const message = this.read(new Reader(bytes), bytes.length, deepest, 0);
-    checkRequired(this, message);
-    return message;
+    return this.read(new Reader(bytes), bytes.length, deepest, 0);
   }
 
   #json(): WellKnown {

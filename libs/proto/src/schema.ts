@@ -78,7 +78,7 @@ export class Schema implements ServiceSchema {
     if (!this.#files) {
       const files = new Map<string, Uint8Array>();
       for (const [name, { file, bytes, hidden }] of this.#pool.files) {
-        if (!hidden) files.set(name, bytes ?? this.#fileType().encode(file));
+        if (!hidden) files.set(name, bytes ?? this.#fileType().encodePartial(file));
       }
       this.#files = files;
     }
@@ -102,7 +102,7 @@ export class Schema implements ServiceSchema {
 
   /** Reads a serialised FileDescriptorProto, with the custom options that this schema knows. */
   decodeFile(bytes: Uint8Array): FileDescriptor {
-    return this.#fileType().decode(bytes) as FileDescriptor;
+    return this.#fileType().decodePartial(bytes) as FileDescriptor;
   }
 
   #fileType(): MessageType {

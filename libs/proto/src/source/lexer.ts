@@ -19,14 +19,13 @@ export interface Comments {
   readonly detached: string[];
 }
 
-const space = /(?:[ \t\r\n\f\v\uFEFF]+|\/\/[^\n]*|\/\*[^]*?\*\/)*/y;
-const lexemes: readonly (readonly [TokenKind, RegExp])[] = [
-  ['identifier', /[A-Za-z_][A-Za-z0-9_]*/y],
-  ['float', /(?:[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)/y],
-  ['integer', /0[xX][0-9a-fA-F]+|[0-9]+/y],
-  ['string', /"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*'/y],
-  ['symbol', /[{}[\]()<>=;:,.\-+/]/y],
-];
+const newline = 10, quotes = [34, 39], slash = 47, star = 42, dot = 46, backslash = 92;
+
+const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13) || code === 0xfeff;
+const isDigit = (code: number): boolean => code >= 48 && code <= 57;
+const isLetter = (code: number): boolean => (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95;
+
+const number = /0[xX][0-9a-fA-F]+|[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+/y;
 
 /** Words of a .proto file, one at a time, with one to look ahead. */
 export class Lexer {
@@ -92,27 +91,59 @@ export class Lexer {
     return [low, offset - lines[low]!];
   }
 
+  // By character codes: regular expressions take several times as long while the process is young, and that is when protos are read.
   #read(from: number): Token {
-    space.lastIndex = from;
-    const start = from + space.exec(this.text)![0].length;
-    if (start >= this.text.length) return { kind: 'end', text: '', start, end: start };
-    for (const [kind, pattern] of lexemes) {
-      pattern.lastIndex = start;
-      const text = pattern.exec(this.text)?.[0];
-      if (text !== undefined) return this.#checked({ kind, text, start, end: start + text.length });
+    const { text } = this, start = this.#skipSpace(from);
+    if (start >= text.length) return { kind: 'end', text: '', start, end: start };
+    const code = text.charCodeAt(start);
+    if (isLetter(code)) {
+      let end = start + 1;
+      for (let next = text.charCodeAt(end); isLetter(next) || isDigit(next); ) next = text.charCodeAt(++end);
+      return { kind: 'identifier', text: text.slice(start, end), start, end };
     }
-    const char = String.fromCodePoint(this.text.codePointAt(start)!);
-    if (char === '"' || char === "'") throw this.error('this string does not end on its line: close it', start);
-    if (this.text.startsWith('/*', start)) throw this.error('this comment does not end: close it with */', start);
-    throw this.error(`unexpected character ${JSON.stringify(char)}`, start);
+    if (isDigit(code) || (code === dot && isDigit(text.charCodeAt(start + 1)))) return this.#number(start);
+    if (quotes.includes(code)) return this.#string(start, code);
+    if ('{}[]()<>=;:,.-+/'.includes(text[start]!)) return { kind: 'symbol', text: text[start]!, start, end: start + 1 };
+    throw this.error(`unexpected character ${JSON.stringify(String.fromCodePoint(text.codePointAt(start)!))}`, start);
   }
 
-  #checked(token: Token): Token {
-    if (token.kind === 'float' || token.kind === 'integer') {
-      if (/[A-Za-z0-9_]/.test(this.text[token.end] ?? '')) throw this.error(`a name cannot begin with a digit`, token.start);
-      if (/^0[0-9]*[89]/.test(token.text) && token.kind === 'integer') throw this.error(`${token.text} is not an octal number`, token.start);
+  /** Where white space and comments end. */
+  #skipSpace(from: number): number {
+    const { text } = this;
+    for (let at = from; ; ) {
+      const code = text.charCodeAt(at);
+      if (isSpace(code)) {
+        at++;
+      } else if (code === slash && text.charCodeAt(at + 1) === slash) {
+        const end = text.indexOf('\n', at);
+        at = end < 0 ? text.length : end + 1;
+      } else if (code === slash && text.charCodeAt(at + 1) === star) {
+        const end = text.indexOf('*/', at + 2);
+        if (end < 0) throw this.error('this comment does not end: close it with */', at);
+        at = end + 2;
+      } else {
+        return at;
+      }
     }
-    return token;
+  }
+
+  #number(start: number): Token {
+    number.lastIndex = start;
+    const text = number.exec(this.text)![0], end = start + text.length, next = this.text.charCodeAt(end);
+    if (isLetter(next) || isDigit(next)) throw this.error('a name cannot begin with a digit', start);
+    const kind = /^0[xX]|^[0-9]+$/.test(text) ? 'integer' : 'float';
+    if (kind === 'integer' && /^0[0-9]*[89]/.test(text)) throw this.error(`${text} is not an octal number`, start);
+    return { kind, text, start, end };
+  }
+
+  #string(start: number, close: number): Token {
+    for (let at = start + 1; at < this.text.length; at++) {
+      const code = this.text.charCodeAt(at);
+      if (code === close) return { kind: 'string', text: this.text.slice(start, at + 1), start, end: at + 1 };
+      if (code === newline) break;
+      if (code === backslash) at++;
+    }
+    throw this.error('this string does not end on its line: close it', start);
   }
 }
 

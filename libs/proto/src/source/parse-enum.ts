@@ -15,14 +15,17 @@ export function parseEnum(context: ParseContext, into: EnumDescriptor[], scope: 
   const end = context.comment(scope.path, begin);
   while (!lexer.skip('}')) {
     if (lexer.skip(';')) continue;
-    // A value may be named like a keyword.
-    const keyword = /^\s*=/.test(lexer.text.slice(lexer.peek.end)) ? '' : lexer.peek.text;
-    if (keyword === 'option') context.optionStatement('EnumOptions', to, scope);
-    else if (keyword === 'reserved') context.reserved(to, () => context.range(lowest, highest, 0));
+    if (isKeyword(context, 'option')) context.optionStatement('EnumOptions', to, scope);
+    else if (isKeyword(context, 'reserved')) context.reserved(to, () => context.range(lowest, highest, 0));
     else parseValue(context, to, scope);
   }
   end();
   if (to.value.length === 0) throw lexer.error(`enum ${to.name} has no values: give it one, with number 0`, begin.start);
+}
+
+/** Whether a keyword comes, and not a value that is named like it. */
+function isKeyword({ lexer }: ParseContext, keyword: string): boolean {
+  return lexer.peek.text === keyword && !lexer.text.slice(lexer.peek.end, lexer.peek.end + 100).trimStart().startsWith('=');
 }
 
 function parseValue(context: ParseContext, to: EnumDescriptor, scope: Scope): void {

@@ -124,7 +124,7 @@ function parseField(context: ParseContext, place: FieldPlace, scope: Scope, begi
   if (place.oneofIndex !== undefined) field.oneofIndex = place.oneofIndex;
   const labelled = place.oneofIndex === undefined && parseLabel(context, field);
   const start = lexer.peek;
-  if (start.text === 'map' && !labelled && place.oneofIndex === undefined && lexer.text.slice(start.end).trimStart().startsWith('<')) {
+  if (start.text === 'map' && !labelled && place.oneofIndex === undefined && lexer.text.slice(start.end, start.end + 100).trimStart().startsWith('<')) {
     return parseMapField(context, place, scope, begin);
   }
   const group = start.text === 'group' && context.proto2;
@@ -221,6 +221,7 @@ function jsonNameOption({ lexer }: ParseContext, { value, offset }: PendingOptio
 
 /** `optional` in proto3 is a oneof of one field, by a name that no other has. */
 function addSyntheticOneofs(message: MessageDescriptor): void {
+  if (!message.field.some(({ proto3Optional }) => proto3Optional)) return;
   const taken = new Set([...message.field, ...message.oneofDecl].map(({ name }) => name));
   for (const field of message.field) {
     if (!field.proto3Optional) continue;

@@ -46,7 +46,6 @@ class Resolver {
     }
   }
 
-  // eslint-disable-next-line max-params -- a name, where it stands, and what it may be
   type(name: string, scope: string, at: object, kinds: readonly Definition['kind'][]): { name: string; symbol: Definition } {
     const found = name.startsWith('.') ? this.#known(name.slice(1), kinds) : this.#search(name, scope, kinds);
     if (found) return found;
@@ -82,6 +81,7 @@ class Resolver {
     for (let around = scope; ; around = around.slice(0, Math.max(0, around.lastIndexOf('.')))) {
       const fullName = name.startsWith('.') ? name.slice(1) : around ? `${around}.${name}` : name;
       const symbol = this.#pool.symbols.get(fullName);
+      if (symbol && kinds.includes(symbol.kind) && this.#visible.has(symbol.file.file.name)) return `${name} begins with the name of something nearer: write .${fullName}`;
       if (symbol && kinds.includes(symbol.kind)) return `${name} is in ${symbol.file.file.name}: add \`import "${symbol.file.file.name}";\``;
       if (around === '') break;
     }

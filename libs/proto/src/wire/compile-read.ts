@@ -102,7 +102,6 @@ function readValue({ wire, utf8 }: Field): string {
 type Unknowns = Record<typeof unknownFields, Uint8Array[] | undefined>;
 
 /** Keeps what the message has but its type does not, so that it is sent on. */
-// eslint-disable-next-line max-params -- two lists of one message, in a branch that is rarely taken
 function keep(message: Unknowns, reader: Reader, places: readonly number[] | undefined, extra: readonly Uint8Array[] | undefined): void {
   const chunks = (message[unknownFields] ??= []);
   if (places) reader.chunks(places, chunks);

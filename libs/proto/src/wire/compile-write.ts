@@ -24,13 +24,12 @@ export function tagOf(number: number, wireType: number): number {
 /** Compiles the function that writes messages of a type. */
 export function compileWrite(type: MessageType): Write {
   const code = new Code({ wrong, within, several, toInt64, toUint64, keyFromProperty, unknownFields });
-  const oneofs = new Map(type.fields.flatMap(({ oneof }) => (oneof === undefined ? [] : [[oneof, '']])));
-  for (const name of oneofs.keys()) oneofs.set(name, `set${code.bind({ name }).slice(1)}`);
-  code.add('function write(m, w) {', `let v, at${[...oneofs.values()].map((name) => `, ${name}`).join('')};`);
+  const oneofs = [...new Set(type.fields.flatMap(({ oneof }) => oneof ?? []))];
+  code.add('function write(m, w) {', 'let v, at;', ...oneofs.map((_, index) => `let set${index};`));
   for (const field of type.fields) {
     code.add(`v = ${property('m', field.key)};`, 'if (v !== undefined && v !== null) {');
-    const set = oneofs.get(field.oneof ?? '');
-    if (set) code.add(`if (${set} !== undefined) throw several(${set}, ${literal(field.key)}); ${set} = ${literal(field.key)};`);
+    const set = field.oneof === undefined ? '' : `set${oneofs.indexOf(field.oneof)}`;
+    if (set) code.add(`if (${set} !== undefined) throw several(${literal(field.key)}, ${set}); ${set} = ${literal(field.key)};`);
     writeField(code, field);
     code.add('}');
   }
@@ -92,7 +91,7 @@ function writeTagged(code: Code, field: Field, { value, path }: { value: string;
   const thrown = path.reduce((error, segment) => `within(${error}, ${segment})`, 'x');
   const nested = `try { ${code.bind(field.message())}.write(${value}, w); } catch (x) { throw ${thrown}; }`;
   if (field.wire === 'group') code.add(nested, `w.uint32(${tagOf(field.number, 4)});`);
-  else code.add('at = w.open();', nested.replace('try {', 'const start = at; try {').replace(/$/, ' w.close(start);'));
+  else code.add('{', 'const start = w.open();', nested, 'w.close(start);', '}');
 }
 
 function writeValue(type: string, value: string): string {
@@ -111,5 +110,5 @@ function writeValue(type: string, value: string): string {
 }
 
 function several(one: string, other: string): Invalid {
-  return new Invalid(`${one} and ${other} are of one oneof: only one can be set`);
+  return new Invalid(`${other} is set too, and only one of the two can be`, one);
 }

@@ -10,22 +10,27 @@ const high = littleEndian ? 1 : 0;
 /** Up to this length a loop over characters beats a call into the runtime. */
 const shortString = 24;
 
+const initialSize = 4096;
+
 /** A buffer that grew beyond this is not kept for the next message. */
 const keptSize = 256 * 1024;
 
 /** A Buffer with the method that Node's own `write` ends in. */
 type Utf8Buffer = Buffer & { utf8Write(text: string, offset: number): number };
 
+const bytesOf = (buffer: Buffer): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 const allocate = (size: number): Utf8Buffer => Buffer.allocUnsafeSlow(size) as Utf8Buffer;
 
 /** Writes the protobuf wire format into a buffer that grows. Values are checked by who calls. */
 export class Writer {
-  #buffer = allocate(4096);
+  #buffer = allocate(initialSize);
+  #bytes = bytesOf(this.#buffer);
   #pos = 0;
 
   /** A copy of what was written; the writer is then empty again. */
   finish(): Uint8Array {
-    const result = new Uint8Array(this.#buffer.subarray(0, this.#pos));
+    // Not Buffer's own slice, which is a view.
+    const result = Uint8Array.prototype.slice.call(this.#bytes, 0, this.#pos);
     this.reset();
     return result;
   }
@@ -33,7 +38,7 @@ export class Writer {
   /** Forgets what was written. */
   reset(): void {
     this.#pos = 0;
-    if (this.#buffer.length > keptSize) this.#buffer = allocate(4096);
+    if (this.#buffer.length > keptSize) this.#use(allocate(initialSize));
   }
 
   uint32(value: number): void {
@@ -178,7 +183,12 @@ export class Writer {
     if (this.#pos + count <= this.#buffer.length) return;
     const grown = allocate(Math.max(this.#buffer.length * 2, this.#pos + count));
     grown.set(this.#buffer.subarray(0, this.#pos));
-    this.#buffer = grown;
+    this.#use(grown);
+  }
+
+  #use(buffer: Utf8Buffer): void {
+    this.#buffer = buffer;
+    this.#bytes = bytesOf(buffer);
   }
 }
 
