@@ -31,7 +31,11 @@ interface Task {
   readonly requestMessages: readonly Any[];
   readonly timeoutMs?: number;
   readonly requestDelayMs: number;
-  readonly cancel?: { readonly beforeCloseSend?: object; readonly afterCloseSendMs?: number; readonly afterNumResponses?: number };
+  readonly cancel?: {
+    readonly beforeCloseSend?: object;
+    readonly afterCloseSendMs?: number;
+    readonly afterNumResponses?: number;
+  };
 }
 interface Response {
   readonly payload?: object;
@@ -92,7 +96,12 @@ async function run(task: Task): Promise<Report> {
 async function call(client: Client, task: Task): Promise<Report> {
   const service = schema.service(task.service ?? 'connectrpc.conformance.v1.ConformanceService');
   const method = service.methods.find(({ name }) => name === task.method) as MethodDefinition;
-  const report: Report = { responseHeaders: [], responseTrailers: [], payloads: [], numUnsentRequests: task.requestMessages.length };
+  const report: Report = {
+    responseHeaders: [],
+    responseTrailers: [],
+    payloads: [],
+    numUnsentRequests: task.requestMessages.length,
+  };
   const abort = new AbortController();
   const metadata = new Metadata();
   for (const { name, value } of task.requestHeaders) for (const one of value) metadata.append(name, one);
@@ -124,7 +133,11 @@ interface Prepared {
   readonly abort: AbortController;
 }
 
-async function* responses(client: Client, task: Task, { method, messages, options, report, abort }: Prepared): AsyncGenerator<Response> {
+async function* responses(
+  client: Client,
+  task: Task,
+  { method, messages, options, report, abort }: Prepared,
+): AsyncGenerator<Response> {
   const cancelLater = () => {
     const { afterCloseSendMs } = task.cancel ?? {};
     if (afterCloseSendMs !== undefined) setTimeout(() => abort.abort(), afterCloseSendMs);
@@ -147,19 +160,29 @@ async function* responses(client: Client, task: Task, { method, messages, option
     await sleep(task.requestDelayMs);
     report.numUnsentRequests--;
     cancelLater();
-    if (task.streamType === streams.unary) yield await unary(client, task, method, { message: messages[0] as object, options });
+    if (task.streamType === streams.unary)
+      yield await unary(client, task, method, { message: messages[0] as object, options });
     else yield* client.serverStream(method, messages[0] as object, options) as AsyncIterable<Response>;
     return;
   }
   let answered: (() => void) | undefined;
   const answer = () => new Promise<void>((resolve) => (answered = resolve));
-  for await (const one of client.bidiStream(method, sending(task.streamType === streams.fullDuplex ? answer : undefined), options)) {
+  for await (const one of client.bidiStream(
+    method,
+    sending(task.streamType === streams.fullDuplex ? answer : undefined),
+    options,
+  )) {
     yield one as Response;
     answered?.();
   }
 }
 
-async function unary(client: Client, task: Task, method: MethodDefinition, { message, options }: { message: object; options: CallOptions }): Promise<Response> {
+async function unary(
+  client: Client,
+  task: Task,
+  method: MethodDefinition,
+  { message, options }: { message: object; options: CallOptions },
+): Promise<Response> {
   if (task.codec !== codecs.json) return client.unary(method, message, options) as Promise<Response>;
   const json: JsonValue = await client.json('conformance', method.path, method.input.toJson(message), options);
   return method.output.fromJson(json) as Response;

@@ -14,8 +14,22 @@ describe.runIf(haveTool(runner))("Connect's own conformance cases, of all that w
   ])('as $mode', { timeout: 240_000 }, async ({ mode, cases, flags }) => {
     await using home = await temporaryFolder();
     const program = await compileProgram(new URL(`${mode}.ts`, folder), home.path);
-    const options = ['--mode', mode, '--conf', fileURLToPath(new URL(`${mode}.yaml`, folder)), '--max-servers', '2', ...flags];
-    const { status, output } = await run([...options, '--', process.execPath, program, fileURLToPath(new URL('proto', folder))]);
+    const options = [
+      '--mode',
+      mode,
+      '--conf',
+      fileURLToPath(new URL(`${mode}.yaml`, folder)),
+      '--max-servers',
+      '2',
+      ...flags,
+    ];
+    const { status, output } = await run([
+      ...options,
+      '--',
+      process.execPath,
+      program,
+      fileURLToPath(new URL('proto', folder)),
+    ]);
     expect(output.slice(-8000)).toMatch(/\n(\d+) passed, 0 failed/);
     expect(status).toBe(0);
     expect(Number(/Total cases: (\d+)/.exec(output)?.[1])).toBeGreaterThanOrEqual(cases);
@@ -24,8 +38,13 @@ describe.runIf(haveTool(runner))("Connect's own conformance cases, of all that w
 
 function run(args: readonly string[]): Promise<{ status: number; output: string }> {
   return new Promise((resolve) => {
-    execFile(runner.name, args, { env: { ...process.env, PATH: toolPath() }, maxBuffer: 1e8 }, (error, stdout, stderr) => {
-      resolve({ status: error ? Number(error.code ?? 1) : 0, output: `${stdout}${stderr}` });
-    });
+    execFile(
+      runner.name,
+      args,
+      { env: { ...process.env, PATH: toolPath() }, maxBuffer: 1e8 },
+      (error, stdout, stderr) => {
+        resolve({ status: error ? Number(error.code ?? 1) : 0, output: `${stdout}${stderr}` });
+      },
+    );
   });
 }

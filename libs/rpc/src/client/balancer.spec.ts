@@ -11,7 +11,15 @@ interface TestNode extends Candidate {
 }
 
 function node(name: string, state: Partial<TestNode> = {}): TestNode {
-  return { name, ejected: false, load: 0, lastFailure: Number.NEGATIVE_INFINITY, speed: 0, latency: () => state.speed ?? 0, ...state } as TestNode;
+  return {
+    name,
+    ejected: false,
+    load: 0,
+    lastFailure: Number.NEGATIVE_INFINITY,
+    speed: 0,
+    latency: () => state.speed ?? 0,
+    ...state,
+  } as TestNode;
 }
 
 function balancer(tiers: TestNode[][], health: Health = { version: 0 }): Balancer<TestNode> {
@@ -20,8 +28,13 @@ function balancer(tiers: TestNode[][], health: Health = { version: 0 }): Balance
   return made;
 }
 
-const nodes = fc.array(fc.record({ ejected: fc.boolean(), load: fc.nat(100), lastFailure: fc.nat(1000), speed: fc.nat(100) }), { minLength: 1, maxLength: 8 });
-const tiers = fc.array(nodes, { minLength: 1, maxLength: 3 }).map((states) => states.map((tier, at) => tier.map((state, index) => node(`${at}.${index}`, state))));
+const nodes = fc.array(
+  fc.record({ ejected: fc.boolean(), load: fc.nat(100), lastFailure: fc.nat(1000), speed: fc.nat(100) }),
+  { minLength: 1, maxLength: 8 },
+);
+const tiers = fc
+  .array(nodes, { minLength: 1, maxLength: 3 })
+  .map((states) => states.map((tier, at) => tier.map((state, index) => node(`${at}.${index}`, state))));
 
 describe('choosing a node', () => {
   it('takes a healthy node of the nearest tier that has one', () => {
@@ -49,7 +62,7 @@ describe('choosing a node', () => {
     fc.assert(
       fc.property(tiers, fc.nat(), (all, bits) => {
         const flat = all.flat();
-        const excluded = new Set(flat.filter((_, index) => ((bits >> index % 31) & 1) === 1));
+        const excluded = new Set(flat.filter((_, index) => ((bits >> (index % 31)) & 1) === 1));
         const picked = balancer(all).pick(0, (one) => excluded.has(one));
         if (excluded.size === flat.length) expect(picked).toBeUndefined();
         else expect(picked && !excluded.has(picked)).toBe(true);

@@ -85,7 +85,10 @@ export class Balancer<T extends Candidate> {
 }
 
 /** Nodes by distance from here: same zone, same region, elsewhere. Where one's own place is not known, all are equally near. */
-export function tiersOf<T>(nodes: readonly { readonly node: T; readonly zone: string; readonly region: string }[], here: { readonly zone: string; readonly region: string }): T[][] {
+export function tiersOf<T>(
+  nodes: readonly { readonly node: T; readonly zone: string; readonly region: string }[],
+  here: { readonly zone: string; readonly region: string },
+): T[][] {
   const distance = ({ zone, region }: { zone: string; region: string }) => {
     if (here.region !== '' && region !== here.region) return 2;
     return here.zone !== '' && zone !== here.zone ? 1 : 0;

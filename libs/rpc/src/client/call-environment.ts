@@ -20,9 +20,17 @@ export function closedError(): MicroError {
 
 export function unreachable({ service, peers }: Group, name: string, cause: unknown): MicroError {
   const addresses = [...new Set(peers.map(({ address }) => address))].slice(0, 5).join(', ');
-  return new MicroError('unavailable', `no node of ${service} can be reached (tried ${addresses}): see whether it runs with \`micro status\``, { id: name, cause });
+  return new MicroError(
+    'unavailable',
+    `no node of ${service} can be reached (tried ${addresses}): see whether it runs with \`micro status\``,
+    { id: name, cause },
+  );
 }
 
 export function tooManyCalls({ service, limit }: Group, name: string): MicroError {
-  return new MicroError('resource_exhausted', `${limit} calls to ${service} are under way, the limit of this client: try again later`, { id: name });
+  return new MicroError(
+    'resource_exhausted',
+    `${limit} calls to ${service} are under way, the limit of this client: try again later`,
+    { id: name },
+  );
 }

@@ -35,7 +35,10 @@ export function abortError({ reason }: AbortSignal): MicroError {
 }
 
 /** Calls `abort` with the first of the signals that aborts, at once if one has. Returns what takes the listeners off again. */
-export function onAbort(signals: readonly (AbortSignal | undefined)[], abort: (reason: MicroError) => void): () => void {
+export function onAbort(
+  signals: readonly (AbortSignal | undefined)[],
+  abort: (reason: MicroError) => void,
+): () => void {
   const listeners: (() => void)[] = [];
   const stop = () => {
     for (const remove of listeners.splice(0)) remove();

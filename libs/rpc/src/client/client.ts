@@ -1,5 +1,13 @@
 import { MicroError } from '@micro/errors';
-import type { Idempotency, Init, JsonValue, Message, MethodDefinition, MethodTypes, ServiceDefinition } from '@micro/proto';
+import type {
+  Idempotency,
+  Init,
+  JsonValue,
+  Message,
+  MethodDefinition,
+  MethodTypes,
+  ServiceDefinition,
+} from '@micro/proto';
 import { currentCall, enableCallScope } from '../call-scope.js';
 import { pushHeaders } from '../connect-wire.js';
 import { type CallEnvironment, closedError } from './call-environment.js';
@@ -8,7 +16,16 @@ import { bridged, readAnswer, readJsonAnswer } from './connect-answer.js';
 import { Directory, type Group } from './directory.js';
 import type { Answer } from './exchange.js';
 import { forwarded } from './forwarded-stream.js';
-import type { CallOptions, ClientOf, ClientOptions, ForwardedStream, ForwardRequest, ForwardResponse, ForwardStreamRequest, Messages } from './options.js';
+import type {
+  CallOptions,
+  ClientOf,
+  ClientOptions,
+  ForwardedStream,
+  ForwardRequest,
+  ForwardResponse,
+  ForwardStreamRequest,
+  Messages,
+} from './options.js';
 import { callHeaders, compressed, deadlineOf, encoded, type Identity } from './outgoing.js';
 import { RetryBudget } from './retry-budget.js';
 import { StreamCall, type StreamRequest } from './stream-call.js';
@@ -47,23 +64,58 @@ export class Client {
     this.#timeout = options.timeout ?? 5_000;
     this.#messageBytes = limits.messageBytes ?? 4 * 1024 * 1024;
     this.#compressFrom = options.compressFrom;
-    this.#environment = { name: name || 'micro', budget: new RetryBudget(options.retryBudget), metrics, streams: new Set(), closed: false };
+    this.#environment = {
+      name: name || 'micro',
+      budget: new RetryBudget(options.retryBudget),
+      metrics,
+      streams: new Set(),
+      closed: false,
+    };
     const { connectionsPerNode = 512, concurrentCalls = 10_000 } = limits;
-    this.#directory = new Directory({ discovery, logger, zone, region, ejection, connectionsPerNode, concurrentCalls, messageBytes: this.#messageBytes });
+    this.#directory = new Directory({
+      discovery,
+      logger,
+      zone,
+      region,
+      ejection,
+      connectionsPerNode,
+      concurrentCalls,
+      messageBytes: this.#messageBytes,
+    });
     enableCallScope();
   }
 
   /** A service's methods as functions, by their local names. `target.service`: where to call it, if not the package of the definition. */
-  of<M extends MethodTypes>(service: ServiceDefinition<M>, target: { readonly service?: string } = {}): ClientOf<ServiceDefinition<M>> {
-    const call = { unary: this.unary, serverStream: this.serverStream, clientStream: this.clientStream, bidiStream: this.bidiStream };
+  of<M extends MethodTypes>(
+    service: ServiceDefinition<M>,
+    target: { readonly service?: string } = {},
+  ): ClientOf<ServiceDefinition<M>> {
+    const call = {
+      unary: this.unary,
+      serverStream: this.serverStream,
+      clientStream: this.clientStream,
+      bidiStream: this.bidiStream,
+    };
     const calls = service.methods.map((method) => {
-      const invoke = call[method.kind].bind(this) as (method: MethodDefinition, request: never, options?: CallOptions) => unknown;
-      return [method.localName, (request: never, options?: CallOptions) => invoke(method, request, target.service ? { ...target, ...options } : options)];
+      const invoke = call[method.kind].bind(this) as (
+        method: MethodDefinition,
+        request: never,
+        options?: CallOptions,
+      ) => unknown;
+      return [
+        method.localName,
+        (request: never, options?: CallOptions) =>
+          invoke(method, request, target.service ? { ...target, ...options } : options),
+      ];
     });
     return Object.fromEntries(calls) as ClientOf<ServiceDefinition<M>>;
   }
 
-  unary<I extends Message, O extends Message>(method: MethodDefinition<I, O>, request: Init<I>, options: CallOptions = noOptions): Promise<O> {
+  unary<I extends Message, O extends Message>(
+    method: MethodDefinition<I, O>,
+    request: Init<I>,
+    options: CallOptions = noOptions,
+  ): Promise<O> {
     return new Promise<O>((resolve, reject) => {
       const body = method.input.encode(request);
       const settled: Settled = (error, answer) => {
@@ -74,28 +126,60 @@ export class Client {
           reject(failure);
         }
       };
-      this.#unary({ service: method.service.package, path: method.path, contentType: 'application/proto', body, idempotency: method.idempotency }, options, settled);
+      this.#unary(
+        {
+          service: method.service.package,
+          path: method.path,
+          contentType: 'application/proto',
+          body,
+          idempotency: method.idempotency,
+        },
+        options,
+        settled,
+      );
     });
   }
 
-  serverStream<I extends Message, O extends Message>(method: MethodDefinition<I, O>, request: Init<I>, options: CallOptions = noOptions): AsyncIterable<O> {
+  serverStream<I extends Message, O extends Message>(
+    method: MethodDefinition<I, O>,
+    request: Init<I>,
+    options: CallOptions = noOptions,
+  ): AsyncIterable<O> {
     return this.#stream(method, [request], options);
   }
 
   /** Resolves with the one answer; not all requests may have been taken by then. */
-  clientStream<I extends Message, O extends Message>(method: MethodDefinition<I, O>, requests: Messages<Init<I>>, options: CallOptions = noOptions): Promise<O> {
+  clientStream<I extends Message, O extends Message>(
+    method: MethodDefinition<I, O>,
+    requests: Messages<Init<I>>,
+    options: CallOptions = noOptions,
+  ): Promise<O> {
     return single(this.#stream(method, requests, options));
   }
 
-  bidiStream<I extends Message, O extends Message>(method: MethodDefinition<I, O>, requests: Messages<Init<I>>, options: CallOptions = noOptions): AsyncIterable<O> {
+  bidiStream<I extends Message, O extends Message>(
+    method: MethodDefinition<I, O>,
+    requests: Messages<Init<I>>,
+    options: CallOptions = noOptions,
+  ): AsyncIterable<O> {
     return this.#stream(method, requests, options);
   }
   /** A unary call without a schema: canonical proto3 JSON to the path of a method, and back. Nodes that only speak gRPC cannot answer it. */
-  json(service: string, path: string, body: JsonValue, options: CallOptions & { readonly idempotency?: Idempotency } = noOptions): Promise<JsonValue> {
+  json(
+    service: string,
+    path: string,
+    body: JsonValue,
+    options: CallOptions & { readonly idempotency?: Idempotency } = noOptions,
+  ): Promise<JsonValue> {
     return new Promise((resolve, reject) => {
-      const settled: Settled = (error, answer) => (error ? reject(error) : resolve(readJsonAnswer(answer as Answer, options, this.#messageBytes)));
+      const settled: Settled = (error, answer) =>
+        error ? reject(error) : resolve(readJsonAnswer(answer as Answer, options, this.#messageBytes));
       const { idempotency = 'unknown' } = options;
-      this.#unary({ service, path, contentType: 'application/json', body: Buffer.from(JSON.stringify(body)), idempotency }, options, settled);
+      this.#unary(
+        { service, path, contentType: 'application/json', body: Buffer.from(JSON.stringify(body)), idempotency },
+        options,
+        settled,
+      );
     });
   }
 
@@ -106,12 +190,35 @@ export class Client {
    */
   forward(request: ForwardRequest): Promise<ForwardResponse> {
     return new Promise((resolve, reject) => {
-      const { service, namespace, path, contentType, body, idempotent, signal, timeoutMs: timeout = this.#timeout } = request;
+      const {
+        service,
+        namespace,
+        path,
+        contentType,
+        body,
+        idempotent,
+        signal,
+        timeoutMs: timeout = this.#timeout,
+      } = request;
       const headers = ['content-type', contentType, 'connect-protocol-version', '1', 'micro-namespace', namespace];
       for (const header of request.headers) headers.push(header);
       const settled: Settled = (error, answer) => (error ? reject(error) : resolve(bridged(answer as Answer)));
       const deadline = performance.now() + timeout;
-      this.#start(this.#directory.group(service, namespace), { service, path, headers, body, timeout, deadline, idempotent, connectOnly: contentType === 'application/json' }, settled, signal);
+      this.#start(
+        this.#directory.group(service, namespace),
+        {
+          service,
+          path,
+          headers,
+          body,
+          timeout,
+          deadline,
+          idempotent,
+          connectOnly: contentType === 'application/json',
+        },
+        settled,
+        signal,
+      );
     });
   }
 
@@ -130,7 +237,13 @@ export class Client {
     const headers = ['micro-namespace', namespace];
     pushHeaders(headers, request.headers);
     const deadline = performance.now() + timeout;
-    return forwarded(this.#open(this.#group(service, namespace), { service, path, headers, messages, timeout, deadline, compressFrom: undefined }, [signal]));
+    return forwarded(
+      this.#open(
+        this.#group(service, namespace),
+        { service, path, headers, messages, timeout, deadline, compressFrom: undefined },
+        [signal],
+      ),
+    );
   }
 
   /** Breaks off what is under way, with `canceled`, and closes all connections. Calls made later are refused. */
@@ -149,14 +262,34 @@ export class Client {
     callHeaders(headers, this.#identity, namespace, { options, current });
     const timeout = options.timeout ?? this.#timeout;
     const deadline = deadlineOf(timeout, performance.now(), current);
-    const request: UnaryRequest = { service, path, headers, body, timeout, deadline, idempotent: idempotency !== 'unknown', connectOnly: contentType === 'application/json' };
-    const group = options.address === undefined ? this.#directory.group(service, namespace) : this.#directory.address(options.address);
+    const request: UnaryRequest = {
+      service,
+      path,
+      headers,
+      body,
+      timeout,
+      deadline,
+      idempotent: idempotency !== 'unknown',
+      connectOnly: contentType === 'application/json',
+    };
+    const group =
+      options.address === undefined
+        ? this.#directory.group(service, namespace)
+        : this.#directory.address(options.address);
     const signals = options.signal || current ? [options.signal, current?.signal] : undefined;
     if (this.#compressFrom === undefined) return this.#start(group, request, settled, signals);
-    void compressed(request, this.#compressFrom).then((smaller) => this.#start(group, smaller, settled, signals), (error) => settled(MicroError.from(error), undefined));
+    void compressed(request, this.#compressFrom).then(
+      (smaller) => this.#start(group, smaller, settled, signals),
+      (error) => settled(MicroError.from(error), undefined),
+    );
   }
 
-  #start(group: Group | Promise<Group>, request: UnaryRequest, settled: Settled, cancel: Cancellation | AbortSignal | readonly (AbortSignal | undefined)[] | undefined): void {
+  #start(
+    group: Group | Promise<Group>,
+    request: UnaryRequest,
+    settled: Settled,
+    cancel: Cancellation | AbortSignal | readonly (AbortSignal | undefined)[] | undefined,
+  ): void {
     if (request.body.length > this.#messageBytes) {
       const detail = `the request is larger than ${this.#messageBytes} bytes, the limit of this client`;
       return settled(new MicroError('resource_exhausted', detail, { id: this.#environment.name }), undefined);
@@ -178,7 +311,11 @@ export class Client {
     call.start(group);
   }
 
-  #stream<I extends Message, O extends Message>(method: MethodDefinition<I, O>, requests: Messages<Init<I>>, options: CallOptions): StreamResponses<O> {
+  #stream<I extends Message, O extends Message>(
+    method: MethodDefinition<I, O>,
+    requests: Messages<Init<I>>,
+    options: CallOptions,
+  ): StreamResponses<O> {
     const current = currentCall();
     const begin = () => {
       const service = options.service ?? method.service.package;
@@ -187,7 +324,15 @@ export class Client {
       callHeaders(headers, this.#identity, namespace, { options, current });
       const timeout = options.timeout ?? Number.POSITIVE_INFINITY;
       const deadline = deadlineOf(timeout, performance.now(), current);
-      const request = { service, path: method.path, headers, messages: encoded(requests, method.input), timeout: deadline - performance.now(), deadline, compressFrom: this.#compressFrom };
+      const request = {
+        service,
+        path: method.path,
+        headers,
+        messages: encoded(requests, method.input),
+        timeout: deadline - performance.now(),
+        deadline,
+        compressFrom: this.#compressFrom,
+      };
       return this.#open(this.#group(service, namespace, options.address), request, [options.signal, current?.signal]);
     };
     return new StreamResponses(begin, method.output, options);

@@ -12,7 +12,12 @@ export const errorIdHeader = 'micro-error-id';
 const trailerPrefix = 'trailer-';
 
 /** The message of an answer, or its error thrown; headers and trailers given to whom they are wanted by. */
-export function readAnswer<O extends Message>(answer: Answer, codec: MessageCodec<O>, options: CallOptions, limit: number): O | Promise<O> {
+export function readAnswer<O extends Message>(
+  answer: Answer,
+  codec: MessageCodec<O>,
+  options: CallOptions,
+  limit: number,
+): O | Promise<O> {
   if (options.onHeaders || options.onTrailers) reportMetadata(answer, options);
   if (answer.status !== 200) return failed(answer, limit);
   const body = bodyOf(answer, 'application/proto', limit);
@@ -65,7 +70,9 @@ function decoded<O extends Message>(bytes: Uint8Array, codec: MessageCodec<O>): 
   try {
     return codec.decode(bytes);
   } catch (error) {
-    throw new MicroError('internal', `the service answered with something that is not a ${codec.name}`, { cause: error });
+    throw new MicroError('internal', `the service answered with something that is not a ${codec.name}`, {
+      cause: error,
+    });
   }
 }
 
@@ -74,7 +81,10 @@ function bodyOf(answer: Answer, contentType: string, limit: number): Buffer | Pr
   const type = headerOf(answer.headers, 'content-type');
   if (type !== contentType && baseType(type) !== contentType) {
     const code = baseType(type).startsWith('application/') ? 'internal' : 'unknown';
-    throw new MicroError(code, `the service answered ${JSON.stringify(type ?? '')} instead of ${contentType}: does it speak Connect?`);
+    throw new MicroError(
+      code,
+      `the service answered ${JSON.stringify(type ?? '')} instead of ${contentType}: does it speak Connect?`,
+    );
   }
   return decompressed(answer, limit);
 }
@@ -82,7 +92,11 @@ function bodyOf(answer: Answer, contentType: string, limit: number): Buffer | Pr
 function decompressed(answer: Answer, limit: number): Buffer | Promise<Buffer> {
   const encoding = headerOf(answer.headers, 'content-encoding');
   if (encoding === undefined || encoding === 'identity') return answer.body;
-  if (encoding !== 'gzip') throw new MicroError('internal', `the service answered with content encoding ${JSON.stringify(encoding)}, which was not asked for`);
+  if (encoding !== 'gzip')
+    throw new MicroError(
+      'internal',
+      `the service answered with content encoding ${JSON.stringify(encoding)}, which was not asked for`,
+    );
   return gunzipped(answer.body, limit);
 }
 
@@ -92,7 +106,10 @@ export function gunzipped(bytes: Uint8Array, limit: number): Promise<Buffer> {
     gunzip(bytes, { maxOutputLength: Math.max(1, limit) }, (error: (Error & { code?: string }) | null, result) => {
       if (!error) resolve(result);
       else if (error.code === 'ERR_BUFFER_TOO_LARGE') reject(tooLarge(limit));
-      else reject(new MicroError('internal', 'the service answered with something that is not valid gzip', { cause: error }));
+      else
+        reject(
+          new MicroError('internal', 'the service answered with something that is not valid gzip', { cause: error }),
+        );
     });
   });
 }
@@ -115,8 +132,17 @@ export async function errorOf(answer: Answer, limit: number): Promise<MicroError
   const json = baseType(headerOf(answer.headers, 'content-type')) === 'application/json';
   const body = json ? errorBody((await decompressed(answer, limit)).toString('utf8')) : {};
   const message = typeof body.message === 'string' ? body.message : undefined;
-  if (!isCode(body.code)) return new MicroError(codeOfHttp(answer.status), message ?? `the service answered with HTTP status ${answer.status}`, options);
-  return new MicroError(body.code, message ?? '', { ...options, status: statusOf(answer.status), details: detailsOf(body.details) });
+  if (!isCode(body.code))
+    return new MicroError(
+      codeOfHttp(answer.status),
+      message ?? `the service answered with HTTP status ${answer.status}`,
+      options,
+    );
+  return new MicroError(body.code, message ?? '', {
+    ...options,
+    status: statusOf(answer.status),
+    details: detailsOf(body.details),
+  });
 }
 
 /** The body of a failed call, as far as it is one. */
@@ -157,7 +183,9 @@ function statusOf(status: number): number | undefined {
 function detailsOf(details: unknown): ErrorDetail[] {
   if (!Array.isArray(details)) return [];
   return details.flatMap((detail: { type?: unknown; value?: unknown } | null) =>
-    typeof detail?.type === 'string' && typeof detail.value === 'string' ? [{ type: detail.type, value: new Uint8Array(Buffer.from(detail.value, 'base64')) }] : [],
+    typeof detail?.type === 'string' && typeof detail.value === 'string'
+      ? [{ type: detail.type, value: new Uint8Array(Buffer.from(detail.value, 'base64')) }]
+      : [],
   );
 }
 

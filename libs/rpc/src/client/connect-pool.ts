@@ -159,7 +159,12 @@ class HttpExchange implements Exchange, Dispatcher.DispatchHandler {
   onData(chunk: Buffer): boolean {
     this.#size += chunk.length;
     if (this.#size > this.#pool.options.messageBytes) {
-      this.#fail(new MicroError('resource_exhausted', `the answer is larger than ${this.#pool.options.messageBytes} bytes, the limit of this client`));
+      this.#fail(
+        new MicroError(
+          'resource_exhausted',
+          `the answer is larger than ${this.#pool.options.messageBytes} bytes, the limit of this client`,
+        ),
+      );
       this.#abort?.();
     } else if (this.#size === chunk.length) {
       this.#body = chunk;

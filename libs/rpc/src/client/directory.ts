@@ -60,7 +60,9 @@ export class Directory {
   /** The service with its nodes as of now; a promise while discovery does not know yet. MicroError `not_found` if it has none. */
   group(service: string, namespace: string): Group | Promise<Group> {
     const targets = this.#options.discovery.targets(service, namespace);
-    return targets instanceof Promise ? targets.then((found) => this.#current(service, namespace, found)) : this.#current(service, namespace, targets);
+    return targets instanceof Promise
+      ? targets.then((found) => this.#current(service, namespace, found))
+      : this.#current(service, namespace, targets);
   }
 
   /** A single address as a service of its own. */
@@ -93,7 +95,10 @@ export class Directory {
     }
     if (targets.length === 0) {
       if (group) this.#forget(group);
-      throw new MicroError('not_found', `service "${service}" is not registered in namespace "${namespace}": start it, or see what runs with \`micro services\``);
+      throw new MicroError(
+        'not_found',
+        `service "${service}" is not registered in namespace "${namespace}": start it, or see what runs with \`micro services\``,
+      );
     }
     if (!group) {
       group = new Group(service, namespace, this.#options.concurrentCalls, this.#health);
@@ -127,7 +132,8 @@ export class Directory {
         ejection,
         health: this.#health,
         onEjection: ({ address }, ejected, why) => {
-          if (ejected) logger?.warn('node ejected: it gets no calls until it answers again', { node: target.id, address, why });
+          if (ejected)
+            logger?.warn('node ejected: it gets no calls until it answers again', { node: target.id, address, why });
           else logger?.info('node is back', { node: target.id, address });
         },
       });
@@ -165,7 +171,10 @@ export class Directory {
   }
 
   #sweep(): void {
-    const groups = [...this.#addresses.values(), ...[...this.#groups.values()].flatMap((services) => [...services.values()])];
+    const groups = [
+      ...this.#addresses.values(),
+      ...[...this.#groups.values()].flatMap((services) => [...services.values()]),
+    ];
     for (const group of groups) {
       if (group.inFlight === 0 && ++group.idle > idleSweeps) this.#forget(group);
       else if (group.namespace !== undefined) this.#refresh(group, group.namespace);

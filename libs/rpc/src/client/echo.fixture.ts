@@ -49,7 +49,10 @@ export const echoHandlers: Handlers<typeof Echo> = {
   },
 };
 
-export async function echoServer(handlers: Partial<Handlers<typeof Echo>> = {}, options: Partial<RpcServerOptions> = {}): Promise<RpcServer> {
+export async function echoServer(
+  handlers: Partial<Handlers<typeof Echo>> = {},
+  options: Partial<RpcServerOptions> = {},
+): Promise<RpcServer> {
   const server = new RpcServer({ name: 'echo', ...options }).add(Echo, { ...echoHandlers, ...handlers });
   await server.listen();
   return server;

@@ -24,7 +24,10 @@ class Load {
       while (!this.#stopped) {
         const begun = performance.now();
         this.inFlight++;
-        const code = await call({ count: 1 }, { timeout }).then(() => 'ok', (error: MicroError) => error.code);
+        const code = await call({ count: 1 }, { timeout }).then(
+          () => 'ok',
+          (error: MicroError) => error.code,
+        );
         this.inFlight--;
         this.outcomes.push({ begun, ended: performance.now(), code });
       }
@@ -71,21 +74,24 @@ describe('a node that fails under load', () => {
     return { program, address: await program.ready() };
   }
 
-  it.each<Method>(['look', 'say'])('killed: no idempotent call fails, of others at most those under way (%s)', async (method) => {
-    const [doomed, steady] = await Promise.all([start(), start()]);
-    client = new Client({ discovery: new Nodes(doomed.address, steady.address) });
-    const load = new Load(client, method);
-    await load.more(300);
-    doomed.program.child.kill('SIGKILL');
-    const killedAt = performance.now();
-    await load.more(300);
-    await load.stop();
-    const failed = load.failed();
-    if (method === 'look') expect(failed).toEqual([]);
-    expect(failed.length).toBeLessThanOrEqual(16);
-    expect(failed.filter(({ begun }) => begun > killedAt + 1_000)).toEqual([]);
-    expect(new Set(failed.map(({ code }) => code)).size).toBeLessThanOrEqual(1);
-  });
+  it.each<Method>(['look', 'say'])(
+    'killed: no idempotent call fails, of others at most those under way (%s)',
+    async (method) => {
+      const [doomed, steady] = await Promise.all([start(), start()]);
+      client = new Client({ discovery: new Nodes(doomed.address, steady.address) });
+      const load = new Load(client, method);
+      await load.more(300);
+      doomed.program.child.kill('SIGKILL');
+      const killedAt = performance.now();
+      await load.more(300);
+      await load.stop();
+      const failed = load.failed();
+      if (method === 'look') expect(failed).toEqual([]);
+      expect(failed.length).toBeLessThanOrEqual(16);
+      expect(failed.filter(({ begun }) => begun > killedAt + 1_000)).toEqual([]);
+      expect(new Set(failed.map(({ code }) => code)).size).toBeLessThanOrEqual(1);
+    },
+  );
 
   it('killed and started again on its port: gets calls again', async () => {
     const [doomed, steady] = await Promise.all([start(), start()]);
@@ -108,7 +114,11 @@ describe('a node that fails under load', () => {
     const changes: string[] = [];
     const log = (message: string, fields?: object) => void changes.push(`${message} ${JSON.stringify(fields)}`);
     const logger = { debug: log, info: log, warn: log, error: log, child: () => logger };
-    client = new Client({ discovery: new Nodes(stopped.address, steady.address), ejection: { first: 100, longest: 400, probeTimeout: 200 }, logger });
+    client = new Client({
+      discovery: new Nodes(stopped.address, steady.address),
+      ejection: { first: 100, longest: 400, probeTimeout: 200 },
+      logger,
+    });
     const load = new Load(client, 'say', { timeout: 500 });
     await load.more(300);
     stopped.program.child.kill('SIGSTOP');
@@ -142,6 +152,7 @@ describe('a node that fails under load', () => {
     nodes.set(doomed.address, steady.address);
     doomed.program.child.kill('SIGKILL');
     await expect(stream.next()).rejects.toMatchObject({ code: 'unavailable' });
-    for (let call = 0; call < 10; call++) for await (const { text } of both([{ text: 'again' }])) expect(text).toBe('again');
+    for (let call = 0; call < 10; call++)
+      for await (const { text } of both([{ text: 'again' }])) expect(text).toBe('again');
   });
 });

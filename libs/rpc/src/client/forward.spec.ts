@@ -16,12 +16,23 @@ afterEach(async () => {
 async function proxyOf(handlers: Parameters<typeof echoServer>[0] = {}, connect = true): Promise<Client> {
   const server = await echoServer(handlers);
   const client = new Client({ discovery: new Nodes({ address: server.address, connect }) });
-  closers.push(() => server.close({ graceMs: 0 }), () => client.close());
+  closers.push(
+    () => server.close({ graceMs: 0 }),
+    () => client.close(),
+  );
   return client;
 }
 
 const note = echoSchema.message('echo.Note');
-const say: ForwardRequest = { service: 'echo', namespace: 'acme', path: '/echo.Echo/Say', contentType: 'application/json', body: Buffer.from('{"text":"hi"}'), headers: [], idempotent: false };
+const say: ForwardRequest = {
+  service: 'echo',
+  namespace: 'acme',
+  path: '/echo.Echo/Say',
+  contentType: 'application/json',
+  body: Buffer.from('{"text":"hi"}'),
+  headers: [],
+  idempotent: false,
+};
 const binary: ForwardRequest = { ...say, contentType: 'application/proto', body: note.encode({ text: 'hi' }) };
 
 describe('forward', () => {
@@ -41,25 +52,50 @@ describe('forward', () => {
     expect(seen).toEqual(['acme', 'm', 'tp']);
     expect(headerOf(answer.headers, 'content-type')).toBe('application/json');
     expect([headerOf(answer.headers, 'x-header'), headerOf(answer.headers, 'trailer-x-trailer')]).toEqual(['h', 't']);
-    for (const own of ['connection', 'keep-alive', 'date', 'content-length']) expect(headerOf(answer.headers, own)).toBeUndefined();
+    for (const own of ['connection', 'keep-alive', 'date', 'content-length'])
+      expect(headerOf(answer.headers, own)).toBeUndefined();
   });
 
   it.each([true, false])('passes errors of the service on as answers (Connect: %s)', async (connect) => {
     const details = [{ type: 'echo.Note', value: new Uint8Array([1, 2]) }];
-    const client = await proxyOf({ say: () => Promise.reject(new MicroError('not_found', 'no such thing', { id: 'shelf', details, metadata: { 'x-why': 'gone' } })) }, connect);
+    const client = await proxyOf(
+      {
+        say: () =>
+          Promise.reject(
+            new MicroError('not_found', 'no such thing', { id: 'shelf', details, metadata: { 'x-why': 'gone' } }),
+          ),
+      },
+      connect,
+    );
     const answer = await client.forward(binary);
     expect(answer.status).toBe(404);
-    expect(JSON.parse(answer.body.toString())).toEqual({ code: 'not_found', message: 'no such thing', details: [{ type: 'echo.Note', value: 'AQI' }] });
-    expect([headerOf(answer.headers, 'content-type'), headerOf(answer.headers, 'micro-error-id')]).toEqual(['application/json', 'shelf']);
+    expect(JSON.parse(answer.body.toString())).toEqual({
+      code: 'not_found',
+      message: 'no such thing',
+      details: [{ type: 'echo.Note', value: 'AQI' }],
+    });
+    expect([headerOf(answer.headers, 'content-type'), headerOf(answer.headers, 'micro-error-id')]).toEqual([
+      'application/json',
+      'shelf',
+    ]);
   });
 
   it('reaches nodes that only speak gRPC, in binary', async () => {
-    const client = await proxyOf({ say: (request, { namespace, responseTrailers }) => (responseTrailers.set('x-trailer', namespace), request) }, false);
+    const client = await proxyOf(
+      { say: (request, { namespace, responseTrailers }) => (responseTrailers.set('x-trailer', namespace), request) },
+      false,
+    );
     const answer = await client.forward(binary);
     expect(note.decode(answer.body)).toMatchObject({ text: 'hi' });
-    expect([headerOf(answer.headers, 'content-type'), headerOf(answer.headers, 'trailer-x-trailer')]).toEqual(['application/proto', 'acme']);
+    expect([headerOf(answer.headers, 'content-type'), headerOf(answer.headers, 'trailer-x-trailer')]).toEqual([
+      'application/proto',
+      'acme',
+    ]);
     await expect(client.forward(say)).rejects.toMatchObject({ code: 'unimplemented' });
-    expect([await client.speaksConnect('echo', 'acme'), await client.speaksConnect('nobody', 'acme')]).toEqual([false, false]);
+    expect([await client.speaksConnect('echo', 'acme'), await client.speaksConnect('nobody', 'acme')]).toEqual([
+      false,
+      false,
+    ]);
   });
 
   it('rejects where there is no answer', async () => {
@@ -67,15 +103,23 @@ describe('forward', () => {
     await expect(client.forward({ ...say, service: 'nobody' })).rejects.toMatchObject({ code: 'not_found' });
     await expect(client.forward({ ...say, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'canceled' });
     await expect(client.forward({ ...say, timeoutMs: 0 })).rejects.toMatchObject({ code: 'deadline_exceeded' });
-    await expect(client.forward({ ...say, headers: ['x-bad', 'a\nb'] })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(client.forward({ ...say, headers: ['x-bad', 'a\nb'] })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
   });
 });
 
 describe('a Cancellation', () => {
   it('cancels the call, here and there, before and while it is under way, and nothing after', async () => {
     const aborted: string[] = [];
-    const client = await proxyOf({ say: ({ text }, { signal }) => new Promise((resolve) => (text === 'done' ? resolve({}) : signal.addEventListener('abort', () => aborted.push(text)))) });
-    const of = (text: string, cancellation: Cancellation) => client.forward({ ...say, body: Buffer.from(JSON.stringify({ text })), signal: cancellation });
+    const client = await proxyOf({
+      say: ({ text }, { signal }) =>
+        new Promise((resolve) =>
+          text === 'done' ? resolve({}) : signal.addEventListener('abort', () => aborted.push(text)),
+        ),
+    });
+    const of = (text: string, cancellation: Cancellation) =>
+      client.forward({ ...say, body: Buffer.from(JSON.stringify({ text })), signal: cancellation });
     const before = new Cancellation();
     before.cancel();
     await expect(of('before', before)).rejects.toMatchObject({ code: 'canceled' });
@@ -117,7 +161,9 @@ describe('forwardStream', () => {
   });
 
   it('passes unary calls and their errors', async () => {
-    const client = await proxyOf({ look: () => Promise.reject(new MicroError('aborted', 'no', { metadata: { 'x-why': 'so' } })) });
+    const client = await proxyOf({
+      look: () => Promise.reject(new MicroError('aborted', 'no', { metadata: { 'x-why': 'so' } })),
+    });
     const good = client.forwardStream({ ...request, path: '/echo.Echo/Say', messages: notes('a') });
     expect(await all(good.messages)).toMatchObject([{ text: 'a' }]);
     const bad = client.forwardStream({ ...request, path: '/echo.Echo/Look', messages: notes('a') });
@@ -146,7 +192,12 @@ describe('forwardStream', () => {
     for await (const _ of left.messages) break;
     await expect(left.trailers).rejects.toMatchObject({ code: 'canceled' });
     const abort = new AbortController();
-    const signaled = client.forwardStream({ ...request, path: '/echo.Echo/Down', messages: notes('a'), signal: abort.signal });
+    const signaled = client.forwardStream({
+      ...request,
+      path: '/echo.Echo/Down',
+      messages: notes('a'),
+      signal: abort.signal,
+    });
     await signaled.messages[Symbol.asyncIterator]().next();
     abort.abort();
     await expect(signaled.trailers).rejects.toMatchObject({ code: 'canceled' });

@@ -84,8 +84,12 @@ describe('a connection', () => {
     const silent = createServer((socket) => void closers.push(() => socket.destroy())).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     closers.push(() => silent.close());
-    await expect(laneTo(`127.0.0.1:${(silent.address() as AddressInfo).port}`, { connectTimeout: 100 }).open('/x.Y/Z', [])).rejects.toMatchObject({ code: 'ETIMEDOUT' });
-    const http1 = createServer((socket) => socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1');
+    await expect(
+      laneTo(`127.0.0.1:${(silent.address() as AddressInfo).port}`, { connectTimeout: 100 }).open('/x.Y/Z', []),
+    ).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    const http1 = createServer((socket) =>
+      socket.on('error', () => undefined).end('HTTP/1.1 400 Bad Request\r\n\r\n'),
+    ).listen(0, '127.0.0.1');
     await once(http1, 'listening');
     closers.push(() => http1.close());
     await expect(laneTo(`127.0.0.1:${(http1.address() as AddressInfo).port}`).open('/x.Y/Z', [])).rejects.toThrow();

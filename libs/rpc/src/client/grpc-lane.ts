@@ -1,7 +1,14 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { MicroError } from '@micro/errors';
 import { isProtocolHeader, pushHeaders } from '../connect-wire.js';
-import { type Answer, type Exchange, type ExchangeListener, headerOf, notProcessed, type RawRequest } from './exchange.js';
+import {
+  type Answer,
+  type Exchange,
+  type ExchangeListener,
+  headerOf,
+  notProcessed,
+  type RawRequest,
+} from './exchange.js';
 import { grpcTimeout, type GrpcOutcome } from './grpc-status.js';
 import { GrpcStream, http2Headers } from './grpc-stream.js';
 
@@ -88,18 +95,27 @@ export class GrpcLane {
   /** Breaks everything off. */
   destroy(reason: Error): void {
     this.#closing = true;
-    void this.#connecting?.then(({ session }) => session.destroy(), () => undefined);
+    void this.#connecting?.then(
+      ({ session }) => session.destroy(),
+      () => undefined,
+    );
     for (const { session } of this.#connections.splice(0)) session.destroy(reason);
   }
 
   /** A connection with room for another call; undefined if a new one is needed. */
   #free(): Connection | undefined {
-    return this.#connections.find(({ session, calls }) => !session.closed && calls < (session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY));
+    return this.#connections.find(
+      ({ session, calls }) =>
+        !session.closed && calls < (session.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY),
+    );
   }
 
   #connect(): Promise<Connection> {
     return new Promise<Connection>((resolve, reject) => {
-      const session = connect(`http://${this.#address}`, { settings: { enablePush: false, initialWindowSize: window }, maxSessionMemory: 1000 });
+      const session = connect(`http://${this.#address}`, {
+        settings: { enablePush: false, initialWindowSize: window },
+        maxSessionMemory: 1000,
+      });
       let ready = false;
       const late = () => ready || session.destroy(connectError('ETIMEDOUT', this.#address));
       // After a blockage of this process, what has arrived meanwhile is read first.
@@ -134,7 +150,8 @@ export class GrpcLane {
     if (connection.calls++ > 0) return;
     connection.session.ref();
     const { keepalive } = this.#options;
-    if (keepalive) connection.keepalive = setInterval(() => this.#ping(connection, keepalive.timeout), keepalive.every).unref();
+    if (keepalive)
+      connection.keepalive = setInterval(() => this.#ping(connection, keepalive.timeout), keepalive.every).unref();
   }
 
   #end(connection: Connection): void {
@@ -182,7 +199,8 @@ class GrpcExchange implements Exchange {
     stream.end();
     const body = await stream.read();
     const second = body && (await stream.read());
-    if (second) stream.cancel(new MicroError('unimplemented', 'the service answered a unary call with more than one message'));
+    if (second)
+      stream.cancel(new MicroError('unimplemented', 'the service answered a unary call with more than one message'));
     const [headers, outcome] = await Promise.all([stream.headers, stream.outcome]);
     if (outcome.fault === 'reset' || outcome.refused) return this.#fail(outcome.error as Error, !outcome.refused);
     if (this.#over) return;
@@ -195,7 +213,9 @@ class GrpcExchange implements Exchange {
   #answer(headers: string[], body: Uint8Array | undefined, { error, trailers }: GrpcOutcome): Answer {
     pushHeaders(headers, trailers, 'trailer-');
     if (trailers.has(notProcessed)) headers.push(notProcessed, trailers.get(notProcessed) as string);
-    const failure = error ?? (body ? undefined : new MicroError('unimplemented', 'the service answered a unary call without a message'));
+    const failure =
+      error ??
+      (body ? undefined : new MicroError('unimplemented', 'the service answered a unary call without a message'));
     if (failure) return { status: failure.status, headers, body: Buffer.alloc(0), error: failure };
     const { buffer, byteOffset, byteLength } = body as Uint8Array;
     return { status: 200, headers, body: Buffer.from(buffer, byteOffset, byteLength) };
@@ -204,7 +224,10 @@ class GrpcExchange implements Exchange {
   #fail(error: Error, sent: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.#listener.failed(error instanceof MicroError ? ((error.cause as Error | undefined) ?? new Error(error.detail)) : error, sent);
+    this.#listener.failed(
+      error instanceof MicroError ? ((error.cause as Error | undefined) ?? new Error(error.detail)) : error,
+      sent,
+    );
   }
 }
 

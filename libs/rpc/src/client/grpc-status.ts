@@ -32,12 +32,25 @@ export function outcomeOf(raw: readonly string[], httpStatus: number, headers: M
   for (const [name, value] of trailers) metadata.append(name, value);
   const options = { id: valueOf(raw, errorIdHeader), metadata: metadata.toJSON() };
   if (status === undefined || !/^\d+$/.test(status)) {
-    if (httpStatus !== 200) return { error: new MicroError(codeOfHttp(httpStatus), `the service answered with HTTP status ${httpStatus}`, options), trailers };
-    const detail = status === undefined ? 'the call ended without a gRPC status' : `the call ended with the gRPC status ${JSON.stringify(status)}`;
+    if (httpStatus !== 200)
+      return {
+        error: new MicroError(codeOfHttp(httpStatus), `the service answered with HTTP status ${httpStatus}`, options),
+        trailers,
+      };
+    const detail =
+      status === undefined
+        ? 'the call ended without a gRPC status'
+        : `the call ended with the gRPC status ${JSON.stringify(status)}`;
     return { error: new MicroError('internal', detail, options), trailers };
   }
   const details = statusDetails(valueOf(raw, 'grpc-status-details-bin'));
-  return { error: new MicroError(codeFromGrpc(Number(status)), percentDecoded(valueOf(raw, 'grpc-message') ?? ''), { ...options, details }), trailers };
+  return {
+    error: new MicroError(codeFromGrpc(Number(status)), percentDecoded(valueOf(raw, 'grpc-message') ?? ''), {
+      ...options,
+      details,
+    }),
+    trailers,
+  };
 }
 
 /** First value of a raw header. */

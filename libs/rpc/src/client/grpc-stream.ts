@@ -45,7 +45,10 @@ export class GrpcStream {
   #resolveHeaders!: (headers: Metadata) => void;
   #resolveOutcome!: (outcome: GrpcOutcome) => void;
 
-  constructor(stream: ClientHttp2Stream, { messageBytes, deadline }: { readonly messageBytes: number; readonly deadline: number }) {
+  constructor(
+    stream: ClientHttp2Stream,
+    { messageBytes, deadline }: { readonly messageBytes: number; readonly deadline: number },
+  ) {
     this.#stream = stream;
     this.#session = stream.session;
     this.#limit = messageBytes;
@@ -70,7 +73,11 @@ export class GrpcStream {
     if (!frame) return undefined;
     if (!frame.compressed) return frame.bytes;
     try {
-      if (this.#encoding !== 'gzip') throw new MicroError('internal', `the service sent a message compressed with ${this.#encoding ?? 'nothing that it named'}`);
+      if (this.#encoding !== 'gzip')
+        throw new MicroError(
+          'internal',
+          `the service sent a message compressed with ${this.#encoding ?? 'nothing that it named'}`,
+        );
       return await gunzipped(frame.bytes, this.#limit);
     } catch (error) {
       this.cancel(MicroError.from(error));
@@ -138,15 +145,22 @@ export class GrpcStream {
   /** Why response headers are not gRPC's, if they are not. */
   #unexpected(raw: readonly string[], over: boolean): MicroError | undefined {
     const status = valueOf(raw, 'grpc-status');
-    if (this.#status !== 200 && !(over && status !== undefined)) return outcomeOf([], this.#status, this.#received).error;
+    if (this.#status !== 200 && !(over && status !== undefined))
+      return outcomeOf([], this.#status, this.#received).error;
     const type = valueOf(raw, 'content-type') ?? '';
     if (!/^application\/grpc(\+proto)?(;|$)/.test(type)) {
       const code = type.startsWith('application/grpc') ? 'internal' : 'unknown';
-      return new MicroError(code, `the service answered ${JSON.stringify(type)} instead of gRPC: is it a gRPC service?`);
+      return new MicroError(
+        code,
+        `the service answered ${JSON.stringify(type)} instead of gRPC: is it a gRPC service?`,
+      );
     }
     this.#encoding = valueOf(raw, 'grpc-encoding');
     if (this.#encoding === undefined || this.#encoding === 'gzip' || this.#encoding === 'identity') return undefined;
-    return new MicroError('internal', `the service compresses with ${JSON.stringify(this.#encoding)}, which was not asked for`);
+    return new MicroError(
+      'internal',
+      `the service compresses with ${JSON.stringify(this.#encoding)}, which was not asked for`,
+    );
   }
 
   #onData(chunk: Buffer): void {
@@ -177,7 +191,8 @@ export class GrpcStream {
   }
 
   #take(length: number): Buffer {
-    const all = this.#pending.length === 1 ? (this.#pending[0] as Buffer) : Buffer.concat(this.#pending, this.#pendingBytes);
+    const all =
+      this.#pending.length === 1 ? (this.#pending[0] as Buffer) : Buffer.concat(this.#pending, this.#pendingBytes);
     this.#pending = all.length > length ? [all.subarray(length)] : [];
     this.#pendingBytes -= length;
     return all.subarray(0, length);
@@ -214,23 +229,34 @@ export class GrpcStream {
     const { rstCode } = this.#stream;
     const trailers = new Metadata();
     const metadata = this.#received.toJSON();
-    const error = (code: Code, detail: string) =>
-      new MicroError(code, detail, { metadata, cause: this.#fault });
-    if (rstCode === constants.NGHTTP2_REFUSED_STREAM) return { error: error('unavailable', 'the service refused the call'), trailers, refused: true };
+    const error = (code: Code, detail: string) => new MicroError(code, detail, { metadata, cause: this.#fault });
+    if (rstCode === constants.NGHTTP2_REFUSED_STREAM)
+      return { error: error('unavailable', 'the service refused the call'), trailers, refused: true };
     if (!this.#session || this.#session.destroyed) {
-      return { error: error('unavailable', 'the connection to the service was lost during the call'), trailers, fault: 'reset' };
+      return {
+        error: error('unavailable', 'the connection to the service was lost during the call'),
+        trailers,
+        fault: 'reset',
+      };
     }
     switch (rstCode) {
       case constants.NGHTTP2_NO_ERROR:
         return broken('the call ended without a gRPC status', this.#received);
       case constants.NGHTTP2_CANCEL:
         // The service may see the deadline pass an instant before we do; its whole milliseconds are rounded down.
-        if (performance.now() >= this.#deadline - 2) return { error: error('deadline_exceeded', 'the deadline passed'), trailers };
+        if (performance.now() >= this.#deadline - 2)
+          return { error: error('deadline_exceeded', 'the deadline passed'), trailers };
         return { error: error('canceled', 'the service canceled the call'), trailers };
       case constants.NGHTTP2_ENHANCE_YOUR_CALM:
-        return { error: error('resource_exhausted', 'the service has had too much of us: call it less often'), trailers };
+        return {
+          error: error('resource_exhausted', 'the service has had too much of us: call it less often'),
+          trailers,
+        };
       case constants.NGHTTP2_INADEQUATE_SECURITY:
-        return { error: error('permission_denied', 'the service does not take this connection for secure enough'), trailers };
+        return {
+          error: error('permission_denied', 'the service does not take this connection for secure enough'),
+          trailers,
+        };
       default:
         return { error: error('internal', `the service reset the call with HTTP/2 error ${rstCode}`), trailers };
     }
@@ -252,7 +278,11 @@ export class GrpcStream {
 }
 
 function broken(detail: string, headers: Metadata): GrpcOutcome {
-  return { error: new MicroError('internal', detail, { metadata: headers.toJSON() }), trailers: new Metadata(), fault: 'malformed' };
+  return {
+    error: new MicroError('internal', detail, { metadata: headers.toJSON() }),
+    trailers: new Metadata(),
+    fault: 'malformed',
+  };
 }
 
 /** Headers of a call, as node:http2 wants them. */
@@ -278,5 +308,7 @@ export function http2Headers(path: string, timeout: string | undefined, flat: re
 /** Node gives the headers as they came as an argument that it does not document; without it, repeated ones are joined. */
 function rawOf(headers: IncomingHttpHeaders, raw: unknown): string[] {
   if (Array.isArray(raw)) return raw as string[];
-  return Object.entries(headers).flatMap(([name, value]) => (Array.isArray(value) ? value : [String(value)]).flatMap((one) => [name, one]));
+  return Object.entries(headers).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [String(value)]).flatMap((one) => [name, one]),
+  );
 }

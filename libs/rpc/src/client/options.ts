@@ -114,7 +114,8 @@ export interface ForwardedStream {
 }
 
 /** The methods of a service, as functions. */
-export type ClientOf<S> = S extends ServiceDefinition<infer M extends MethodTypes> ? { readonly [K in keyof M]: Call<M[K]> } : never;
+export type ClientOf<S> =
+  S extends ServiceDefinition<infer M extends MethodTypes> ? { readonly [K in keyof M]: Call<M[K]> } : never;
 
 /** Something to be sent, message by message. */
 export type Messages<T> = AsyncIterable<T> | Iterable<T>;

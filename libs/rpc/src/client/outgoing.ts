@@ -48,7 +48,11 @@ export function deadlineOf(timeout: number, now: number, current: CallContext | 
 export function compressed(request: UnaryRequest, from: number): Promise<UnaryRequest> {
   const headers = [...request.headers, 'accept-encoding', 'gzip'];
   if (request.body.length < from) return Promise.resolve({ ...request, headers });
-  return gzipped(request.body).then((body) => ({ ...request, body, headers: [...headers, 'content-encoding', 'gzip'] }));
+  return gzipped(request.body).then((body) => ({
+    ...request,
+    body,
+    headers: [...headers, 'content-encoding', 'gzip'],
+  }));
 }
 
 export function gzipped(bytes: Uint8Array): Promise<Buffer> {
@@ -56,6 +60,9 @@ export function gzipped(bytes: Uint8Array): Promise<Buffer> {
 }
 
 /** Messages as bytes, one by one as they are taken. */
-export async function* encoded<I extends Message>(messages: Messages<Init<I>>, codec: MessageCodec<I>): AsyncGenerator<Uint8Array> {
+export async function* encoded<I extends Message>(
+  messages: Messages<Init<I>>,
+  codec: MessageCodec<I>,
+): AsyncGenerator<Uint8Array> {
   for await (const message of messages) yield codec.encode(message);
 }

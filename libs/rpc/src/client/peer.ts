@@ -40,9 +40,17 @@ export class Peer implements Candidate {
     this.key = key;
     this.address = target.address;
     this.connect = target.connect
-      ? new ConnectPool(target.address, { connections: options.connectionsPerNode, messageBytes: options.messageBytes, connectTimeout })
+      ? new ConnectPool(target.address, {
+          connections: options.connectionsPerNode,
+          messageBytes: options.messageBytes,
+          connectTimeout,
+        })
       : undefined;
-    this.grpc = new GrpcLane(target.address, { connectTimeout, messageBytes: options.messageBytes, keepalive: target.connect ? keepalive : undefined });
+    this.grpc = new GrpcLane(target.address, {
+      connectTimeout,
+      messageBytes: options.messageBytes,
+      keepalive: target.connect ? keepalive : undefined,
+    });
     this.ejection = new Ejection(options.ejection, {
       probe: (timeout) => this.#probe(timeout),
       changed: (ejected, why) => {

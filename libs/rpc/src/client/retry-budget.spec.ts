@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { RetryBudget } from './retry-budget.js';
 
 /** Calls and retries with the milliseconds between them. */
-const history = fc.array(fc.record({ pause: fc.nat(1500), kind: fc.constantFrom('call', 'retry') }), { maxLength: 400 });
+const history = fc.array(fc.record({ pause: fc.nat(1500), kind: fc.constantFrom('call', 'retry') }), {
+  maxLength: 400,
+});
 
 describe('RetryBudget', () => {
   it('never allows more retries within ten seconds than their floor and share', () => {

@@ -31,7 +31,10 @@ async function nodeThat(behave: RequestListener): Promise<TestNode> {
     get calls() {
       return calls;
     },
-    connections: () => new Promise((resolve, reject) => server.getConnections((error, count) => (error ? reject(error) : resolve(count)))),
+    connections: () =>
+      new Promise((resolve, reject) =>
+        server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+      ),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -39,11 +42,15 @@ async function nodeThat(behave: RequestListener): Promise<TestNode> {
   };
 }
 
-const answers: RequestListener = (_request, response) => response.writeHead(200, { 'content-type': 'application/proto' }).end(note.encode({ text: 'ok' }));
+const answers: RequestListener = (_request, response) =>
+  response.writeHead(200, { 'content-type': 'application/proto' }).end(note.encode({ text: 'ok' }));
 const resets: RequestListener = (request) => request.socket.resetAndDestroy();
-const unavailable: RequestListener = (_request, response) => response.writeHead(503, { 'content-type': 'application/json' }).end('{"code":"unavailable","message":"busy"}');
+const unavailable: RequestListener = (_request, response) =>
+  response.writeHead(503, { 'content-type': 'application/json' }).end('{"code":"unavailable","message":"busy"}');
 const drains: RequestListener = (_request, response) =>
-  response.writeHead(503, { 'content-type': 'application/json', 'micro-not-processed': 'true' }).end('{"code":"unavailable","message":"stopping"}');
+  response
+    .writeHead(503, { 'content-type': 'application/json', 'micro-not-processed': 'true' })
+    .end('{"code":"unavailable","message":"stopping"}');
 
 let client: Client | undefined;
 afterEach(() => client?.close());
@@ -53,7 +60,11 @@ function echoOf(nodes: Nodes, options: Partial<ClientOptions> = {}) {
   return client.of(Echo);
 }
 
-const codeOf = (promise: Promise<unknown>) => promise.then(() => 'ok', (error: MicroError) => error.code);
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'ok',
+    (error: MicroError) => error.code,
+  );
 const times = <T>(count: number, call: () => Promise<T>) => Promise.all(Array.from({ length: count }, call));
 
 describe('a call that was not processed', () => {
@@ -77,7 +88,10 @@ describe('a call that was not processed', () => {
   it('goes through all nodes, and then says where it has been', async () => {
     const dead = await Promise.all(Array.from({ length: 4 }, async () => `127.0.0.1:${await freePort()}`));
     const echo = echoOf(new Nodes(...dead));
-    const error: MicroError = await echo.say({}).then(() => expect.unreachable(), (thrown) => thrown);
+    const error: MicroError = await echo.say({}).then(
+      () => expect.unreachable(),
+      (thrown) => thrown,
+    );
     expect(error.code).toBe('unavailable');
     for (const address of dead) expect(error.detail).toContain(address);
   });
@@ -141,7 +155,9 @@ describe('a call that may have been processed', () => {
   });
 
   it('is not tried past its deadline', async () => {
-    await using bad = await nodeThat((_request, response) => void setTimeout(() => unavailable(_request, response), 40));
+    await using bad = await nodeThat(
+      (_request, response) => void setTimeout(() => unavailable(_request, response), 40),
+    );
     const echo = echoOf(new Nodes(bad.address));
     const begun = performance.now();
     expect(await codeOf(echo.look({}, { timeout: 45 }))).toMatch(/unavailable|deadline_exceeded/);

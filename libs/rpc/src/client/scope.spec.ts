@@ -17,7 +17,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function chain(behind: (note: Note, context: CallContext) => Promise<Note> | Note, middle: (inner: Client, note: Note) => Promise<Note>): Promise<Chain> {
+async function chain(
+  behind: (note: Note, context: CallContext) => Promise<Note> | Note,
+  middle: (inner: Client, note: Note) => Promise<Note>,
+): Promise<Chain> {
   const seen: CallContext[] = [];
   const servers: RpcServer[] = [];
   const clients: Client[] = [];
@@ -30,10 +33,13 @@ async function chain(behind: (note: Note, context: CallContext) => Promise<Note>
     clients.push(made);
     return made;
   };
-  const last = await echoServer({ say: (note, context) => (seen.push(context), behind(note, context)), async *down(_note, context) {
-    seen.push(context);
-    yield {};
-  } });
+  const last = await echoServer({
+    say: (note, context) => (seen.push(context), behind(note, context)),
+    async *down(_note, context) {
+      seen.push(context);
+      yield {};
+    },
+  });
   servers.push(last);
   const inner = client(last.address, 'middle');
   const first = await echoServer({ say: (note, context) => (seen.push(context), middle(inner, note)) });
@@ -76,7 +82,8 @@ describe('a call made while another is answered', () => {
   it('is canceled with it', async () => {
     let aborted: MicroError | undefined;
     const { caller, seen } = await chain(
-      (_note, { signal }) => new Promise(() => signal.addEventListener('abort', () => (aborted = signal.reason as MicroError))),
+      (_note, { signal }) =>
+        new Promise(() => signal.addEventListener('abort', () => (aborted = signal.reason as MicroError))),
       (inner, note) => inner.of(Echo).say(note),
     );
     const abort = new AbortController();

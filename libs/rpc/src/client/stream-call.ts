@@ -58,7 +58,9 @@ export class StreamCall extends Timed {
     environment.metrics?.callStarted('client');
     this.#opened = new Promise((resolve) => (this.#resolveOpened = resolve));
     this.headers = this.#opened.then((stream) => stream?.headers ?? new Metadata());
-    this.outcome = this.#opened.then((stream) => stream?.outcome ?? (this.#failure as GrpcOutcome)).then((outcome) => this.#end(outcome));
+    this.outcome = this.#opened
+      .then((stream) => stream?.outcome ?? (this.#failure as GrpcOutcome))
+      .then((outcome) => this.#end(outcome));
     if (request.deadline <= this.#begun) this.expire();
     else if (request.deadline !== Number.POSITIVE_INFINITY) deadlines.add(this, request.deadline);
     group.then((found) => this.#enter(found)).catch((error) => this.#fail(MicroError.from(error)));
@@ -104,7 +106,14 @@ export class StreamCall extends Timed {
       const peer = group.balancer.pick(performance.now(), (candidate) => tried.includes(candidate));
       if (peer) {
         try {
-          return this.#bind(peer, await peer.grpc.open(path, compressFrom === undefined ? headers : ['grpc-encoding', 'gzip', ...headers], deadline));
+          return this.#bind(
+            peer,
+            await peer.grpc.open(
+              path,
+              compressFrom === undefined ? headers : ['grpc-encoding', 'gzip', ...headers],
+              deadline,
+            ),
+          );
         } catch (error) {
           cause = error;
           peer.ejection.failed('refused');
@@ -146,7 +155,11 @@ export class StreamCall extends Timed {
       }
       await messages.return?.();
     } catch (error) {
-      this.cancel(error instanceof MicroError ? error : new MicroError('canceled', `the messages to send failed: ${String(error)}`, { cause: error }));
+      this.cancel(
+        error instanceof MicroError
+          ? error
+          : new MicroError('canceled', `the messages to send failed: ${String(error)}`, { cause: error }),
+      );
     }
   }
 

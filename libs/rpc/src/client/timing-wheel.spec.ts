@@ -29,7 +29,9 @@ describe('TimingWheel', () => {
     for (const { alarm, at } of alarms) wheel.add(alarm, at);
     await until('all have fired', () => alarms.every(({ alarm }) => alarm.firedAt !== undefined));
     for (const { alarm, at } of alarms) expect(alarm.firedAt).toBeGreaterThanOrEqual(at);
-    const order = [...alarms].sort((a, b) => (a.alarm.firedAt as number) - (b.alarm.firedAt as number)).map(({ at }) => Math.ceil((at - begun) / 5));
+    const order = [...alarms]
+      .sort((a, b) => (a.alarm.firedAt as number) - (b.alarm.firedAt as number))
+      .map(({ at }) => Math.ceil((at - begun) / 5));
     expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 

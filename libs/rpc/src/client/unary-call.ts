@@ -2,7 +2,14 @@ import { codeFromHttp, MicroError } from '@micro/errors';
 import { type CallEnvironment, closedError, tooManyCalls, unreachable } from './call-environment.js';
 import type { Group } from './directory.js';
 import type { Failure } from './ejection.js';
-import { type Answer, type Exchange, type ExchangeListener, headerOf, notProcessed, type RawRequest } from './exchange.js';
+import {
+  type Answer,
+  type Exchange,
+  type ExchangeListener,
+  headerOf,
+  notProcessed,
+  type RawRequest,
+} from './exchange.js';
 import type { CallOutcome } from './options.js';
 import type { Peer } from './peer.js';
 import { deadlines, Timed } from './timing-wheel.js';
@@ -126,7 +133,10 @@ export class UnaryCall extends Timed implements ExchangeListener {
   #attempt(group: Group, now: number): void {
     const { connectOnly } = this.#request;
     const tried = this.#tried;
-    const excluded = tried || connectOnly ? (peer: Peer) => (connectOnly && !peer.connect) || (tried?.includes(peer) ?? false) : undefined;
+    const excluded =
+      tried || connectOnly
+        ? (peer: Peer) => (connectOnly && !peer.connect) || (tried?.includes(peer) ?? false)
+        : undefined;
     const peer = group.balancer.pick(now, excluded);
     if (!peer) return this.#end(this.#noNode(group), undefined);
     this.#writeTimeout(now);
@@ -134,7 +144,9 @@ export class UnaryCall extends Timed implements ExchangeListener {
     this.#attempted = now;
     this.#sent++;
     peer.inFlight++;
-    const exchange = peer.connect ? peer.connect.send(this.#request, this) : peer.grpc.unary(this.#request, this.#request.deadline, this);
+    const exchange = peer.connect
+      ? peer.connect.send(this.#request, this)
+      : peer.grpc.unary(this.#request, this.#request.deadline, this);
     // One that failed at once has been left by now, perhaps for another.
     if (this.#peer === peer) this.#exchange ??= exchange;
   }
@@ -195,7 +207,12 @@ export class UnaryCall extends Timed implements ExchangeListener {
     deadlines.remove(this);
     if (this.#group) this.#group.inFlight--;
     const { metrics } = this.#environment;
-    metrics?.callFinished('client', this.#request.path, outcomeOf(error, answer), (performance.now() - this.#begun) / 1000);
+    metrics?.callFinished(
+      'client',
+      this.#request.path,
+      outcomeOf(error, answer),
+      (performance.now() - this.#begun) / 1000,
+    );
     this.#settled(error, answer);
   }
 
@@ -217,7 +234,12 @@ export class UnaryCall extends Timed implements ExchangeListener {
   #noNode(group: Group): MicroError {
     const { service, connectOnly } = this.#request;
     const id = this.#environment.name;
-    if (connectOnly && group.peers.length > 0) return new MicroError('unimplemented', `${service} only speaks gRPC, which carries no JSON: call it with a message of its schema`, { id });
+    if (connectOnly && group.peers.length > 0)
+      return new MicroError(
+        'unimplemented',
+        `${service} only speaks gRPC, which carries no JSON: call it with a message of its schema`,
+        { id },
+      );
     return new MicroError('unavailable', `the last node of ${service} has just gone: try again`, { id });
   }
 }
@@ -230,13 +252,22 @@ function outcomeOf(error: MicroError | undefined, answer: Answer | undefined): C
 
 /** Faults that are this process's own: no node is to blame, and none other would do better. */
 function localFault(error: Error & { code?: unknown }, name: string): MicroError | undefined {
-  if (error.code === 'UND_ERR_INVALID_ARG') return new MicroError('invalid_argument', `the request cannot be sent: ${error.message}`, { id: name, cause: error });
-  if (error.code === 'EMFILE' || error.code === 'ENFILE' || error.code === 'EADDRNOTAVAIL') return MicroError.from(error, name);
+  if (error.code === 'UND_ERR_INVALID_ARG')
+    return new MicroError('invalid_argument', `the request cannot be sent: ${error.message}`, {
+      id: name,
+      cause: error,
+    });
+  if (error.code === 'EMFILE' || error.code === 'ENFILE' || error.code === 'EADDRNOTAVAIL')
+    return MicroError.from(error, name);
   return undefined;
 }
 
 function failureOf(error: Error & { code?: unknown }, sent: boolean): Failure {
   if (!sent) return 'refused';
   const code = String(error.code);
-  return code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' ? 'malformed' : 'reset';
+  return code.startsWith('HPE_') ||
+    code === 'UND_ERR_HEADERS_OVERFLOW' ||
+    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
+    ? 'malformed'
+    : 'reset';
 }
