@@ -27,6 +27,7 @@ interface Entry {
   readonly content: Content;
   readonly hash: string;
   readonly since: number;
+  ttl: number;
   /** On the monotonic clock: a laptop that slept has not aged. */
   expires: number;
 }
@@ -51,7 +52,7 @@ interface Namespace {
 }
 
 const nothing: readonly Service[] = [];
-/** A timer this late means that the process was stopped or starved, and may not have heard renewals that were sent. */
+/** A timer this late means that the process was stopped or starved and has not heard what was sent: everyone gets the time to renew. */
 const stall = 1_000;
 
 /**
@@ -77,14 +78,16 @@ export class Catalog {
     const { node, hash, content, since } = placement;
     const namespace = this.#namespace(placement.namespace);
     const version = versionOf(namespace, placement);
-    const expires = performance.now() + placement.ttl;
+    const { ttl } = placement;
+    const expires = performance.now() + ttl;
     const before = version.entries.get(node.id);
     const sameNode =
       before !== undefined && before.node.address === node.address && sameTexts(before.node.metadata, node.metadata);
     if (before && sameNode && before.hash === hash && before.since === since) {
+      before.ttl = ttl;
       before.expires = expires;
     } else {
-      version.entries.set(node.id, { node: sameNode ? before.node : node, content, hash, since, expires });
+      version.entries.set(node.id, { node: sameNode ? before.node : node, content, hash, since, ttl, expires });
       this.#touch(namespace, version);
     }
     if (expires < this.#nextExpiry) this.#expireAt(expires);
@@ -94,6 +97,7 @@ export class Catalog {
   renew({ namespace, name, version, id }: PlacementKey, ttl: number): boolean {
     const entry = this.#namespaces.get(namespace)?.names.get(name)?.get(version)?.entries.get(id);
     if (!entry) return false;
+    entry.ttl = ttl;
     entry.expires = performance.now() + ttl;
     if (entry.expires < this.#nextExpiry) this.#expireAt(entry.expires);
     return true;
@@ -185,23 +189,28 @@ export class Catalog {
     this.#nextExpiry = time;
     clearTimeout(this.#timer);
     // What has arrived meanwhile is read before anything is declared dead: timers run ahead of sockets.
-    const due = () => void setImmediate(() => this.#expireIfDue());
+    const due = () => void setImmediate(() => this.#due());
     this.#timer = setTimeout(due, Math.max(time - performance.now(), 0) + 1);
     this.#timer.unref();
+  }
+
+  /** A timer may be early by the fraction of a millisecond that it does not count. */
+  #due(): void {
+    if (performance.now() < this.#nextExpiry && this.#nextExpiry < Infinity) this.#expireAt(this.#nextExpiry);
+    else this.#expireIfDue();
   }
 
   #expireIfDue(): void {
     const now = performance.now();
     if (now < this.#nextExpiry) return;
-    const late = now - this.#nextExpiry;
-    const grace = late > stall ? late : 0;
+    const stalled = now - this.#nextExpiry > stall;
     let next = Infinity;
     const dead: PlacementKey[] = [];
     for (const { key: namespace, names } of this.#namespaces.values()) {
       for (const versions of names.values()) {
         for (const { name, version, entries } of versions.values()) {
           for (const [id, entry] of entries) {
-            entry.expires += grace;
+            if (stalled) entry.expires = Math.max(entry.expires, now + entry.ttl / 2);
             if (entry.expires <= now) dead.push({ namespace, name, version, id });
             else if (entry.expires < next) next = entry.expires;
           }

@@ -278,13 +278,17 @@ export function registryContract(
         const kept = greeter({ name: 'kept' });
         const left = greeter({ name: 'left' });
         const watch = listen(other);
-        await registry.register(kept, { ttl: 1_500 });
-        await registry.register(left, { ttl: 1_500 });
-        const renewing = setInterval(() => void registry.register(kept, { ttl: 1_500 }), 300);
-        await expect.poll(() => watch.seen, soon).toContain('deleted left');
-        await expect.poll(() => names(), soon).toEqual(['kept latest']);
-        expect(await names(other)).toEqual(['kept latest']);
-        clearInterval(renewing);
+        await expect.poll(() => watch.seen, soon).toEqual(['synced']);
+        await registry.register(kept, { ttl: 3_000 });
+        await registry.register(left, { ttl: 3_000 });
+        const renewing = setInterval(() => void registry.register(kept, { ttl: 3_000 }), 500);
+        try {
+          await expect.poll(() => watch.seen, soon).toContain('deleted left');
+          await expect.poll(() => names(), soon).toEqual(['kept latest']);
+          expect(await names(other)).toEqual(['kept latest']);
+        } finally {
+          clearInterval(renewing);
+        }
         await expect.poll(() => names(other), soon).toEqual([]);
         await expect
           .poll(() => watch.seen.filter((event) => event.endsWith('kept')), soon)
