@@ -11,7 +11,8 @@ export function install() {
   const installed = `${workspaceRoot}node_modules/.package-lock.json`;
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   console.log('Installing packages …');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  // Not `npm ci`: it refuses a lock file that was made where the builds of another system for esbuild, SWC and others could not be had.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 
 /** Runs a command with our terminal; ends this process with its exit code if it fails. */

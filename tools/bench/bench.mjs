@@ -56,6 +56,6 @@ function print(results) {
 function installPeers() {
   const folder = new URL('.', import.meta.url).pathname;
   if (existsSync(`${folder}node_modules/moleculer`)) return;
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: 'inherit' });
+  const { status } = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
