@@ -45,7 +45,7 @@ export interface MessageCodec<T extends Message = Message> {
 export interface FieldDefinition {
   /** As in the .proto: `first_name`. */
   readonly name: string;
-  /** As in JSON and TypeScript: `firstName`. */
+  /** As in JSON and TypeScript: `firstName`. Names that every object has (`constructor`, `toString`) get a `$` in TypeScript only. */
   readonly jsonName: string;
   readonly number: number;
   readonly comment: string;

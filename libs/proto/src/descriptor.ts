@@ -104,3 +104,8 @@ export const maxFieldNumber = 536_870_911;
 export function jsonNameOf(name: string): string {
   return name.replace(/_+([^_]?)/g, (_, next: string) => next.toUpperCase());
 }
+
+/** The key of a field in messages: its JSON name, with `$` after it if every object has a property of that name, such as `constructor`. */
+export function keyOf(jsonName: string): string {
+  return jsonName in Object.prototype ? `${jsonName}$` : jsonName;
+}

@@ -1,5 +1,5 @@
 import type { EnumDefinition, FieldDefinition } from './definition.js';
-import { fieldType, type FieldDescriptor, jsonNameOf, label, type MessageDescriptor, typeNames } from './descriptor.js';
+import { fieldType, type FieldDescriptor, jsonNameOf, keyOf, label, type MessageDescriptor, typeNames } from './descriptor.js';
 import { type Features, withFeatures } from './features.js';
 import type { MessageType } from './message-type.js';
 
@@ -8,7 +8,7 @@ export const unknownFields: unique symbol = Symbol('unknown fields');
 
 /** A field with all that its codecs need to know. */
 export interface Field extends FieldDefinition {
-  /** Key in messages: the JSON name, or `[full.name]` of an extension. */
+  /** Key in messages: that of `keyOf`, or `[full.name]` of an extension. */
   readonly key: string;
   /** Proto type: a scalar's name, `message`, `group` or `enum`. Of a map: `message`, its entry. */
   readonly wire: string;
@@ -52,9 +52,9 @@ export function linkFields(source: TypeSource): readonly Field[] {
   const own = descriptor.field.map((field) => {
     const jsonName = field.jsonName ?? jsonNameOf(field.name);
     // Only proto2 lets two fields have one JSON name: the second then goes by its own.
-    const key = taken.has(jsonName) ? field.name : jsonName;
-    taken.add(key);
-    return linkField(source, field, { key, jsonName: key, features });
+    const name = taken.has(jsonName) ? field.name : jsonName;
+    taken.add(name);
+    return linkField(source, field, { key: keyOf(name), jsonName: name, features });
   });
   const extensions = source.extensions.map((one) => {
     const key = `[${one.fullName}]`;

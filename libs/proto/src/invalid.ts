@@ -12,7 +12,7 @@ export class Invalid {
 
   /** Adds what is around: the name of a field, the key of a map, or an index. */
   within(segment: string | number): this {
-    const own = typeof segment === 'number' ? `[${segment}]` : /^([A-Za-z_][\w-]*|\[[\w.]+\])$/.test(segment) ? segment : `[${JSON.stringify(segment)}]`;
+    const own = typeof segment === 'number' ? `[${segment}]` : /^([A-Za-z_$][\w$-]*|\[[\w.]+\])$/.test(segment) ? segment : `[${JSON.stringify(segment)}]`;
     this.path = own + (this.path === '' || this.path.startsWith('[') ? '' : '.') + this.path;
     return this;
   }

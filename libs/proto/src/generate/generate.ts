@@ -1,5 +1,5 @@
 import { MicroError } from '@micro/errors';
-import { type EnumDescriptor, fieldType, type FieldDescriptor, type FileDescriptor, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
+import { type EnumDescriptor, fieldType, type FieldDescriptor, type FileDescriptor, keyOf, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
 import { fileFeatures, withFeatures } from '../features.js';
 import { builtinFiles } from '../source/builtin.js';
 import { readableComment } from '../source/lexer.js';
@@ -133,7 +133,7 @@ class Generator {
     const one = this.#fieldType(entry ? entry.field[1]! : field);
     const type = entry ? `{ [key: string]: ${one} }` : repeated ? (one.includes(' ') ? `(${one})[]` : `${one}[]`) : one;
     const doc = docComment([this.#comment(path), oneof === undefined ? '' : `At most one field of \`${oneof}\` is set.`, deprecation(field.options)], '  ');
-    return `${doc}  ${propertyKey(field.jsonName!)}${!repeated && this.#isOptional(field) ? '?' : ''}: ${type};`;
+    return `${doc}  ${propertyKey(keyOf(field.jsonName!))}${!repeated && this.#isOptional(field) ? '?' : ''}: ${type};`;
   }
 
   #isOptional(field: FieldDescriptor): boolean {

@@ -25,7 +25,7 @@ describe('fromJson', () => {
   it('fills in what is not there: defaults where there is no presence, nothing where there is', () => {
     expect(read({})).toEqual({
       id: '', state: 0, items: [], byName: {}, blobs: {}, flags: {}, currency: 0, rounding: 0, deltas: [], weights: [], ratio: 0,
-      digest: new Uint8Array(), serial: 0n, constructor: '', class: '', seen: [],
+      digest: new Uint8Array(), serial: 0n, constructor$: '', class: '', seen: [],
     });
     expect('priority' in read({})).toBe(false);
   });
@@ -54,7 +54,7 @@ describe('fromJson', () => {
     ['wrappers', { maybe: '', maybeCount: '7', maybeBytes: 'AA' }, { maybe: { value: '' }, maybeCount: { value: 7n }, maybeBytes: { value: new Uint8Array([0]) } }],
     ['an Any of a message', { detail: { '@type': 'type.googleapis.com/shop.v1.GetRequest', id: 'x' } }, { detail: { typeUrl: 'type.googleapis.com/shop.v1.GetRequest', value: new Uint8Array([10, 1, 120]) } }],
     ['an Any of a well-known type', { detail: { '@type': 'type.googleapis.com/google.protobuf.Duration', value: '1s' } }, { detail: { value: new Uint8Array([8, 1]) } }],
-    ['keys that objects inherit', { constructor: 'x', byName: { constructor: {}, toString: {} } }, { constructor: 'x' }],
+    ['keys that objects inherit', { constructor: 'x', byName: { constructor: {}, toString: {} } }, { constructor$: 'x' }],
   ])('reads %s', (_, json, message) => expect(read(json)).toMatchObject(message));
 
   it.each<[JsonValue, string]>([
@@ -129,7 +129,7 @@ describe('toJson', () => {
 
   it('writes every type as the specification says', () => {
     const json = {
-      id: 'o-1', state: 'SENT', items: [{ sku: 's', count: 4294967295, price: 'NaN' }], byName: { a: {} }, blobs: { 18446744073709551615: 'AP8=' }, flags: { true: 'LOST' },
+      id: 'o-1', state: 'SENT', items: [{ sku: 's', count: 4294967295, price: 'NaN' }], byName: { a: {} }, blobs: { '18446744073709551615': 'AP8=' }, flags: { true: 'LOST' },
       'remark-text': 'x', phone: '18446744073709551615', total: { currency: 'EUR', units: '-5' }, at: '2026-01-31T12:00:00.123456Z', took: '-0.500s',
       extra: { a: [1, { b: null }] }, anything: 'x', list: [true], detail: { '@type': 'type.googleapis.com/google.protobuf.Timestamp', value: '1970-01-01T00:00:01Z' },
       mask: 'fooBar,baz', maybeCount: '0', maybeBytes: '', deltas: ['-1'], weights: [0, 1.5, '-Infinity'], ratio: 0.1, digest: '++8=', serial: '1', seen: ['1970-01-01T00:00:00Z'],
@@ -146,7 +146,7 @@ describe('toJson', () => {
     [{ anything: { numberValue: NaN } }, 'anything: a google.protobuf.Value cannot be NaN in JSON'],
     [{ mask: { paths: ['fooBar'] } }, 'mask.paths: "fooBar" cannot be written in camelCase and read back'],
     [{ detail: { typeUrl: 'x/no.Such' } }, 'detail["@type"]: the schema does not have no.Such: import the file that defines it'],
-  ])('refuses %j', (message, detail) => {
+  ])('refuses %o', (message, detail) => {
     expect(() => order.toJson(message as object)).toThrow(expect.objectContaining({ code: 'invalid_argument', detail }));
   });
 });

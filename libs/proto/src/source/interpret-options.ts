@@ -1,4 +1,4 @@
-import { fieldType, type FieldDescriptor, jsonNameOf, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
+import { fieldType, type FieldDescriptor, jsonNameOf, keyOf, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
 import { integerOf } from './default-value.js';
 import type { OptionField, OptionValue, PendingOption } from './option-values.js';
 import type { LinkedFile, Pool } from './pool.js';
@@ -68,7 +68,7 @@ class Interpreter {
     if (part.extension) return this.#extension(message, part.text, offset);
     const symbol = this.#pool.find(message);
     const field = symbol?.kind === 'message' ? symbol.descriptor.field.find(({ name }) => name === part.text) : undefined;
-    if (field) return [field, field.jsonName ?? jsonNameOf(field.name)];
+    if (field) return [field, keyOf(field.jsonName ?? jsonNameOf(field.name))];
     const short = message.split('.').at(-1)!;
     throw this.#linked.error(`there is no option ${part.text} (${short} has none of that name; custom options go in brackets)`, offset);
   }

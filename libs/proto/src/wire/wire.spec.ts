@@ -41,7 +41,7 @@ describe('encode', () => {
     [{ state: 'SENT' }, 'state: expected the number of an enum value, not "SENT"'],
     [{ parent: { parent: { weights: [1, undefined] } } }, 'parent.parent.weights[1]: expected a number, not undefined'],
     [{ email: 'a', phone: 5n }, 'phone: email is set too, and only one of the two can be'],
-    [{ constructor: 5 }, 'constructor: expected a string, not 5'],
+    [{ constructor$: 5 }, 'constructor$: expected a string, not 5'],
   ])('names what is wrong: %o', (message, detail) => expect(problem(() => order.encode(message))).toBe(detail));
 
   it.each([null, undefined, 5, 'x'])('refuses %s for a message', (message) => {
