@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MicroError } from '@micro/errors';
-import { Client } from '@micro/rpc';
+import { Cancellation, Client } from '@micro/rpc';
 import { Injectable } from '@nestjs/common';
 import { type Route, Routes } from './routes.js';
 import { passedOn } from './wire-headers.js';
@@ -39,16 +39,16 @@ export class ConnectPass {
 
   async #forward(call: { route: Route; contentType: Codec; body: Buffer }, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { route, contentType, body } = call;
-    const abort = new AbortController();
+    const cancellation = new Cancellation();
     response.once('close', () => {
-      if (!response.writableFinished) abort.abort();
+      if (!response.writableFinished) cancellation.cancel();
     });
     const headers = passedOn(request.headers);
     for (const name of ['content-encoding', 'accept-encoding']) {
       const value = request.headers[name];
       if (typeof value === 'string') headers.push(name, value);
     }
-    const answer = await this.#client.forward({ ...route, contentType, body, headers, timeoutMs: timeoutOf(request), signal: abort.signal });
+    const answer = await this.#client.forward({ ...route, contentType, body, headers, timeoutMs: timeoutOf(request), signal: cancellation });
     response.writeHead(answer.status, [...answer.headers, 'content-length', String(answer.body.length)]);
     response.end(answer.body);
   }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { gunzip } from 'node:zlib';
 import { MicroError } from '@micro/errors';
-import { answerError, Client, Metadata } from '@micro/rpc';
+import { answerError, Cancellation, Client, Metadata } from '@micro/rpc';
 import { Injectable } from '@nestjs/common';
 import { GrpcCall } from './grpc-call.js';
 import type { Frame } from './grpc-frames.js';
@@ -55,12 +55,12 @@ export class GrpcPass {
   }
 
   #passUnary(call: GrpcCall, { route, timeoutMs, body }: { route: Route; timeoutMs: number | undefined; body: Uint8Array }): void {
-    const abort = new AbortController();
-    call.onCancel(() => abort.abort());
+    const cancellation = new Cancellation();
+    call.onCancel(() => cancellation.cancel());
     const { service, namespace, path, idempotent } = route;
     const headers = passedOn(call.headers);
     this.#client
-      .forward({ service, namespace, path, contentType: 'application/proto', body, headers, timeoutMs, idempotent, signal: abort.signal })
+      .forward({ service, namespace, path, contentType: 'application/proto', body, headers, timeoutMs, idempotent, signal: cancellation })
       .then(
         (answer) => {
           const { leading, trailing } = split(answer.headers);
