@@ -38,10 +38,11 @@ export interface BrowserOptions {
   readonly failed: (error: Error) => void;
 }
 
-/** Milliseconds of the first look around: at least, without news, and at most. */
-const firstLook = { least: 120, quiet: 100, most: 3_000 } as const;
+/** The first look around ends after so many ticks without news, at most after so many milliseconds. */
+const firstLook = { quietTicks: 12, most: 3_000 } as const;
 /** Milliseconds in which even a busy process answers. */
 const slowAnswer = 1_000;
+/** Milliseconds. Ticks are counted, not time: of a process that stands still none passes, and what waits to be read is read in between. */
 const tick = 10;
 /** First wait before asking again, doubled each time (RFC 6762, section 5.2). */
 const askAgain = { first: 1_000, most: 3_600_000 } as const;
@@ -67,7 +68,9 @@ export class Browser {
   readonly #namespaces = new Map<string, Promise<void>>();
   #socket: Promise<MulticastSocket> | undefined;
   #startedAt = Infinity;
-  #newsAt = 0;
+  /** How often something was heard that was not known. */
+  #news = 0;
+  #looked: Promise<void> | undefined;
   #askTimer: NodeJS.Timeout | undefined;
   #sweepAt = 0;
   #closed = false;
@@ -143,11 +146,18 @@ export class Browser {
     await this.#socket;
     for (const found of this.#found.values()) if (found.key.namespace === namespace) this.#place(found);
     this.#options.catalog.flush();
-    const age = () => performance.now() - this.#startedAt;
-    const quiet = () => age() > firstLook.least && performance.now() - this.#newsAt > firstLook.quiet;
-    while (!this.#closed && !quiet() && age() < firstLook.most) await sleep(tick);
+    await (this.#looked ??= this.#lookUntilQuiet());
     const end = performance.now() + firstLook.most;
     while (!this.#closed && this.#isIncomplete(namespace) && performance.now() < end) await sleep(tick);
+  }
+
+  async #lookUntilQuiet(): Promise<void> {
+    for (let quiet = 0; quiet < firstLook.quietTicks && performance.now() - this.#startedAt < firstLook.most; quiet++) {
+      const before = this.#news;
+      await sleep(tick);
+      if (this.#closed) return;
+      if (this.#news !== before) quiet = 0;
+    }
   }
 
   async #open(): Promise<MulticastSocket> {
@@ -201,7 +211,7 @@ export class Browser {
       expires: performance.now() + text.ttl,
     };
     this.#found.set(label, found);
-    this.#newsAt = performance.now();
+    this.#news++;
     this.#place(found);
   }
 

@@ -168,10 +168,12 @@ export class MulticastSocket {
     await sent;
   }
 
-  /** Announcements in order, then replies: the news does not wait for someone who has much to catch up with. */
+  /** News and replies in turn: neither waits for the other, however much there is to say. */
   #drain(): void {
     for (let count = 0; count < burst;) {
-      const queue = this.#announcements.length > 0 ? this.#announcements : this.#replies;
+      const [first, second] =
+        count % 2 === 0 ? [this.#announcements, this.#replies] : [this.#replies, this.#announcements];
+      const queue = first.length > 0 ? first : second;
       const [job] = queue;
       if (!job) break;
       const next = job.packets.next();
