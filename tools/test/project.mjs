@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 const workspaceRoot = fileURLToPath(new URL('../..', import.meta.url));
 const [projectRoot, ...args] = process.argv.slice(2);
 const results = join(workspaceRoot, projectRoot, '.test-results/vitest.json');
+// nx asks its commands for colours, and whatever a test starts would colour what it prints.
+const { FORCE_COLOR: _, ...env } = process.env;
 const { status } = spawnSync(
   process.execPath,
   [
@@ -20,6 +22,6 @@ const { status } = spawnSync(
     `--outputFile.json=${results}`,
     ...args,
   ],
-  { cwd: workspaceRoot, stdio: 'inherit' },
+  { cwd: workspaceRoot, stdio: 'inherit', env },
 );
 process.exit(status ?? 1);
