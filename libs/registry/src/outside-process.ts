@@ -19,9 +19,10 @@ export interface OutsideProcess {
 
 /** Starts a process that registers; resolves once it has. */
 export async function outsideProcess(config: OutsideConfig, registrations: Registrations): Promise<OutsideProcess> {
+  const program = await (bundled ??= bundle());
   const folder = await mkdtemp(join(tmpdir(), 'micro-registry-'));
   const outfile = join(folder, 'main.mjs');
-  await writeFile(outfile, await (bundled ??= bundle()));
+  await writeFile(outfile, program);
   const child = spawn(process.execPath, ['--no-warnings', outfile], { stdio: ['pipe', 'pipe', 'inherit'] });
   const gone = once(child, 'exit').finally(() => rm(folder, { recursive: true, force: true }));
   const end = async (signal: NodeJS.Signals) => {
