@@ -20,6 +20,7 @@ export function haveTool(tool: OutsideTool): boolean {
   if (tool.go && installed('go')) {
     spawnSync('go', ['install', tool.go], { stdio: 'inherit', env: { ...process.env, GOBIN: goBin() } });
   } else if (tool.apt && process.getuid?.() === 0 && installed('apt-get')) {
+    spawnSync('apt-get', ['update', '-qq'], { stdio: 'inherit' });
     spawnSync('apt-get', ['install', '-y', '-qq', tool.apt], { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
   }
   if (installed(tool.name)) return true;
