@@ -1,14 +1,7 @@
 import { healthy, type PlatformService, platformServices, startPlatform, type TestPlatform, until, workspaceRoot } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { grpcCaller, httpCaller, load } from './load.js';
-
-interface Instance {
-  readonly id: string;
-  readonly pid: number;
-  readonly address: string;
-  readonly status: string;
-  readonly restarts: number;
-}
+import { type Instance, instancesOf, nodesOf, runningOf } from './running.js';
 
 describe('faults', () => {
   let platform: TestPlatform;
@@ -17,21 +10,15 @@ describe('faults', () => {
     platform = await startPlatform();
     const ran = await platform.micro('run', `${workspaceRoot}examples/helloworld`, '--instances=2');
     expect(ran.stderr + ran.stdout).toContain('helloworld');
-    await until('both instances run', async () => (await instances()).filter(({ status }) => status === 'running').length === 2);
+    await until('both instances run', async () => (await runningOf(platform, 'helloworld')) === 2);
   });
   afterEach(() => {
     for (const one of open.splice(0)) one.close();
   });
   afterAll(() => platform?.stop());
 
-  const instances = async (): Promise<Instance[]> => {
-    const { stdout } = await platform.micro('status', 'helloworld', '-o', 'json');
-    return (JSON.parse(stdout) as { instances: Instance[] }).instances;
-  };
-  const nodes = async (): Promise<string[]> => {
-    const { stdout } = await platform.micro('get', 'service', 'helloworld', '-o', 'json');
-    return (JSON.parse(stdout) as { nodes: { address: string }[] }[]).flatMap((service) => service.nodes.map(({ address }) => address));
-  };
+  const instances = () => instancesOf(platform, 'helloworld');
+  const nodes = () => nodesOf(platform, 'helloworld');
   /** Load through gateway and proxy at once. */
   const bothDoors = () => {
     const gateway = httpCaller(`http://${platform.address.api}/helloworld/call`);
@@ -39,7 +26,6 @@ describe('faults', () => {
     open.push(gateway, proxy);
     return [load(gateway.call), load(proxy.call)] as const;
   };
-  const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, count * 1000));
   const calls = (loads: readonly { outcomes: readonly unknown[] }[], more: number) => {
     const before = loads.map(({ outcomes }) => outcomes.length);
     return until('calls go on', () => loads.every(({ outcomes }, index) => outcomes.length > (before[index] as number) + more));
@@ -58,22 +44,6 @@ describe('faults', () => {
     const after = await instances();
     expect(after.map(({ pid }) => pid).sort()).not.toEqual(before.map(({ pid }) => pid).sort());
     expect(after.filter(({ status }) => status === 'running')).toHaveLength(2);
-  }, 60_000);
-
-  it('F2: kill -9 of one of two instances fails at most the calls in flight, and none after a second', async () => {
-    const [victim] = await instances();
-    const loads = bothDoors();
-    await calls(loads, 200);
-    const killedAt = loads.map(({ outcomes }) => outcomes.at(-1)?.at ?? 0);
-    process.kill((victim as Instance).pid, 'SIGKILL');
-    await seconds(2);
-    for (const one of loads) await one.stop();
-    loads.forEach((one, index) => {
-      expect(one.failures().length, JSON.stringify(one.failures())).toBeLessThanOrEqual(8);
-      expect(one.failures().filter(({ at }) => at > (killedAt[index] as number) + 1_000)).toEqual([]);
-    });
-    await until('it is gone from the registry', async () => !(await nodes()).includes((victim as Instance).address));
-    await until('another runs in its place', async () => (await instances()).filter(({ status }) => status === 'running').length === 2);
   }, 60_000);
 
   it('F4: a stopped instance times out, is ejected, and comes back', async () => {
@@ -114,6 +84,6 @@ describe('faults', () => {
     for (const one of loads) await one.stop();
     for (const one of loads) expect(one.failures()).toEqual([]);
     await until('services are listed', async () => (await nodes()).length === 2);
-    expect((await instances()).filter(({ status }) => status === 'running')).toHaveLength(2);
+    expect(await runningOf(platform, 'helloworld')).toBe(2);
   }, 60_000);
 });
