@@ -15,6 +15,7 @@ import { temporaryFolder } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { build } from './build.js';
 import { installDependencies } from './dependencies.js';
+import { generateFile } from './generate.js';
 import { checkName, defaultName, readSource } from './source.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -187,15 +188,33 @@ describe('a build', () => {
     });
     const steps: string[] = [];
     await build(readSource(folder.path), { step: (step) => void steps.push(step) });
-    expect(steps).toEqual(['generating greeter.micro.ts']);
+    expect(steps).toEqual(['generated greeter.micro.ts from greeter.proto']);
     const generated = join(folder.path, 'greeter.micro.ts');
-    utimesSync(generated, 0, 0);
-    await build(readSource(files({ 'greeter.proto': proto('two') })));
+    // As after a `git clone`, where times say nothing: what is current is left alone, what is not is made again.
+    utimesSync(generated, 1, 1);
+    await build(readSource(folder.path), { step: (step) => void steps.push(step) });
+    expect(statSync(generated).mtimeMs).toBe(1_000);
+    expect(steps).toHaveLength(1);
+    files({ 'greeter.proto': proto('two') });
+    utimesSync(join(folder.path, 'greeter.proto'), 0, 0);
+    await build(readSource(folder.path));
     expect(readFileSync(generated, 'utf8')).toContain('two');
-    utimesSync(generated, 0, 0);
     await expect(build(readSource(files({ 'greeter.proto': 'message {' })))).rejects.toMatchObject({
       detail: expect.stringContaining('greeter.proto'),
     });
+  });
+
+  it('generates as `micro gen` does, with imports from where they are found', async () => {
+    files({
+      'package.json': esm,
+      'main.ts': `import { A } from './proto/a.micro.js'; console.log(typeof A)`,
+      'proto/a.proto': 'syntax = "proto3"; package a; import "proto/inner/b.proto"; service A { rpc Call(b.Thing) returns (b.Thing); }',
+      'proto/inner/b.proto': 'syntax = "proto3"; package b; message Thing {}',
+    });
+    for (const proto of ['a', 'inner/b']) generateFile(join(folder.path, `proto/${proto}.proto`));
+    const steps: string[] = [];
+    await build(readSource(folder.path), { step: (step) => void steps.push(step) });
+    expect(steps).toEqual([]);
   });
 
   it('says so when the folder cannot be written', async () => {

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile 
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { MicroError } from '@micro/errors';
 import { type Compiled, compile, type ModuleFormat, type Reference, replaceSpecifiers } from './compile.js';
-import { generateBeside } from './generate.js';
+import { generateFile } from './generate.js';
 import { unwritable } from './log-file.js';
 import { resolveImport } from './resolve.js';
 import { isWithin, javascriptEndings, type Source, typescriptEndings } from './source.js';
@@ -91,15 +91,15 @@ class Collector {
     const compiled = await compile(path, await readFile(path, 'utf8'), format);
     const targets = new Map<string, string>();
     for (const reference of compiled.references) {
-      const target = await this.#resolve(path, reference);
+      const target = this.#resolve(path, reference);
       if (target) targets.set(reference.specifier, target);
     }
     return { ...compiled, path, targets };
   }
 
-  async #resolve(from: string, { specifier, kind }: Reference): Promise<string | undefined> {
+  #resolve(from: string, { specifier, kind }: Reference): string | undefined {
     const resolved = resolveImport(specifier, from, this.source, { exact: kind === 'url' });
-    const found = /\.micro(?:\.[jt]s)?$/.test(specifier) ? await this.#generated(from, specifier, resolved) : resolved;
+    const found = /\.micro(?:\.[jt]s)?$/.test(specifier) ? this.#generated(from, specifier, resolved) : resolved;
     if (found && isWithin(this.source.folder, found)) return found;
     const where = `${relative(this.source.folder, from)} imports ${JSON.stringify(specifier)}`;
     if (found) {
@@ -112,14 +112,13 @@ class Collector {
     return undefined;
   }
 
-  /** What is generated from a .proto beside it: made if it is missing, and again if the .proto is younger. */
-  async #generated(from: string, specifier: string, found: string | undefined): Promise<string | undefined> {
+  /** What is generated from a .proto beside it: made if it is missing, and again if the .proto means something else now. */
+  #generated(from: string, specifier: string, found: string | undefined): string | undefined {
     const path = found ?? `${resolve(dirname(from), specifier.replace(/\.[jt]s$/, ''))}.ts`;
     const proto = path.replace(/\.micro\.ts$/, '.proto');
     if (!path.endsWith('.micro.ts') || !isWithin(this.source.folder, path) || !existsSync(proto)) return found;
-    if (found && (await stat(found)).mtimeMs >= (await stat(proto)).mtimeMs) return found;
-    this.options.step?.(`generating ${relative(this.source.folder, path)}`);
-    await generateBeside(proto, path);
+    const { changed } = generateFile(proto);
+    if (changed) this.options.step?.(`generated ${relative(this.source.folder, path)} from ${basename(proto)}`);
     return path;
   }
 }

@@ -1,3 +1,4 @@
+export { generateFile, type Generated } from './generate.js';
 export { endLeftovers } from './leftovers.js';
 export { LogFile, type LogFileOptions } from './log-file.js';
 export {

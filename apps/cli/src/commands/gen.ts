@@ -1,9 +1,9 @@
 import { readdirSync, statSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
+import { generateFile } from '@micro/runtime';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
 import { Failure } from '../failure.js';
-import { generateFile } from '../scaffold/generate-file.js';
 
 interface Options {
   readonly watch?: boolean;
