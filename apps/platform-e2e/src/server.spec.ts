@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import {
   cleanEnvironment,
   freePort,
+  freePorts,
   healthy,
   platformServices,
   run,
@@ -54,6 +55,19 @@ describe('micro server', () => {
     await withHelloworld(platform);
     platform.server.kill('SIGKILL');
     await until('every process has ended', () => processesOf(platform.home).length === 0, 20_000);
+  }, 60_000);
+
+  it('leaves nothing behind when it is killed before its processes have begun', async () => {
+    await using home = await temporaryFolder();
+    const ports = await freePorts(platformServices.length + 1);
+    const addresses = platformServices.map((name, index) => [`MICRO_${name.toUpperCase()}_ADDRESS`, `127.0.0.1:${ports[index]}`]);
+    const env = { ...cleanEnvironment(), MICRO_HOME: home.path, MICRO_MDNS_PORT: String(ports.at(-1)), ...Object.fromEntries(addresses) };
+    for (const begun of [2, 1 + platformServices.length]) {
+      const server = spawn(process.execPath, [bin, 'server'], { env, stdio: 'ignore' });
+      await until('processes are there', () => processesOf(home.path).length >= begun);
+      server.kill('SIGKILL');
+      await until('every process has ended', () => processesOf(home.path).length === 0, 20_000);
+    }
   }, 60_000);
 
   it('keeps its data from other users of the machine', async () => {

@@ -16,9 +16,16 @@ const faults: Readonly<Record<string, () => void>> = {
 };
 
 const end = process.argv[2] ?? 'clean';
-ownProcess({ logger: createLogger({ name: 'test' }), stop: ends[end] ?? (async () => undefined) });
+
+function begin(): void {
+  ownProcess({ logger: createLogger({ name: 'test' }), stop: ends[end] ?? (async () => undefined) });
+  tellReady('127.0.0.1:1');
+  const fault = faults[end];
+  if (fault) setImmediate(fault);
+}
+
 // Something to live for.
 setInterval(() => undefined, 1_000);
-tellReady('127.0.0.1:1');
-const fault = faults[end];
-if (fault) setImmediate(fault);
+// Loaded so slowly that the parent is gone when it begins.
+if (end === 'late') process.once('disconnect', () => setImmediate(begin));
+else begin();

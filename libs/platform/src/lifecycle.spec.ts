@@ -31,6 +31,13 @@ describe('a process that owns itself', () => {
     expect(program.output()).toContain('the parent process is gone');
   });
 
+  it('stops when its parent was gone before it had begun', async () => {
+    await using program = startProgram(file, {}, ['late']);
+    program.child.disconnect();
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(program.output()).toContain('the parent process is gone');
+  });
+
   it('ends at once on the second signal of a kind, and not on one of another kind', async () => {
     await using program = await started('slow');
     program.child.kill('SIGINT');

@@ -51,7 +51,10 @@ export function ownProcess({ stop, logger }: Lifecycle): () => void {
     // Waiting for the parent's end alone is no reason to live.
     process.channel.unref();
   }
+  // Where the parent died while this program was being loaded nobody is going to tell. Without a channel from the start this is undefined.
+  const orphaned = process.connected === false ? setImmediate(onDisconnect) : undefined;
   return () => {
+    clearImmediate(orphaned);
     for (const signal of Object.keys(signals)) process.off(signal, onSignal);
     for (const stream of streams) stream.off('error', ignoreBrokenPipe);
     process.off('uncaughtException', onUncaught);
