@@ -94,7 +94,7 @@ export class Caller {
       headers,
       timeoutMs,
       idempotent,
-      signal: http.signal,
+      signal: http.cancellation,
     });
     if (answer.status !== 200) throw this.#failure(arrived, answer, outgoing);
     if (!isAnswerOf(outgoing.lane, answer)) throw notConnect(route.method);

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { until } from '@micro/testing';
@@ -241,6 +242,17 @@ describe('deadlines', () => {
     controller.abort();
     await going;
     await until('the service sees it canceled', () => seen.canceled === true);
+  });
+
+  it('end as well for what waits behind another request on a connection that is lost', async () => {
+    const body = '{"ms":60000}';
+    const one = `POST /everything/slow HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const [host, port] = rig.address.split(':') as [string, string];
+    const socket = connect(Number(port), host);
+    socket.write(one.repeat(5));
+    await until('all are under way', () => rig.app.platform.metrics.inFlight('server') === 5);
+    socket.destroy();
+    await until('none is', () => rig.app.platform.metrics.inFlight('server') + rig.app.platform.metrics.inFlight('client') === 0);
   });
 });
 

@@ -42,9 +42,8 @@ export class Gateway {
   }
 
   handle(request: IncomingMessage, response: ServerResponse, own: OwnRoutes): void {
-    const http = new HttpCall(request, response);
     this.#inFlight++;
-    response.on('close', () => this.#over(http));
+    const http = new HttpCall(request, response, (call) => this.#over(call));
     try {
       this.#handle(http, own);
     } catch (error) {

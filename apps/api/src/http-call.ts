@@ -1,7 +1,7 @@
-import { setMaxListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Code, MicroError } from '@micro/errors';
+import { Cancellation } from '@micro/rpc';
 import { childTraceparent, traceId } from '@micro/telemetry';
 import { pushCors } from './cors.js';
 import { type Inbound, readInbound } from './inbound.js';
@@ -22,11 +22,21 @@ export class HttpCall {
   method: Method | undefined = undefined;
   /** How it ended, once it has. */
   outcome: 'ok' | Code = 'canceled';
+  /** Of what is done for it: canceled when the caller goes away without its answer. */
+  readonly cancellation = new Cancellation();
   readonly #begun = performance.now();
+  readonly #closed: (call: HttpCall) => void;
+  readonly #others: Set<HttpCall>;
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** `closed` is called once: when it has its answer, or its caller has gone. */
+  constructor(request: IncomingMessage, response: ServerResponse, closed: (call: HttpCall) => void) {
     this.request = request;
     this.response = response;
+    this.#closed = closed;
+    this.#others = followed(request.socket);
+    this.#others.add(this);
+    response.on('close', () => this.close());
+    if (request.socket.destroyed) queueMicrotask(() => this.close());
     this.inbound = readInbound(request);
     this.traceparent = childTraceparent(this.inbound.traceparent);
   }
@@ -40,9 +50,11 @@ export class HttpCall {
     return traceId(this.traceparent);
   }
 
-  /** Aborts when the caller goes away. */
-  get signal(): AbortSignal {
-    return signalOf(this.request.socket);
+  /** It is over, whether answered or not. */
+  close(): void {
+    if (!this.#others.delete(this)) return;
+    if (!this.response.writableEnded) this.cancellation.cancel(new MicroError('canceled', 'the caller went away', { id: 'api' }));
+    this.#closed(this);
   }
 
   /** Answers with a body and the metadata that a service sent along. */
@@ -100,20 +112,17 @@ export class HttpCall {
   }
 }
 
-/** One signal a connection, not a request: callers keep connections, and making a signal costs as much as reading the headers. */
-function signalOf(socket: Socket): AbortSignal {
-  let signal = signals.get(socket);
-  if (!signal) {
-    const controller = new AbortController();
-    signal = controller.signal;
-    // Pipelined requests listen all at once.
-    setMaxListeners(0, signal);
-    signals.set(socket, signal);
-    const gone = () => controller.abort(new MicroError('canceled', 'the caller went away', { id: 'api' }));
-    if (socket.destroyed) gone();
-    else socket.once('close', gone);
-  }
-  return signal;
-}
+/** The requests under way on each connection: of those that wait behind another one, Node does not say that their caller has gone. */
+const underWay = new WeakMap<Socket, Set<HttpCall>>();
 
-const signals = new WeakMap<Socket, AbortSignal>();
+function followed(socket: Socket): Set<HttpCall> {
+  let calls = underWay.get(socket);
+  if (!calls) {
+    const these = new Set<HttpCall>();
+    underWay.set(socket, (calls = these));
+    socket.once('close', () => {
+      for (const call of these) call.close();
+    });
+  }
+  return calls;
+}

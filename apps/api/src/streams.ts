@@ -45,7 +45,7 @@ export class Streams {
       headers: metadataOf([...http.inbound.metadata, 'micro-from-service', 'api', 'traceparent', http.traceparent]),
       messages: only(request),
       timeoutMs: isTimed(arrived) ? arrived.timeoutMs : undefined,
-      signal: http.signal,
+      signal: http.cancellation,
     });
     const framing = http.inbound.accept.includes(events.type) ? events : lines;
     // Waited for below; a stream that breaks off earlier must not count as unhandled.

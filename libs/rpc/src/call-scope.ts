@@ -21,6 +21,11 @@ export function runInCall<T>(context: CallContext, handler: () => T): T {
   return storage ? storage.run(context, handler) : handler();
 }
 
+/** Runs what is to outlive the call that is being answered here, and does not belong to it. */
+export function outsideCalls<T>(work: () => T): T {
+  return storage ? storage.exit(work) : work();
+}
+
 /** Whether calls are being followed; the hot path asks before it makes a closure for runInCall. */
 export function callScopeEnabled(): boolean {
   return storage !== undefined;

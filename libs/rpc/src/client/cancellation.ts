@@ -21,9 +21,10 @@ export class Cancellation {
     return this.#reason;
   }
 
-  /** @internal The call to be canceled. */
+  /** @internal The call to be canceled; at once if it has been already. */
   bind(listener: (reason: MicroError) => void): void {
     this.#listener = listener;
+    if (this.#reason) listener(this.#reason);
   }
 }
 

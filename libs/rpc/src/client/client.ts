@@ -41,6 +41,9 @@ interface UnaryContent {
   readonly idempotency: Idempotency;
 }
 
+/** What a call may be canceled by. */
+type Cancel = Cancellation | AbortSignal | readonly (AbortSignal | undefined)[] | undefined;
+
 const noOptions: CallOptions = {};
 
 /**
@@ -241,7 +244,7 @@ export class Client {
       this.#open(
         this.#group(service, namespace),
         { service, path, headers, messages, timeout, deadline, compressFrom: undefined },
-        [signal],
+        signal,
       ),
     );
   }
@@ -284,12 +287,7 @@ export class Client {
     );
   }
 
-  #start(
-    group: Group | Promise<Group>,
-    request: UnaryRequest,
-    settled: Settled,
-    cancel: Cancellation | AbortSignal | readonly (AbortSignal | undefined)[] | undefined,
-  ): void {
+  #start(group: Group | Promise<Group>, request: UnaryRequest, settled: Settled, cancel: Cancel): void {
     if (request.body.length > this.#messageBytes) {
       const detail = `the request is larger than ${this.#messageBytes} bytes, the limit of this client`;
       return settled(new MicroError('resource_exhausted', detail, { id: this.#environment.name }), undefined);
@@ -338,9 +336,14 @@ export class Client {
     return new StreamResponses(begin, method.output, options);
   }
 
-  #open(group: Promise<Group>, request: StreamRequest, signals: readonly (AbortSignal | undefined)[]): StreamCall {
+  #open(group: Promise<Group>, request: StreamRequest, cancel: Cancel): StreamCall {
     const call = new StreamCall(this.#environment, group, request);
-    void call.outcome.then(onAbort(signals, (reason) => call.cancel(reason)));
+    if (cancel instanceof Cancellation) {
+      cancel.bind((reason) => call.cancel(reason));
+    } else {
+      const signals = cancel instanceof AbortSignal ? [cancel] : (cancel ?? []);
+      void call.outcome.then(onAbort(signals, (reason) => call.cancel(reason)));
+    }
     return call;
   }
 

@@ -28,6 +28,8 @@ export class Group {
   /** What `peers` was made from. */
   targets: readonly Target[] = [];
   peers: readonly Peer[] = [];
+  /** Whether some of the peers only speak gRPC. */
+  mixed = false;
   idle = 0;
 
   constructor(
@@ -116,6 +118,7 @@ export class Directory {
     const nodes = targets.map((target) => ({ node: this.#peer(target), zone: target.zone, region: target.region }));
     group.targets = targets;
     group.peers = nodes.map(({ node }) => node);
+    group.mixed = group.peers.some(({ connect }) => !connect);
     for (const peer of group.peers) peer.references++;
     group.balancer.replace(tiersOf(nodes, this.#options));
     this.#release(before);

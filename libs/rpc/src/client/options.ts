@@ -101,7 +101,7 @@ export interface ForwardStreamRequest {
   readonly messages: AsyncIterable<Uint8Array>;
   /** Default: none. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | Cancellation;
 }
 
 export interface ForwardedStream {

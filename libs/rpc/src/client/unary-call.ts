@@ -10,6 +10,7 @@ import {
   notProcessed,
   type RawRequest,
 } from './exchange.js';
+import { MalformedResponse } from './http-response.js';
 import type { CallOutcome } from './options.js';
 import type { Peer } from './peer.js';
 import { deadlines, Timed } from './timing-wheel.js';
@@ -131,7 +132,7 @@ export class UnaryCall extends Timed implements ExchangeListener {
   }
 
   #attempt(group: Group, now: number): void {
-    const { connectOnly } = this.#request;
+    const connectOnly = this.#request.connectOnly && group.mixed;
     const tried = this.#tried;
     const excluded =
       tried || connectOnly
@@ -252,11 +253,6 @@ function outcomeOf(error: MicroError | undefined, answer: Answer | undefined): C
 
 /** Faults that are this process's own: no node is to blame, and none other would do better. */
 function localFault(error: Error & { code?: unknown }, name: string): MicroError | undefined {
-  if (error.code === 'UND_ERR_INVALID_ARG')
-    return new MicroError('invalid_argument', `the request cannot be sent: ${error.message}`, {
-      id: name,
-      cause: error,
-    });
   if (error.code === 'EMFILE' || error.code === 'ENFILE' || error.code === 'EADDRNOTAVAIL')
     return MicroError.from(error, name);
   return undefined;
@@ -264,10 +260,5 @@ function localFault(error: Error & { code?: unknown }, name: string): MicroError
 
 function failureOf(error: Error & { code?: unknown }, sent: boolean): Failure {
   if (!sent) return 'refused';
-  const code = String(error.code);
-  return code.startsWith('HPE_') ||
-    code === 'UND_ERR_HEADERS_OVERFLOW' ||
-    code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
-    ? 'malformed'
-    : 'reset';
+  return error instanceof MalformedResponse ? 'malformed' : 'reset';
 }
