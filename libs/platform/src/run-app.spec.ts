@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { openRegistry } from '@micro/registry';
 import { schemaFromDescriptorSet } from '@micro/proto';
-import { compileProgram, freePort, startProgram, temporaryFolder } from '@micro/testing';
+import { compileProgram, freePort, startProgram, temporaryFolder, workspaceRoot } from '@micro/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEnvironment } from './env.js';
 import { Platform } from './platform.js';
@@ -31,6 +32,15 @@ describe('an app', () => {
     await running.stop();
     expect(await registry.get('clock')).toEqual([]);
     await expect(fetch(`http://${running.address}/readyz`)).rejects.toThrow();
+  });
+
+  it('has the version of Micro where nothing gives it another', async () => {
+    const registry = await openRegistry({ adapter: 'memory' });
+    await using _ = await startApp(clockApp, { environment: { ...environment, version: undefined }, registry });
+    const versions = ['package.json', 'apps/cli/package.json', 'libs/service/package.json'].map(
+      (file) => (JSON.parse(readFileSync(`${workspaceRoot}${file}`, 'utf8')) as { version: string }).version,
+    );
+    expect(new Set([...versions, (await registry.get('clock'))[0]?.version]).size).toBe(1);
   });
 
   it('leaves nothing open when it cannot start', async () => {

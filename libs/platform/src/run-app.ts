@@ -19,7 +19,7 @@ export interface AppOptions {
   readonly services?: readonly ServiceDefinition[];
   /** Port of 127.0.0.1, where MICRO_ADDRESS says nothing else. */
   readonly port: number;
-  /** Default: MICRO_VERSION, else `latest`. */
+  /** Default: MICRO_VERSION, else the version of Micro. */
   readonly version?: string;
   /** What its server does besides calls, by providers of the module: `server: (find) => ({ http: find(Gateway).route })`. */
   readonly server?: (find: Find) => ServerExtras;
@@ -53,6 +53,9 @@ export interface RunningApp extends AsyncDisposable {
   /** In good order: deregister, let the news spread, drain, close. */
   stop(): Promise<void>;
 }
+
+/** Version of Micro: an app is a bundle without a package.json beside it. A spec compares it with those that there are. */
+const microVersion = '0.1.0';
 
 /** The one bootstrap of every app: starts it and owns the process, from the first signal handler to the exit code. */
 export async function runApp(options: AppOptions): Promise<void> {
@@ -93,7 +96,7 @@ export async function startApp(options: AppOptions, start: StartOptions = {}): P
 async function host(platform: Platform, options: AppOptions): Promise<{ app: INestApplicationContext; hosted: Hosted }> {
   const { environment, logger, metrics } = platform;
   const { name, metadata, module, listener } = options;
-  const version = options.version ?? environment.version ?? 'latest';
+  const version = options.version ?? environment.version ?? microVersion;
   const address = environment.address ?? onLoopback(options.port);
   // Nest is loaded here, so that those who import this lib for something else do not load it.
   if (listener) {
