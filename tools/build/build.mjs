@@ -17,7 +17,6 @@ await rm(dist, { recursive: true, force: true });
 
 if (project.projectType === 'application' && existsSync(join(workspaceRoot, projectRoot, 'src/main.ts'))) {
   await build(appBundle(projectRoot, join(dist, 'app.cjs')));
-  await copyFile(new URL('./launcher.cjs', import.meta.url), join(dist, 'main.cjs'));
   for (const app of project.implicitDependencies ?? []) await carry(app);
 } else if (existsSync(join(workspaceRoot, projectRoot, 'src/index.ts'))) {
   await build(libraryBundle(projectRoot, [join(projectRoot, 'src/index.ts')], dist));

@@ -1,6 +1,5 @@
 /** `nx serve <app>`: builds the app, starts it with the local profile, and restarts it on every change. For a library: its tests, watched. */
 import { spawn } from 'node:child_process';
-import { copyFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { context } from 'esbuild';
@@ -32,7 +31,6 @@ async function serveApp() {
     setup(build) {
       build.onEnd(async ({ errors }) => {
         if (errors.length > 0) return;
-        await copyFile(new URL('./launcher.cjs', import.meta.url), join(dist, 'main.cjs'));
         await restart();
       });
     },
