@@ -157,6 +157,21 @@ describe('proxy', () => {
     expect(trailers.get('x-after')).toBe('done');
   });
 
+  it('leads callers of other namespaces to the platform’s own services, and to nothing that users run in micro', async () => {
+    const status = async (namespace: string) => {
+      const headers = { 'content-type': 'application/json', 'micro-namespace': namespace };
+      return (await fetch(`http://${app.address}/echo.Echo/Say`, { method: 'POST', headers, body: '{"text":"Hi"}' })).status;
+    };
+    const [echo] = await registry.get('echo');
+    if (!echo) throw new Error('echo is not registered');
+    const register = (metadata: Record<string, string>) => registry.register({ ...echo, nodes: echo.nodes.map((node) => ({ ...node, metadata: { ...node.metadata, ...metadata } })) });
+    expect([await status('micro'), await status('other')]).toEqual([200, 404]);
+    await register({ shared: 'true' });
+    await until('it serves every namespace', async () => (await status('other')) === 200);
+    await register({ shared: '' });
+    await until('it does not any more', async () => (await status('other')) === 404);
+  });
+
   it.each([
     ['/echo.Echo/Missing', 501, 'unimplemented'],
     ['/nobody.Nobody/Call', 404, 'not_found'],

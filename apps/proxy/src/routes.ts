@@ -1,6 +1,6 @@
 import { MicroError } from '@micro/errors';
 import type { MethodKind } from '@micro/proto';
-import { defaultNamespace, RegistryCache } from '@micro/registry';
+import { defaultNamespace, type Provided, RegistryCache } from '@micro/registry';
 import { Injectable } from '@nestjs/common';
 
 /** Where a call goes. */
@@ -23,29 +23,21 @@ export class Routes {
   }
 
   /**
-   * The route of a method path, at once when the namespace has it and its registry is in memory; else what the namespace `micro` has: there
-   * are the platform's own services, which serve every namespace. MicroError `not_found` if no service has the method's service,
-   * `unimplemented` if one has it but not the method.
+   * The route of a method path, at once when the namespace has it and its registry is in memory; else that of one of the platform's own
+   * services, which run in `micro` and serve every namespace. What users run in `micro` is found from there alone. MicroError `not_found`
+   * if no service has the method's service, `unimplemented` if one has it but not the method.
    */
   find(namespace: string | undefined, path: string): Route | Promise<Route> {
     const space = namespace || defaultNamespace;
-    return this.#lookUp(space, space, path) ?? this.#search(space, path);
+    return routeOf(this.#cache.endpoint(space, path), space) ?? this.#search(space, path);
   }
 
   async #search(space: string, path: string): Promise<Route> {
     await this.#cache.ready(space);
-    const own = this.#lookUp(space, space, path);
+    const own = routeOf(this.#cache.endpoint(space, path), space);
     if (own || space === defaultNamespace) return own ?? this.#refuse(space, path);
     await this.#cache.ready(defaultNamespace);
-    return this.#lookUp(defaultNamespace, space, path) ?? this.#refuse(space, path);
-  }
-
-  /** Found in one namespace, for a call that belongs to another. */
-  #lookUp(foundIn: string, namespace: string, path: string): Route | undefined {
-    const found = this.#cache.endpoint(foundIn, path);
-    if (!found) return undefined;
-    const { service, endpoint } = found;
-    return { namespace, service: service.name, path, kind: endpoint.kind, idempotent: endpoint.idempotency !== 'unknown' };
+    return routeOf(this.#cache.sharedEndpoint(path), space) ?? this.#refuse(space, path);
   }
 
   #refuse(namespace: string, path: string): never {
@@ -57,6 +49,13 @@ export class Routes {
     }
     throw new MicroError('not_found', `no service in namespace "${shown(namespace)}" has ${shown(path)}: is it running? micro services lists them`, { id: 'proxy' });
   }
+}
+
+/** What was found, for a call of a namespace. */
+function routeOf(found: Provided | undefined, namespace: string): Route | undefined {
+  if (!found) return undefined;
+  const { service, endpoint } = found;
+  return { namespace, service: service.name, path: endpoint.path, kind: endpoint.kind, idempotent: endpoint.idempotency !== 'unknown' };
 }
 
 /** What a caller sent, short enough to be repeated to it. */

@@ -67,6 +67,15 @@ describe('the registry app', () => {
     expect((await post('ListServices', {}, 'curl')).body).toEqual({});
   });
 
+  it('is the platform’s own to all namespaces, and lets nobody say so of itself over RPC', async () => {
+    const [own] = await registry.get('registry');
+    expect(own?.nodes[0]?.metadata).toMatchObject({ shared: 'true' });
+    const nodes = [{ ...greeter.nodes[0], metadata: { shared: 'true', zone: 'z' } }];
+    await post('Register', { service: { ...greeter, nodes }, ttlMs: 60_000 });
+    expect((await registry.get('greeter'))[0]?.nodes[0]?.metadata).toEqual({ zone: 'z' });
+    await registry.deregister(greeter);
+  });
+
   it('lets a registration expire after the time to live that came with it', async () => {
     await post('Register', { service: greeter, ttlMs: 1_000 }, 'short');
     expect(await listed('short')).toEqual(['greeter']);

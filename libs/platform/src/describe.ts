@@ -1,5 +1,5 @@
 import { endpointsOf, type ServiceDefinition } from '@micro/proto';
-import type { Service } from '@micro/registry';
+import { type Service, sharedKey } from '@micro/registry';
 
 export interface Description {
   readonly name: string;
@@ -12,17 +12,21 @@ export interface Description {
   readonly services: readonly ServiceDefinition[];
   /** Added to the node's. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Whether it serves callers of every namespace; the metadata cannot say so. */
+  readonly shared?: boolean;
 }
 
 /** One running copy of a service as the registry holds it. */
 export function describe(description: Description): Service {
-  const { services, nodeId, address, region, zone, metadata } = description;
+  const { services, nodeId, address, region, zone, shared } = description;
+  const { [sharedKey]: _, ...metadata } = description.metadata ?? {};
+  const protocol = services.length > 0 ? 'connect,grpc' : 'http';
   return {
     name: description.name,
     version: description.version,
     metadata: {},
     endpoints: services.flatMap((service) => endpointsOf(service)),
-    nodes: [{ id: nodeId, address, metadata: { protocol: services.length > 0 ? 'connect,grpc' : 'http', region, zone, ...metadata } }],
+    nodes: [{ id: nodeId, address, metadata: { protocol, region, zone, ...metadata, ...(shared && { [sharedKey]: 'true' }) } }],
     schema: services.length > 0 ? mergedSchema(services) : undefined,
   };
 }

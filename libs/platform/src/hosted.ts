@@ -20,6 +20,8 @@ export interface HostOptions {
   readonly version: string;
   /** Added to the node's in the registry. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Whether it is one of the platform's own, which serve callers of every namespace. Default no. */
+  readonly shared?: boolean;
 }
 
 /** A service that listens and is registered, until it is stopped. */
@@ -42,7 +44,7 @@ export class Hosted implements AsyncDisposable {
 
   /** Listens, registers and says so. Whatever fails, nothing is left open. */
   static async start(platform: Platform, listener: Listener, options: HostOptions): Promise<Hosted> {
-    const { name, version, metadata } = options;
+    const { name, version, metadata, shared } = options;
     const { environment, logger, registry } = platform;
     const { host, port } = await listener.listen();
     // Ready once it can be found.
@@ -51,7 +53,7 @@ export class Hosted implements AsyncDisposable {
       const { region, zone, namespace } = environment;
       const address = formatAddress({ host: reachable(host), port });
       const services = listener.services();
-      const service = describe({ name, version, nodeId: platform.nodeId(name), address, region, zone, services, metadata });
+      const service = describe({ name, version, nodeId: platform.nodeId(name), address, region, zone, services, metadata, shared });
       const registration = new Registration(registry, service, { namespace, logger });
       await registration.start();
       listener.setServing(true);

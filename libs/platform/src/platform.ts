@@ -52,7 +52,7 @@ export class Platform implements AsyncDisposable {
   /** Who runs where, in memory. */
   get cache(): RegistryCache {
     if (!this.#cache) {
-      const cache = new RegistryCache(this.registry, { logger: this.logger });
+      const cache = new RegistryCache(this.registry, { logger: this.logger, namespace: this.environment.namespace });
       this.#cache = cache;
       this.#closers.unshift(() => cache.close());
     }

@@ -101,13 +101,14 @@ async function host(platform: Platform, options: AppOptions): Promise<{ app: INe
   // Nest is loaded here, so that those who import this lib for something else do not load it.
   if (listener) {
     const { hostContext } = await import('./context-app.js');
-    return hostContext(platform, { name, version, metadata, module, listener: (find) => listener(find, address) });
+    return hostContext(platform, { name, version, metadata, shared: true, module, listener: (find) => listener(find, address) });
   }
   const { hostNest } = await import('./nest-app.js');
   return hostNest(platform, {
     name,
     version,
     metadata,
+    shared: true,
     module,
     services: options.services ?? [],
     server: { name, version, ...address, logger, metrics },

@@ -1,7 +1,7 @@
 import type { Target } from '@micro/rpc';
 import { byCodeUnit, inOrder } from './catalog.js';
 import { versionKey } from './content.js';
-import type { Endpoint, Node, RegistryEvent, Service } from './registry.js';
+import { type Endpoint, type Node, type RegistryEvent, type Service, sharedKey } from './registry.js';
 
 /** A method and the service version that has it. */
 export interface Provided {
@@ -23,6 +23,11 @@ export class CacheView {
   /** Who has a path, best last: there is hardly ever more than one. */
   readonly #paths = new Map<string, readonly Provided[]>();
   #list: readonly Service[] | undefined;
+
+  /** How many versions of services there are. */
+  get size(): number {
+    return this.#versions.size;
+  }
 
   /** Takes over what is there now, and only the difference to what was. */
   replace(services: Iterable<Service>): void {
@@ -83,6 +88,12 @@ export class CacheView {
       now.length === before.length && now.every((target, index) => sameTarget(target, before[index] as Target));
     return same ? before : now;
   }
+}
+
+/** The part of a service that callers of other namespaces may reach: its shared nodes. Undefined if it has none. */
+export function shared(service: Service): Service | undefined {
+  const nodes = service.nodes.filter(({ metadata }) => metadata[sharedKey] === 'true');
+  return nodes.length > 0 ? { ...service, nodes } : undefined;
 }
 
 /** Nothing for a node that takes no calls, as of a web page. One that does not say what it speaks is taken for a gRPC server. */

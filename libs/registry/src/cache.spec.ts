@@ -3,6 +3,7 @@ import { Client, fixedTargets, RpcServer } from '@micro/rpc';
 import { freePort } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RegistryCache } from './cache.js';
+import { EventQueue } from './event-queue.js';
 import { RegistryHandlers } from './handlers.js';
 import { MemoryRegistry } from './memory.js';
 import type { Registry, RegistryEvent, Service } from './registry.js';
@@ -108,16 +109,102 @@ describe('a cache in front of a registry', () => {
     }
   });
 
-  it('watches no more than so many namespaces, however many are asked for', async () => {
-    let open = 0;
+  it('tells the platform’s own services from what users run in micro', async () => {
+    const path = '/a.Greeter/Call';
+    const own = service('a', { version: '1' });
+    const [node] = own.nodes;
+    await registry.register({
+      ...own,
+      nodes: [{ id: 'own', address: '127.0.0.1:1', metadata: { ...node?.metadata, shared: 'true' } }],
+    });
+    await registry.register(service('a', { version: '1', nodes: { users: 'grpc' } }));
+    await registry.register(service('a', { version: '2', nodes: { newer: 'grpc' } }));
+    expect((await cache.sharedTargets('a')).map(({ id }) => id)).toEqual(['own']);
+    expect(await ids('a')).toEqual(['own', 'users', 'newer']);
+    expect([cache.sharedEndpoint(path)?.service.version, cache.endpoint('micro', path)?.service.version]).toEqual([
+      '1',
+      '2',
+    ]);
+    await registry.register({ ...own, nodes: [{ id: 'own', address: '127.0.0.1:1', metadata: {} }] });
+    await expect.poll(() => cache.sharedEndpoint(path), soon).toBeUndefined();
+    expect(await cache.sharedTargets('a')).toEqual([]);
+  });
+});
+
+describe('namespaces that callers name', () => {
+  /** A registry that counts its open watches, and a cache of it. */
+  const counted = (options: { idle?: number } = {}) => {
+    const registry = new MemoryRegistry();
+    const watched = new Set<string | undefined>();
     const watch = registry.watch.bind(registry);
-    registry.watch = (options) => {
-      open++;
-      options?.signal?.addEventListener('abort', () => open--);
-      return watch(options);
+    registry.watch = async function* (given = {}) {
+      watched.add(given.namespace);
+      try {
+        yield* watch(given);
+      } finally {
+        watched.delete(given.namespace);
+      }
     };
+    return { registry, watched, cache: new RegistryCache(registry, options) };
+  };
+
+  it('do not push out those in which there are services, and leave no watch behind', async () => {
+    const { registry, watched, cache } = counted();
+    for (const namespace of ['micro', 'team']) await registry.register(service('a'), { namespace });
+    const targets = await Promise.all([cache.targets('a', 'micro'), cache.targets('a', 'team')]);
     for (let index = 0; index < 1_000; index++) await cache.ready(`n${index}`);
-    expect(open).toBeLessThanOrEqual(256);
+    await expect.poll(() => watched.size, soon).toBe(256);
+    expect([cache.targets('a', 'micro'), cache.targets('a', 'team')]).toEqual(targets);
+    await registry.register(service('a'), { namespace: 'late' });
+    expect(await cache.targets('a', 'late')).toHaveLength(1);
+    await cache.close();
+    await expect.poll(() => watched.size, soon).toBe(0);
+  });
+
+  it('push out the one asked for longest ago', async () => {
+    const { registry, watched, cache } = counted();
+    for (let index = 0; index < 300; index++) {
+      await registry.register(service('a'), { namespace: `n${index}` });
+      expect(await cache.targets('a', `n${index}`)).toHaveLength(1);
+      expect(await cache.targets('a', 'n0')).toHaveLength(1);
+    }
+    await expect.poll(() => watched.size, soon).toBe(256);
+    expect([watched.has('n0'), watched.has('n1'), watched.has('n299')]).toEqual([true, false, true]);
+    await cache.close();
+  });
+
+  it('are let go when nobody asks for them any more, but for the own one', async () => {
+    const { registry, watched, cache } = counted({ idle: 200 });
+    for (const namespace of ['micro', 'busy', 'idle']) {
+      await registry.register(service('a'), { namespace });
+      await cache.ready(namespace);
+    }
+    await expect
+      .poll(() => {
+        expect(cache.services('busy')).toHaveLength(1);
+        return [...watched].sort();
+      }, soon)
+      .toEqual(['busy', 'micro']);
+    expect(await cache.targets('a', 'idle')).toHaveLength(1);
+    expect(watched.has('idle')).toBe(true);
+    await cache.close();
+  });
+
+  it('are refused only while too many others are waited for, and those that cannot be push out nobody', async () => {
+    const { registry, watched, cache } = counted();
+    await cache.ready();
+    for (let index = 0; index < 1_000; index++) await expect(cache.ready(`not ${index}`)).rejects.toThrow('namespace');
+    expect([...watched]).toEqual(['micro']);
+    const { watch } = registry;
+    registry.watch = () => new EventQueue();
+    const waiting = Array.from({ length: 255 }, (_, index) =>
+      cache.ready(`n${index}`).catch((error: unknown) => error),
+    );
+    await expect(cache.ready('another')).rejects.toMatchObject({ code: 'resource_exhausted' });
+    expect(await Promise.all(waiting)).toMatchObject(waiting.map(() => ({ code: 'unavailable' })));
+    registry.watch = watch;
+    await cache.ready('another');
+    await cache.close();
   });
 });
 

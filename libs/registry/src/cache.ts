@@ -2,79 +2,83 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import type { Discovery, Target } from '@micro/rpc';
 import { type Logger, silentLogger } from '@micro/telemetry';
-import { CacheView, type Provided } from './cache-view.js';
-import { versionKey } from './content.js';
+import { Feed } from './cache-feed.js';
+import type { CacheView, Provided } from './cache-view.js';
 import { defaultNamespace, type Registry, type Service } from './registry.js';
+import { checkedNamespace } from './validation.js';
 
 export interface RegistryCacheOptions {
   readonly logger?: Logger;
+  /** That of the process, which stays in memory however seldom it is asked for. Default `micro`. */
+  readonly namespace?: string;
+  /** Milliseconds after which a namespace that nobody asks for is let go, at the latest after twice as many. Default five minutes. */
+  readonly idle?: number;
 }
 
-/** Milliseconds that the first answer for a namespace may take before it is an error. */
-const readyTimeout = 4_000;
 /** Milliseconds that a service which the registry has may take to arrive by the watch. */
 const arrivalTimeout = 1_000;
-const retry = { first: 100, most: 5_000 } as const;
-/** Namespaces come from callers: of those not asked for lately only so many are watched. */
+/** Namespaces come from callers: no more than so many are watched at a time. */
 const mostNamespaces = 256;
-
-interface Watched {
-  readonly view: CacheView;
-  readonly ready: Promise<void>;
-  readonly stop: AbortController;
-  /** Whether it was asked for since the last time that room had to be made. */
-  used: boolean;
-}
 
 /**
  * A registry in memory, fed by one watch a namespace: every look-up after the first is a map access. While the registry is away it goes on
  * answering what it knew, and takes over the difference when it is back.
+ *
+ * Callers may name any namespace, so namespaces come and go: one that nobody asks for is let go after a while, and where there are too
+ * many the one asked for longest ago makes room, an empty one first. Its watch ends with it; asked for again, it is read again.
  */
 export class RegistryCache implements Discovery {
   readonly #registry: Registry;
   readonly #logger: Logger;
-  readonly #namespaces = new Map<string, Watched>();
+  readonly #own: string;
+  readonly #feeds = new Map<string, Feed>();
   readonly #listeners = new Set<(namespace: string) => void>();
+  readonly #sweeping: NodeJS.Timeout;
+  /** Counts questions: a clock that costs nothing to read. */
+  #uses = 0;
+  #usesBefore = 0;
   #closed = false;
 
   constructor(registry: Registry, options: RegistryCacheOptions = {}) {
     this.#registry = registry;
     this.#logger = options.logger ?? silentLogger;
+    this.#own = options.namespace ?? defaultNamespace;
+    this.#sweeping = setInterval(() => this.#sweep(), options.idle ?? 300_000);
+    this.#sweeping.unref();
   }
 
-  /** Resolves once the namespace is in memory. MicroError `unavailable` if the registry does not answer in time. */
+  /**
+   * Resolves once the namespace is in memory. MicroError `unavailable` if the registry does not answer in time, `invalid_argument` for a
+   * name that no namespace can have, `resource_exhausted` while too many others are waited for.
+   */
   async ready(namespace: string = defaultNamespace): Promise<void> {
-    const watched = this.#watched(namespace);
-    if (watched.view.warm) return;
-    const timer = new AbortController();
-    const late = sleep(readyTimeout, undefined, { signal: timer.signal }).then(() => {
-      throw new MicroError('unavailable', 'the registry does not answer: is `micro server` running?', {
-        id: 'registry',
-      });
-    });
-    try {
-      await Promise.race([watched.ready, late]);
-    } finally {
-      late.catch(() => undefined);
-      timer.abort();
-    }
+    await this.#feed(namespace).ready();
   }
 
   targets(service: string, namespace: string): readonly Target[] | Promise<readonly Target[]> {
-    const { view } = this.#watched(namespace);
-    return view.warm ? view.targets(service) : this.#first(service, namespace).then(() => view.targets(service));
+    const feed = this.#feeds.get(namespace);
+    if (!feed?.view.warm) return this.#first(service, namespace).then(({ view }) => view.targets(service));
+    feed.used = ++this.#uses;
+    return feed.view.targets(service);
+  }
+
+  /** As `targets`, of those services of `micro` which serve callers of every namespace: the platform's own. */
+  sharedTargets(service: string): readonly Target[] | Promise<readonly Target[]> {
+    const { view, sharedView } = this.#feed(defaultNamespace);
+    return view.warm
+      ? sharedView.targets(service)
+      : this.#first(service, defaultNamespace).then((feed) => feed.sharedView.targets(service));
   }
 
   /** All versions of a service, ascending; empty if there is none. */
   async service(name: string, namespace: string = defaultNamespace): Promise<readonly Service[]> {
-    const { view } = this.#watched(namespace);
-    if (!view.warm) await this.#first(name, namespace);
-    return view.versions(name);
+    const { view } = this.#feed(namespace);
+    return (view.warm ? view : (await this.#first(name, namespace)).view).versions(name);
   }
 
   /** Everything known of a namespace, by name, then version; the same array until it changes. Empty before it is ready. */
   services(namespace: string = defaultNamespace): readonly Service[] {
-    return this.#watched(namespace).view.list();
+    return this.#feed(namespace).view.list();
   }
 
   /**
@@ -82,10 +86,15 @@ export class RegistryCache implements Discovery {
    * version.
    */
   endpoint(namespace: string, path: string): Provided | undefined {
-    return this.#watched(namespace).view.endpoint(path);
+    return this.#feed(namespace).view.endpoint(path);
   }
 
-  /** Calls back after every change of a namespace; returns the way to stop that. */
+  /** As `endpoint`, of those services of `micro` which serve callers of every namespace: the platform's own. */
+  sharedEndpoint(path: string): Provided | undefined {
+    return this.#feed(defaultNamespace).sharedView.endpoint(path);
+  }
+
+  /** Calls back after every change of a namespace that is in memory; returns the way to stop that. */
   onChange(listener: (namespace: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -94,79 +103,71 @@ export class RegistryCache implements Discovery {
   /** Ends the watches. The registry stays open: it belongs to whoever opened it. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { stop } of this.#namespaces.values()) stop.abort();
+    clearInterval(this.#sweeping);
+    for (const feed of this.#feeds.values()) feed.close();
   }
 
-  #watched(namespace: string): Watched {
-    const known = this.#namespaces.get(namespace);
-    if (known) {
-      known.used = true;
-      return known;
-    }
-    if (this.#namespaces.size >= mostNamespaces) this.#makeRoom();
-    const stop = new AbortController();
-    if (this.#closed) stop.abort();
-    const view = new CacheView();
-    const ready = new Promise<void>(
-      (resolve, reject) => void this.#follow({ namespace, view, stop }, resolve).catch(reject),
-    );
-    ready.catch(() => this.#namespaces.delete(namespace));
-    const watched = { view, ready, stop, used: true };
-    this.#namespaces.set(namespace, watched);
-    return watched;
+  #feed(namespace: string): Feed {
+    const feed = this.#feeds.get(namespace) ?? this.#open(checkedNamespace(namespace));
+    feed.used = ++this.#uses;
+    return feed;
   }
 
-  /** Forgets a namespace that was not asked for since room was made last; the longest known one if all were. */
+  #open(namespace: string): Feed {
+    if (this.#feeds.size >= mostNamespaces) this.#makeRoom();
+    const changed = () => {
+      for (const listener of this.#listeners) listener(namespace);
+    };
+    const feed = new Feed({ registry: this.#registry, namespace, logger: this.#logger, changed });
+    if (this.#closed) feed.close();
+    this.#feeds.set(namespace, feed);
+    return feed;
+  }
+
+  /** Lets go of what was asked for longest ago, and of what is empty before the rest: names that callers made up push out nobody. */
   #makeRoom(): void {
-    const [first] = this.#namespaces;
-    for (const [namespace, watched] of this.#namespaces) {
-      if (!watched.used) return this.#forget(namespace, watched);
-      watched.used = false;
+    let least: [string, Feed] | undefined;
+    for (const one of this.#feeds) {
+      if (this.#mayGo(...one) && (!least || isLessNeeded(one[1], least[1]))) least = one;
     }
-    if (first) this.#forget(...first);
+    if (least) return this.#letGo(...least);
+    throw new MicroError('resource_exhausted', 'too many namespaces are asked for at once: try again in a moment', {
+      id: 'registry',
+    });
   }
 
-  #forget(namespace: string, { stop }: Watched): void {
-    stop.abort();
-    this.#namespaces.delete(namespace);
+  #sweep(): void {
+    for (const one of this.#feeds) if (one[1].used <= this.#usesBefore && this.#mayGo(...one)) this.#letGo(...one);
+    this.#usesBefore = this.#uses;
+  }
+
+  #mayGo(namespace: string, feed: Feed): boolean {
+    return namespace !== this.#own && !feed.isAwaited;
+  }
+
+  #letGo(namespace: string, feed: Feed): void {
+    this.#feeds.delete(namespace);
+    feed.close();
   }
 
   /** The first question about a namespace. That a service is not there is then believed only if the registry says so itself. */
-  async #first(service: string, namespace: string): Promise<void> {
-    const { view } = this.#watched(namespace);
-    await this.ready(namespace);
-    if (view.versions(service).length > 0) return;
-    if ((await this.#registry.get(service, { namespace })).length === 0) return;
+  async #first(service: string, namespace: string): Promise<Feed> {
+    const feed = this.#feed(namespace);
+    const { view } = feed;
+    await feed.ready();
+    if (view.versions(service).length > 0) return feed;
+    if ((await this.#registry.get(service, { namespace })).length === 0) return feed;
     const end = performance.now() + arrivalTimeout;
     while (view.versions(service).length === 0 && performance.now() < end) await sleep(5);
+    return feed;
   }
+}
 
-  /** Feeds the view for as long as it is wanted. Throws only what asking again would not change. */
-  async #follow(
-    { namespace, view, stop: { signal } }: Pick<Watched, 'view' | 'stop'> & { namespace: string },
-    ready: () => void,
-  ): Promise<void> {
-    for (let failures = 0; !signal.aborted; failures++) {
-      const before = new Map<string, Service>();
-      let synced = false;
-      try {
-        for await (const event of this.#registry.watch({ namespace, signal })) {
-          if (synced && event.type !== 'synced') view.apply(event);
-          else if (event.type !== 'synced') before.set(versionKey(event.service), event.service);
-          else {
-            synced = true;
-            failures = 0;
-            view.replace(before.values());
-            ready();
-          }
-          if (synced) for (const listener of this.#listeners) listener(namespace);
-        }
-      } catch (error) {
-        const { code, detail } = MicroError.from(error);
-        if (code === 'invalid_argument') throw error;
-        if (failures === 0) this.#logger.warn(`the registry is away: ${detail}; going on with what it said last`);
-      }
-      await sleep(Math.min(retry.first * 2 ** failures, retry.most), undefined, { signal }).catch(() => undefined);
-    }
-  }
+function isLessNeeded(one: Feed, other: Feed): boolean {
+  const [isEmpty, otherIsEmpty] = [isVacant(one.view), isVacant(other.view)];
+  return isEmpty === otherIsEmpty ? one.used < other.used : isEmpty;
+}
+
+function isVacant(view: CacheView): boolean {
+  return view.size === 0;
 }

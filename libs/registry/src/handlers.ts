@@ -2,7 +2,7 @@ import { MicroError } from '@micro/errors';
 import { registryProto } from '@micro/proto';
 import type { CallContext } from '@micro/rpc';
 import { epochHeader, fromMessage, toEventMessage, toMessage } from './messages.js';
-import type { Registry } from './registry.js';
+import { type Registry, type Service, sharedKey } from './registry.js';
 
 /** A registry as the service of registry.proto: each method is one call on the contract, in the namespace of the caller. */
 export class RegistryHandlers {
@@ -20,7 +20,7 @@ export class RegistryHandlers {
     { service, ttlMs }: registryProto.RegisterRequest,
     { namespace }: CallContext,
   ): Promise<registryProto.RegisterResponse> {
-    await this.#registry.register(fromMessage(required(service)), { namespace, ttl: ttlMs || undefined });
+    await this.#registry.register(unshared(fromMessage(required(service))), { namespace, ttl: ttlMs || undefined });
     return {};
   }
 
@@ -67,4 +67,13 @@ export class RegistryHandlers {
 function required(service: registryProto.Service | undefined): registryProto.Service {
   if (!service) throw new MicroError('invalid_argument', 'the request has no service', { id: 'registry' });
   return service;
+}
+
+/** Who registers over RPC may be anybody: that it serves every namespace is not its to say. */
+function unshared(service: Service): Service {
+  const nodes = service.nodes.map((node) => {
+    const { [sharedKey]: _, ...metadata } = node.metadata;
+    return { ...node, metadata };
+  });
+  return { ...service, nodes };
 }

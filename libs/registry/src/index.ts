@@ -13,5 +13,6 @@ export {
   type RegistryEvent,
   type RegistryOptions,
   type Service,
+  sharedKey,
   type WatchOptions,
 } from './registry.js';

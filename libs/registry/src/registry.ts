@@ -31,7 +31,10 @@ export interface Node {
   readonly id: string;
   /** `host:port`. */
   readonly address: string;
-  /** `protocol` (comma-separated: `connect`, `grpc`, `http`), `region`, `zone`, and whatever the service adds. */
+  /**
+   * `protocol` (comma-separated: `connect`, `grpc`, `http`), `region`, `zone`, whatever the service adds, and, of the platform's own
+   * services alone, `shared`.
+   */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -60,6 +63,12 @@ export interface WatchOptions extends RegistryOptions {
   /** Ends the watch, quietly. */
   readonly signal?: AbortSignal;
 }
+
+/**
+ * Key of a node's metadata: `true` says that it serves callers of every namespace. Believed of nodes in the namespace `micro`; set by the
+ * platform for its own apps and taken off what registers over RPC, as users' services do.
+ */
+export const sharedKey = 'shared';
 
 export const defaultNamespace = 'micro';
 export const defaultTtl = 30_000;
