@@ -164,8 +164,20 @@ describe('parseJson', () => {
     expect(() => order.fromJson(parseJson('{"id": 1234567890123456789}'))).toThrow('id: expected a string, not 1234567890123456789');
   });
 
+  it('keeps every integer of 64 bits, and makes no bigint of a longer one', () => {
+    for (const digits of ['9007199254740991', '9007199254740992', '9007199254740993', '-9007199254740993', '-9223372036854775808', '18446744073709551615']) {
+      expect(String(parseJson(digits))).toBe(digits);
+      expect(String((parseJson(`{"a":"\\"","b":[${digits}]}`) as { b: unknown[] }).b[0])).toBe(digits);
+    }
+    expect(parseJson(`[${'9'.repeat(400)}, ${'9'.repeat(30)}, 1e300, -1e300]`)).toEqual([Infinity, 1e30, 1e300, -1e300]);
+    expect(() => order.fromJson(parseJson(`{"phone": ${'9'.repeat(400)}}`))).toThrow('phone: ');
+  });
+
   it('refuses keys that come twice, at any depth and however they are escaped', () => {
     expect(() => parseJson('{"a":1,"a":2}')).toThrow('not valid JSON: an object has the key "a" twice');
+    expect(() => parseJson('{"a":{"b":1,"c":"d"},"a":{"e":"f"}}')).toThrow('the key "a" twice');
+    expect(() => parseJson('[[{"1":1,"1":1}]]')).toThrow('the key "1" twice');
+    expect(() => parseJson('{"__proto__":1,"__proto__":1}')).toThrow('the key "__proto__" twice');
     expect(() => parseJson('{"x":[{"a":"}:","\\u0061":"\\\\\\":"}]}')).toThrow('an object has the key "a" twice');
     expect(parseJson('{"x":[{"a":"}:","b":"\\\\\\":"}], "a": {"a": 1}}')).toEqual({ x: [{ a: '}:', b: '\\":' }], a: { a: 1 } });
   });

@@ -6,8 +6,8 @@ const deepest = 1000;
 
 /**
  * JSON.parse for messages. It refuses an object that has a key twice, of which JSON.parse would take the last without a word, and keeps
- * integers of 16 and more digits exact, where JSON.parse rounds them: they come as bigint, which `fromJson` understands.
- * Throws MicroError `invalid_argument`.
+ * 64-bit integers exact, where JSON.parse rounds those beyond 2^53: they come as bigint, which `fromJson` understands. Throws MicroError
+ * `invalid_argument`.
  */
 export function parseJson(text: string): JsonValue {
   let value: JsonValue;
@@ -16,32 +16,22 @@ export function parseJson(text: string): JsonValue {
   } catch (error) {
     throw new MicroError('invalid_argument', `not valid JSON: ${(error as Error).message}`, { cause: error });
   }
-  if (typeof value !== 'object' || value === null) return longInteger.test(text) ? (BigInt(text) as unknown as JsonValue) : value;
-  const members = countMembers(text);
-  return members >= 0 && members === countKeys(value, deepest) ? value : new ExactParser(text).parse();
+  // What JSON.parse has dropped is missing among the strings; a number that it may have rounded makes their count NaN.
+  if (typeof value === 'object' && value !== null) return countQuotes(text) === 2 * countStrings(value, deepest) ? value : new ExactParser(text).parse();
+  return isRounded(value) ? new ExactParser(text).parse() : value;
 }
 
-const longInteger = /^\s*-?[0-9]{16,}\s*$/;
+const space = 32, backslash = 92;
 
-const quote = 34, backslash = 92, colon = 58, zero = 48, nine = 57, dot = 46;
-
-/** How many members all objects of a JSON text have; -1 if it has a number with so many digits that it may be rounded. */
-function countMembers(text: string): number {
-  let members = 0, digits = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === quote) {
-      at = endOfString(text, at);
-    } else if (code === colon) {
-      members++;
-      digits = 0;
-    } else if (code >= zero && code <= nine) {
-      if (++digits >= 16) return -1;
-    } else if (code !== dot) {
-      digits = 0;
-    }
+/** How many quotes of a JSON text begin or end a string. */
+function countQuotes(text: string): number {
+  let quotes = 0;
+  if (!text.includes('\\')) {
+    for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', at + 1)) quotes++;
+    return quotes;
   }
-  return members;
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', endOfString(text, at) + 1)) quotes += 2;
+  return quotes;
 }
 
 /** Where the string that begins here ends. */
@@ -55,23 +45,40 @@ function endOfString(text: string, start: number): number {
   }
 }
 
-function countKeys(value: JsonValue, depth: number): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (depth === 0) throw new MicroError('invalid_argument', `JSON is nested deeper than ${deepest}`);
+/** How many strings, keys included, are in an object or array; NaN if a number in it may have been rounded. */
+function countStrings(value: object, depth: number): number {
+  if (depth === 0) throw tooDeep();
   let count = 0;
   if (Array.isArray(value)) {
-    for (const item of value) if (typeof item === 'object') count += countKeys(item, depth - 1);
+    for (const item of value as readonly unknown[]) {
+      if (typeof item === 'string') count++;
+      else if (typeof item === 'object' && item !== null) count += countStrings(item, depth - 1);
+      else if (isRounded(item)) return Number.NaN;
+    }
     return count;
   }
-  for (const key of Object.keys(value)) {
-    const item = value[key]!;
+  // What JSON.parse has made inherits nothing enumerable, and `for in` makes no list of the keys.
+  for (const key in value) {
+    const item = (value as Readonly<Record<string, unknown>>)[key];
     count++;
-    if (typeof item === 'object') count += countKeys(item, depth - 1);
+    if (typeof item === 'string') count++;
+    else if (typeof item === 'object' && item !== null) count += countStrings(item, depth - 1);
+    else if (isRounded(item)) return Number.NaN;
   }
   return count;
 }
 
-const blank = /[ \t\n\r]*/y;
+function isRounded(value: unknown): boolean {
+  return typeof value === 'number' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER);
+}
+
+function tooDeep(): MicroError {
+  return new MicroError('invalid_argument', `JSON is nested deeper than ${deepest}`);
+}
+
+/** Characters of the longest 64-bit integer. A number of more fits none, and to read it as a bigint could take seconds. */
+const longestInteger = 20;
+
 const numberLiteral = /-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 
 /** Reads JSON that JSON.parse has found valid, slowly, for what JSON.parse does not tell. */
@@ -88,7 +95,7 @@ class ExactParser {
   }
 
   #value(depth: number): JsonValue {
-    if (depth === 0) throw new MicroError('invalid_argument', `JSON is nested deeper than ${deepest}`);
+    if (depth === 0) throw tooDeep();
     switch (this.#peek()) {
       case '{':
         return this.#object(depth - 1);
@@ -117,11 +124,13 @@ class ExactParser {
       if (this.#text[this.#at] === ',') this.#at++;
       this.#peek();
       const key = this.#string();
-      if (Object.hasOwn(object, key)) throw new MicroError('invalid_argument', `not valid JSON: an object has the key ${JSON.stringify(key)} twice`);
+      if (Object.hasOwn(object, key)) throw new MicroError('invalid_argument', `not valid JSON: an object has the key ${JSON.stringify(key.slice(0, 100))} twice`);
       this.#peek();
       this.#at++;
-      // Assigning `__proto__` would set the prototype.
-      Object.defineProperty(object, key, { value: this.#value(depth), enumerable: true, configurable: true, writable: true });
+      const value = this.#value(depth);
+      // Assigning it would set the prototype.
+      if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+      else object[key] = value;
     }
     this.#at++;
     return object;
@@ -141,6 +150,7 @@ class ExactParser {
   #string(): string {
     const start = this.#at;
     this.#at = endOfString(this.#text, start) + 1;
+    // Not a slice, even where it would do: it would keep the whole text in memory.
     return JSON.parse(this.#text.slice(start, this.#at)) as string;
   }
 
@@ -148,14 +158,13 @@ class ExactParser {
     numberLiteral.lastIndex = this.#at;
     const [text, fraction, exponent] = numberLiteral.exec(this.#text)!;
     this.#at = numberLiteral.lastIndex;
-    if (fraction !== undefined || exponent !== undefined || text.length < 16) return Number(text);
+    const value = Number(text);
+    if (!isRounded(value) || fraction !== undefined || exponent !== undefined || text.length > longestInteger) return value;
     return BigInt(text) as unknown as JsonValue;
   }
 
   #peek(): string | undefined {
-    blank.lastIndex = this.#at;
-    blank.exec(this.#text);
-    this.#at = blank.lastIndex;
+    while (this.#text.charCodeAt(this.#at) <= space) this.#at++;
     return this.#text[this.#at];
   }
 }
