@@ -4,7 +4,7 @@ import { ModuleRef, NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import type { ServiceDefinition } from '@micro/proto';
 import type { RpcServerOptions } from '@micro/rpc';
-import { RpcErrorFilter, RpcTransport } from '@micro/rpc/nest';
+import { RpcTransport } from '@micro/rpc/nest';
 import { Hosted, type HostOptions, type Listener } from './hosted.js';
 import { NestLogger } from './nest-logger.js';
 import type { Platform } from './platform.js';
@@ -47,8 +47,7 @@ export async function hostNest(platform: Platform, options: NestHostOptions): Pr
     { ...microservice, logger: new NestLogger(platform.logger), abortOnError: false },
   );
   const transport = made as RpcTransport;
-  // First, so that filters of the app come before it.
-  app.useGlobalFilters(new RpcErrorFilter());
+  transport.prepare(app);
   options.configure?.(app);
   const listener: Listener = {
     listen: async () => {

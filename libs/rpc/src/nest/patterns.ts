@@ -25,6 +25,13 @@ export function matchPatterns<H>(patterns: ReadonlyMap<string, H>, services: rea
   return matched;
 }
 
+/** Whether a pattern is for a method that answers with a stream; not if it is for none. */
+export function answersWithStream(pattern: unknown, services: readonly ServiceDefinition[]): boolean {
+  const { service, rpc } = (pattern ?? {}) as Partial<GrpcPattern>;
+  const candidates = services.filter(({ name, shortName }) => name === service || shortName === service);
+  return candidates.some(({ methods }) => methods.some(({ name, kind }) => name === rpc && (kind === 'serverStream' || kind === 'bidiStream')));
+}
+
 function parsePattern(text: string): GrpcPattern {
   try {
     const pattern = JSON.parse(text) as Partial<GrpcPattern>;

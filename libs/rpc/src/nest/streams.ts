@@ -29,9 +29,9 @@ export function requestObservable<T>(requests: AsyncIterable<T>): RequestObserva
 
 /**
  * What a controller returned for a stream, as messages: an Observable or an AsyncIterable, also as the single value of an Observable, which is
- * what interceptors make of it; anything else is one message.
+ * what interceptors make of it; anything else is one message. Ends when the signal aborts.
  */
-export async function* responses(result: unknown): AsyncGenerator<unknown> {
+export async function* responses(result: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
   if (isAsyncIterable(result)) {
     yield* result;
     return;
@@ -40,7 +40,7 @@ export async function* responses(result: unknown): AsyncGenerator<unknown> {
     yield result;
     return;
   }
-  for await (const value of iterate(result)) {
+  for await (const value of iterate(result, signal)) {
     if (isAsyncIterable(value)) yield* value;
     else yield value;
   }
@@ -65,18 +65,19 @@ export function lastOf(observable: Observable<unknown>, signal: AbortSignal, fir
       reject(signal.reason);
     };
     signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
     subscription.add(() => signal.removeEventListener('abort', stop));
   });
 }
 
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** Values of an observable one by one. It does not know of back-pressure: what comes too fast is kept. */
-async function* iterate(observable: Observable<unknown>): AsyncGenerator<unknown> {
+/** Values of an observable one by one. It does not know of back-pressure: what comes too fast is kept. Unsubscribes when the signal aborts. */
+async function* iterate(observable: Observable<unknown>, signal: AbortSignal): AsyncGenerator<unknown> {
   const values: unknown[] = [];
-  let over = false;
+  let complete = false;
   let failed: { readonly error: unknown } | undefined;
   let wake: () => void = () => undefined;
   const subscription = observable.subscribe({
@@ -89,18 +90,26 @@ async function* iterate(observable: Observable<unknown>): AsyncGenerator<unknown
       wake();
     },
     complete: () => {
-      over = true;
+      complete = true;
       wake();
     },
   });
+  const stop = () => {
+    subscription.unsubscribe();
+    complete = true;
+    wake();
+  };
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
   try {
     for (;;) {
       while (values.length > 0) yield values.shift();
       if (failed) throw failed.error;
-      if (over) return;
+      if (complete) return;
       await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
+    signal.removeEventListener('abort', stop);
     subscription.unsubscribe();
   }
 }

@@ -24,13 +24,13 @@ import { status } from '@grpc/grpc-js';
 import { Ctx, GrpcMethod, GrpcStreamCall, GrpcStreamMethod, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { MicroError } from '@micro/errors';
 import { until } from '@micro/testing';
-import { EMPTY, finalize, from, interval, map, type Observable, of, reduce, throwError } from 'rxjs';
+import { EMPTY, finalize, from, interval, map, NEVER, type Observable, of, reduce, throwError } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallContext } from '../handler.js';
 import { Metadata } from '../metadata.js';
 import { bidiStream, clientStream, outcome, plainClient, type PlainClient, serverStream, unary } from '../server/grpc-client.fixture.js';
 import { type Dish, Kitchen, type Order } from '../server/kitchen.fixture.js';
-import { Call, RpcErrorFilter, type RequestObservable, RpcTransport } from './index.js';
+import { Call, type RequestObservable, RpcTransport } from './index.js';
 
 const log: string[] = [];
 
@@ -72,10 +72,20 @@ class SpoiltFilter implements ExceptionFilter {
   }
 }
 
+class Replaceable extends Error {}
+
+/** Answers with something else instead of the error. */
+@Catch(Replaceable)
+class ReplacingFilter implements ExceptionFilter {
+  catch(): Observable<Partial<Dish>> {
+    return of({ name: 'something else' });
+  }
+}
+
 @Controller()
 @UseGuards(OnlyGuests)
 @UseInterceptors(Logged)
-@UseFilters(SpoiltFilter)
+@UseFilters(SpoiltFilter, ReplacingFilter)
 class KitchenController {
   constructor(private readonly pantry: Pantry) {}
 
@@ -108,7 +118,7 @@ class KitchenController {
   }
 
   @GrpcMethod('Kitchen')
-  courses({ name, count }: Order): Observable<Partial<Dish>> | AsyncIterable<Partial<Dish>> {
+  courses({ name, count }: Order, _metadata: Metadata, call: CallContext): Observable<Partial<Dish>> | AsyncIterable<Partial<Dish>> {
     if (name === 'endless') {
       return interval(5).pipe(
         map((course) => ({ count: BigInt(course) })),
@@ -117,6 +127,19 @@ class KitchenController {
     }
     if (name === 'none') return EMPTY;
     if (name === 'fails') return throwError(() => new MicroError('aborted', 'again, please'));
+    if (name === 'silent') return NEVER.pipe(finalize(() => log.push('silent ended')));
+    if (name === 'waits' || name === 'spoilt' || name === 'replaced' || name === 'fault') {
+      return (async function* () {
+        try {
+          yield { name };
+          log.push('asked for more');
+          if (name === 'waits') await new Promise((resolve) => call.signal.addEventListener('abort', resolve));
+          throw name === 'fault' ? new TypeError('the secret recipe is 42') : name === 'replaced' ? new Replaceable() : new Spoilt('milk');
+        } finally {
+          log.push(`${name} left`);
+        }
+      })();
+    }
     const courses = Array.from({ length: Number(count) }, (_, course) => ({ name, count: BigInt(course) }));
     if (name === 'observed') return from(courses);
     return (async function* () {
@@ -134,7 +157,10 @@ class KitchenController {
 
   @GrpcStreamMethod('Kitchen')
   async *banquet(orders: RequestObservable<Order>): AsyncGenerator<Partial<Dish>> {
-    for await (const { name } of orders) yield { name: `Hello ${name}` };
+    for await (const { name } of orders) {
+      if (name === 'spoilt') throw new Spoilt('cream');
+      yield { name: `Hello ${name}` };
+    }
   }
 }
 
@@ -144,7 +170,7 @@ class KitchenModule {}
 async function boot(module: Type<unknown>): Promise<{ app: INestMicroservice; transport: RpcTransport }> {
   const transport = new RpcTransport({ name: 'kitchen', services: [Kitchen] });
   const app = await NestFactory.createMicroservice(module, { strategy: transport, logger: false, abortOnError: false });
-  app.useGlobalFilters(new RpcErrorFilter());
+  transport.prepare(app);
   await app.listen();
   return { app, transport };
 }
@@ -210,6 +236,17 @@ describe('streams', () => {
     await until('the source was left', () => log.includes('endless ended'));
   });
 
+  it.each(['silent', 'waits'])('are left when the caller cancels, though nothing comes: %s', async (name) => {
+    log.length = 0;
+    const call = serverStream(client, 'Courses', { name });
+    call.on('error', () => undefined);
+    await until('the handler runs', () => log.includes('before courses'));
+    if (name === 'waits') await until('it was asked for more', () => log.includes('asked for more'));
+    call.cancel();
+    await until('the source was left', () => log.includes(name === 'silent' ? 'silent ended' : 'waits left'));
+    await until('interceptors know', () => log.includes('after courses'));
+  });
+
   it('of requests, observed', async () => {
     const answer = await new Promise((resolve, reject) => {
       const call = clientStream(client, 'Stew', (error, response) => (error ? reject(error) : resolve(response)));
@@ -230,6 +267,36 @@ describe('streams', () => {
     call.write({ name: 'a' });
     await outcome(call);
     expect(names).toEqual(['Hello a', 'Hello b']);
+  });
+});
+
+describe('errors within an iterated stream', () => {
+  it('go through filters of the app, as those of an Observable', async () => {
+    log.length = 0;
+    const { messages, status: end } = await outcome(serverStream(client, 'Courses', { name: 'spoilt' }));
+    expect(messages).toMatchObject([{ name: 'spoilt' }]);
+    expect(end).toMatchObject({ code: status.DATA_LOSS, details: 'spoilt: milk' });
+    expect(log).toEqual(['before courses', 'asked for more', 'spoilt left', 'after courses']);
+  });
+
+  it('of both directions', async () => {
+    const call = bidiStream(client, 'Banquet');
+    call.write({ name: 'a' });
+    call.write({ name: 'spoilt' });
+    const { messages, status: end } = await outcome(call);
+    expect(messages).toMatchObject([{ name: 'Hello a' }]);
+    expect(end).toMatchObject({ code: status.DATA_LOSS, details: 'spoilt: cream' });
+  });
+
+  it('are replaced by what a filter answers', async () => {
+    const { messages, status: end } = await outcome(serverStream(client, 'Courses', { name: 'replaced' }));
+    expect(messages).toMatchObject([{ name: 'replaced' }, { name: 'something else' }]);
+    expect(end.code).toBe(status.OK);
+  });
+
+  it('tell nothing of faults but the trace', async () => {
+    const { status: end } = await outcome(serverStream(client, 'Courses', { name: 'fault' }));
+    expect(end).toMatchObject({ code: status.INTERNAL, details: expect.stringMatching(/trace [0-9a-f]{32}$/) });
   });
 });
 

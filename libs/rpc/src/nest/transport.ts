@@ -1,10 +1,12 @@
+import type { INestMicroservice } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server, ServerGrpc, Transport } from '@nestjs/microservices';
 import { isObservable } from 'rxjs';
 import { MicroError } from '@micro/errors';
 import type { MethodDefinition, ServiceDefinition } from '@micro/proto';
 import type { CallContext, Handlers } from '../handler.js';
 import { type CloseOptions, RpcServer, type RpcServerOptions } from '../server/server.js';
-import { fromNest } from './nest-error.js';
+import { fromNest, RpcErrorFilter } from './nest-error.js';
+import { interceptIterables } from './iterables.js';
 import { matchPatterns } from './patterns.js';
 import { lastOf, requestObservable, responses } from './streams.js';
 
@@ -18,8 +20,10 @@ export interface RpcTransportOptions extends RpcServerOptions {
  * Connect alike.
  *
  * ```ts
- * const app = await NestFactory.createMicroservice(AppModule, { strategy: new RpcTransport({ name: 'helloworld', services: [Helloworld] }) });
- * app.useGlobalFilters(new RpcErrorFilter());
+ * const transport = new RpcTransport({ name: 'helloworld', services: [Helloworld] });
+ * const app = await NestFactory.createMicroservice(AppModule, { strategy: transport });
+ * transport.prepare(app);
+ * await app.listen();
  * ```
  *
  * A handler is called with the message (or, for a stream of requests, an Observable of them that is also AsyncIterable), the call's Metadata
@@ -41,6 +45,15 @@ export class RpcTransport extends Server implements CustomTransportStrategy {
   get address(): { readonly host: string; readonly port: number } {
     if (!this.#bound) throw new MicroError('failed_precondition', 'the transport does not listen yet');
     return this.#bound;
+  }
+
+  /**
+   * To be called before the app listens, and before it gets filters of its own, which then come first: errors keep their codes (RpcErrorFilter),
+   * and those thrown within an AsyncIterable reach filters and interceptors, which Nest by itself does not see to.
+   */
+  prepare(app: INestMicroservice): void {
+    app.useGlobalFilters(new RpcErrorFilter());
+    interceptIterables(app, this.#services);
   }
 
   /** Whether health checks are answered with yes. */
@@ -99,7 +112,7 @@ function handlerOf(method: MethodDefinition, handler: MessageHandler | undefined
   if (kind === 'serverStream' || kind === 'bidiStream') {
     return async function* (request: never, context: CallContext) {
       try {
-        yield* responses(await call(input(request), context.metadata, context));
+        yield* responses(await call(input(request), context.metadata, context), context.signal);
       } catch (error) {
         throw fromNest(error);
       }
