@@ -3,6 +3,9 @@ import { Metadata, type MetadataValue } from './metadata.js';
 
 /** How the Connect protocol (connectrpc.com/docs/protocol) puts errors and metadata into HTTP/1.1. Used by both of its ends. */
 
+/** Header, or gRPC trailer, of an error that no handler has seen the call of: whatever the method does, it may be called again elsewhere. */
+export const notProcessed = 'micro-not-processed';
+
 /** Body of a failed unary call. */
 export interface ConnectErrorBody {
   readonly code: Code;
@@ -26,7 +29,7 @@ export function errorHeaders(error: MicroError, id: string): string[] {
   const rawHeaders = ['micro-error-id', id];
   for (const [name, value] of Object.entries(error.metadata)) {
     const own = name === 'allow' || name === 'accept-post';
-    if (own || !isProtocolHeader(name.toLowerCase())) for (const one of [value].flat()) rawHeaders.push(name, one);
+    if (own || !isOfOneHop(name.toLowerCase())) for (const one of [value].flat()) rawHeaders.push(name, one);
   }
   return rawHeaders;
 }
@@ -62,6 +65,11 @@ const protocolHeaders = new Set([
 /** Whether a header, in lower case, is HTTP's or the protocol's own: no metadata can have its name. */
 export function isProtocolHeader(name: string): boolean {
   return name.startsWith(':') || protocolHeaders.has(name);
+}
+
+/** Whether metadata of an error stays where it is: an error that a handler hands on is not one that no handler has seen. */
+export function isOfOneHop(name: string): boolean {
+  return name === notProcessed || isProtocolHeader(name);
 }
 
 /**

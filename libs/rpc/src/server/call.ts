@@ -46,9 +46,8 @@ export class CallRuntime {
   readonly intercept: Interceptor | undefined;
   /** Set once the server stops: answers then close their connections. */
   closing = false;
-  inFlight = 0;
-  /** Calls that wait for their handler, and can be aborted. */
-  readonly pending = new Set<ServerCall>();
+  readonly #calls = new Set<ServerCall>();
+  #stopped = false;
   #drained: (() => void) | undefined;
 
   constructor(options: CallRuntimeOptions) {
@@ -59,20 +58,49 @@ export class CallRuntime {
     this.intercept = options.intercept;
   }
 
-  /** Resolves when no call is in flight, or `ms` from now; to whether it is the former. */
-  drained(ms: number): Promise<boolean> {
-    if (this.inFlight === 0) return Promise.resolve(true);
+  /** Calls under way. */
+  get inFlight(): number {
+    return this.#calls.size;
+  }
+
+  begun(call: ServerCall): void {
+    this.#calls.add(call);
+  }
+
+  over(call: ServerCall): void {
+    this.#calls.delete(call);
+    if (this.#calls.size === 0) this.#drained?.();
+  }
+
+  /** Resolves when no call is in flight, or `ms` from now. */
+  drained(ms: number): Promise<void> {
+    if (this.#calls.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), ms);
+      const timer = setTimeout(resolve, ms);
       this.#drained = () => {
         clearTimeout(timer);
-        resolve(true);
+        resolve();
       };
     });
   }
 
-  callGone(): void {
-    if (--this.inFlight === 0) this.#drained?.();
+  /** Aborts the streams under way. */
+  stopStreams(): void {
+    for (const call of this.#calls) if (call.method.kind !== 'unary') call.refuse(this.#stopping());
+  }
+
+  /** Aborts what is under way; what comes from now on is refused. */
+  stop(): void {
+    this.#stopped = true;
+    for (const call of this.#calls) call.refuse(this.#stopping());
+  }
+
+  /** Why a call cannot be taken now, whatever it asks for; another node may take it. `others`: calls under way beside it. */
+  refusal(others: number): MicroError | undefined {
+    if (this.#stopped) return this.#stopping();
+    if (others < this.limits.concurrentCalls) return undefined;
+    const detail = `${this.name} is answering ${this.limits.concurrentCalls} calls, its limit: try again later`;
+    return new MicroError('resource_exhausted', detail, { id: this.name });
   }
 
   /** The error to answer with: a fault that nobody meant to show is logged, and shown as the identifier to find it by. */
@@ -99,12 +127,12 @@ export class CallRuntime {
     return /^[\x20-\x7e]*$/.test(id) ? id : encodeURIComponent(id);
   }
 
-  tooManyCalls(): MicroError {
-    return new MicroError('resource_exhausted', `${this.name} is answering ${this.limits.concurrentCalls} calls, its limit: try again later`, { id: this.name });
-  }
-
   tooLarge(): MicroError {
     return new MicroError('resource_exhausted', `the message is larger than ${this.limits.messageBytes} bytes, the limit of ${this.name}`, { id: this.name });
+  }
+
+  #stopping(): MicroError {
+    return new MicroError('unavailable', `${this.name} is stopping: call again`, { id: this.name });
   }
 }
 
@@ -117,6 +145,10 @@ export abstract class ServerCall implements CallContext {
   protected readonly runtime: CallRuntime;
   protected headersOut: Metadata | undefined = undefined;
   protected trailersOut: Metadata | undefined = undefined;
+  /** Whether the call ends unseen by its handler, for reasons that have nothing to do with it. */
+  protected refused = false;
+  /** Whether its handler has been called. */
+  private handled = false;
   private controller: AbortController | undefined = undefined;
   private reason: MicroError | undefined = undefined;
   private timer: NodeJS.Timeout | undefined = undefined;
@@ -125,7 +157,7 @@ export abstract class ServerCall implements CallContext {
   constructor(method: MethodDefinition, runtime: CallRuntime) {
     this.method = method;
     this.runtime = runtime;
-    runtime.inFlight++;
+    runtime.begun(this);
     if (runtime.metrics) {
       runtime.metrics.callStarted('server');
       this.started = performance.now();
@@ -178,6 +210,12 @@ export abstract class ServerCall implements CallContext {
     this.fail(reason);
   }
 
+  /** Gives up for the server's sake. If the handler has not been called yet, the caller is told that it may call again elsewhere. */
+  refuse(reason: MicroError): void {
+    this.refused = !this.handled;
+    this.abort(reason);
+  }
+
   /** Runs a handler that answers with one message. */
   protected answer(handler: AnyHandler, request: unknown): void {
     let result: unknown;
@@ -196,6 +234,7 @@ export abstract class ServerCall implements CallContext {
 
   protected invoke(handler: AnyHandler, request: unknown): unknown {
     const { intercept } = this.runtime;
+    this.handled = true;
     return intercept ? intercept(this, () => handler(request, this)) : handler(request, this);
   }
 
@@ -204,10 +243,9 @@ export abstract class ServerCall implements CallContext {
     return callScopeEnabled() ? runInCall(this, work) : work();
   }
 
-  /** From now on the deadline, or the server's stop, ends the call. */
+  /** From now on the deadline ends the call. */
   protected arm(): void {
-    if (this.done || this.runtime.pending.has(this)) return;
-    this.runtime.pending.add(this);
+    if (this.done || this.timer) return;
     if (this.deadline !== undefined) this.timer = setTimeout(() => this.expire(), rounded(this.deadline - Date.now()));
   }
 
@@ -216,9 +254,8 @@ export abstract class ServerCall implements CallContext {
     this.done = true;
     if (this.timer) clearTimeout(this.timer);
     const { runtime } = this;
-    runtime.pending.delete(this);
     runtime.metrics?.callFinished('server', this.method.path, outcome, (performance.now() - this.started) / 1000);
-    runtime.callGone();
+    runtime.over(this);
   }
 
   private expire(): void {

@@ -1,10 +1,12 @@
-import { Agent, request as httpRequest } from 'node:http';
+import { Agent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { connect } from 'node:http2';
-import { status } from '@grpc/grpc-js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status, type StatusObject } from '@grpc/grpc-js';
 import { Metrics } from '@micro/telemetry';
 import { freePort, until } from '@micro/testing';
-import { describe, expect, it } from 'vitest';
-import { bidiStream, outcome, plainClient, unary } from './grpc-client.fixture.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Handlers } from '../handler.js';
+import { bidiStream, clientStream, outcome, plainClient, type PlainClient, serverStream, unary } from './grpc-client.fixture.js';
 import { Kitchen, openKitchen, type Seen } from './kitchen.fixture.js';
 import { RpcServer } from './server.js';
 
@@ -74,6 +76,119 @@ describe('closing', () => {
     expect((await ended).status.code).toBe(status.UNAVAILABLE);
     expect(seen.aborted.map(({ code }) => code)).toEqual(['unavailable', 'unavailable']);
     client.close();
+  });
+
+  describe('does not wait all of its grace for a stream whose handler ends never and heeds nothing', () => {
+    const forever = () => new Promise<never>(() => undefined);
+    const deaf: Handlers<typeof Kitchen> = {
+      async cook() {
+        await sleep(1_800);
+        return { name: 'slow' };
+      },
+      async *courses() {
+        for (let course = 0; course < 20; course++) yield { name: 'x'.repeat(30_000) };
+        await forever();
+      },
+      stew: forever,
+      async *banquet(orders) {
+        for await (const { name } of orders) yield { name };
+        await forever();
+      },
+    };
+    const grace = { graceMs: 4_000 };
+    let server: RpcServer;
+    let client: PlainClient;
+    const metrics = new Metrics();
+    beforeEach(async () => {
+      server = new RpcServer({ name: 'kitchen', metrics }).add(Kitchen, deaf);
+      await server.listen();
+      client = plainClient(Kitchen, server.address);
+    });
+    afterEach(async () => {
+      client.close();
+      await server.close();
+    });
+
+    const stopped = { code: status.UNAVAILABLE, details: expect.stringContaining('stopping') };
+    const closesEarly = async (ended: Promise<{ status: StatusObject }>) => {
+      await inFlight(metrics, 1);
+      const before = Date.now();
+      const closed = server.close(grace);
+      expect((await ended).status).toMatchObject(stopped);
+      await closed;
+      expect(Date.now() - before).toBeLessThan(grace.graceMs * 0.7);
+      expect(metrics.inFlight('server')).toBe(0);
+    };
+
+    it('of responses', () => closesEarly(outcome(serverStream(client, 'Courses', {}))));
+
+    it('of requests, which the caller does not end', async () => {
+      const ended = new Promise<{ status: StatusObject }>((resolve) => {
+        clientStream(client, 'Stew', () => undefined).on('status', (end: StatusObject) => resolve({ status: end })).write({ name: 'a' });
+      });
+      await closesEarly(ended);
+    });
+
+    it('both ways, ended or not by the caller', async () => {
+      const open = bidiStream(client, 'Banquet');
+      const half = bidiStream(client, 'Banquet');
+      open.write({ name: 'a' });
+      half.write({ name: 'b' });
+      half.end();
+      const ended = Promise.all([outcome(open), outcome(half)]);
+      await inFlight(metrics, 2);
+      const before = Date.now();
+      await server.close(grace);
+      for (const { messages, status: end } of await ended) {
+        expect(messages).toHaveLength(1);
+        expect(end).toMatchObject(stopped);
+      }
+      expect(Date.now() - before).toBeLessThan(grace.graceMs * 0.7);
+    });
+
+    it('while unary calls have all of it', async () => {
+      const stream = outcome(serverStream(client, 'Courses', {}));
+      const slow = Promise.all([unary(client, 'Cook', {}), cook(server.address, 'any').then((answer) => answer.json())]);
+      await inFlight(metrics, 3);
+      const closed = server.close(grace);
+      expect((await stream).status).toMatchObject(stopped);
+      expect(metrics.inFlight('server')).toBe(2);
+      const [overGrpc, overConnect] = await slow;
+      expect(overGrpc.messages).toMatchObject([{ name: 'slow' }]);
+      expect(overConnect).toEqual({ name: 'slow' });
+      await closed;
+    });
+
+    it.each(['Banquet', 'Courses'])('nor for callers that neither read nor end: %s', async (method) => {
+      const session = connect(`http://${server.address}`);
+      const stream = session.request({ ':method': 'POST', ':path': `/kitchen.v1.Kitchen/${method}`, 'content-type': 'application/grpc', te: 'trailers' });
+      stream.on('error', () => undefined);
+      session.on('error', () => undefined);
+      stream.write(Buffer.from([0, 0, 0, 0, 0]));
+      if (method === 'Courses') stream.end();
+      await inFlight(metrics, 1);
+      const before = Date.now();
+      await server.close(grace);
+      expect(Date.now() - before).toBeLessThan(grace.graceMs * 0.7);
+      session.destroy();
+    });
+  });
+
+  it('tells who is still sending that the call was not processed', async () => {
+    const metrics = new Metrics();
+    const server = await openKitchen({ metrics });
+    const answer = new Promise<IncomingMessage>((resolve) => {
+      const request = httpRequest(`http://${server.address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: { ...json, 'content-length': 100 } }, resolve);
+      request.on('error', () => undefined);
+      request.write('{"name":');
+    });
+    const running = cook(server.address, 'wait');
+    await inFlight(metrics, 2);
+    await server.close({ graceMs: 50 });
+    expect(await answer).toMatchObject({ statusCode: 503, headers: { 'micro-not-processed': 'true' } });
+    // The handler of this one has begun.
+    expect((await running).status).toBe(503);
+    expect((await running).headers.has('micro-not-processed')).toBe(false);
   });
 
   it('lets routes of the app finish, too', async () => {

@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MicroError } from '@micro/errors';
-import type { JsonValue, MethodDefinition } from '@micro/proto';
+import { type JsonValue, type MethodDefinition, parseJson } from '@micro/proto';
 import { type AnyHandler, type CallRuntime, ServerCall } from './call.js';
 import { compress, compressFrom, decompress, isEncoding, encodings, negotiate } from './compression.js';
-import { connectErrorBody, connectStatus, errorHeaders, metadataOf, pushHeaders } from '../connect-wire.js';
+import { connectErrorBody, connectStatus, errorHeaders, metadataOf, notProcessed, pushHeaders } from '../connect-wire.js';
 import type { Metadata } from '../metadata.js';
 
 /** What is left of a refused body is read and dropped up to here, so that the answer is not lost with the connection. */
@@ -53,7 +53,7 @@ export class ConnectCall extends ServerCall {
   /** POST: reads the body, then answers. */
   read(): void {
     if (!this.admit()) return;
-    if (this.length > this.runtime.limits.messageBytes) return this.refuse(this.runtime.tooLarge());
+    if (this.length > this.runtime.limits.messageBytes) return this.fail(this.runtime.tooLarge());
     const { request } = this;
     request.on('data', (chunk: Buffer) => this.receive(chunk));
     request.on('end', () => this.end());
@@ -83,12 +83,10 @@ export class ConnectCall extends ServerCall {
   /** Reads the headers that matter; false if they, or the load, end the call here. */
   private admit(): boolean {
     const { runtime } = this;
-    if (runtime.inFlight > runtime.limits.concurrentCalls) {
-      this.refuse(runtime.tooManyCalls());
-      return false;
-    }
-    const error = this.readHeaders();
-    if (error) this.refuse(error);
+    const refusal = runtime.refusal(runtime.inFlight - 1);
+    if (refusal) this.refuse(refusal);
+    const error = refusal ?? this.readHeaders();
+    if (error) this.fail(error);
     return !error;
   }
 
@@ -158,7 +156,7 @@ export class ConnectCall extends ServerCall {
       if (this.received > discardLimit) this.request.destroy();
       return;
     }
-    if (this.received > this.runtime.limits.messageBytes) return this.refuse(this.runtime.tooLarge());
+    if (this.received > this.runtime.limits.messageBytes) return this.fail(this.runtime.tooLarge());
     if (this.chunks) this.chunks.push(chunk);
     else if (this.received === this.length) this.bodyRead(chunk);
     else this.chunks = [chunk];
@@ -194,9 +192,9 @@ export class ConnectCall extends ServerCall {
     }
     let message: unknown;
     try {
-      message = this.json ? this.method.input.fromJson(parseJson(body), { ignoreUnknownFields: true }) : this.method.input.decode(body);
+      message = this.json ? this.method.input.fromJson(jsonOf(body), { ignoreUnknownFields: true }) : this.method.input.decode(body);
     } catch (error) {
-      return this.fail(error instanceof RangeError ? new MicroError('invalid_argument', 'the message is nested too deeply', { cause: error }) : error);
+      return this.fail(error);
     }
     this.answer(this.handler, message);
   }
@@ -222,8 +220,11 @@ export class ConnectCall extends ServerCall {
     if (this.done) return;
     const error = this.runtime.explain(thrown, this);
     this.settle(error.code);
-    const headers = errorHeaders(error, this.runtime.errorId(error));
+    // What is still to come of the body is dropped.
+    this.chunks = undefined;
     this.json = true;
+    const headers = errorHeaders(error, this.runtime.errorId(error));
+    if (this.refused) headers.push(notProcessed, 'true');
     try {
       this.write(connectStatus(error), headers, JSON.stringify(connectErrorBody(error)));
     } catch {
@@ -234,12 +235,6 @@ export class ConnectCall extends ServerCall {
 
   protected watchCaller(): void {
     this.response.once('close', () => this.abort(new MicroError('canceled', 'the caller went away', { id: this.runtime.name })));
-  }
-
-  /** Answers before the body is read; the rest of it is dropped. */
-  private refuse(error: MicroError): void {
-    this.fail(error);
-    this.chunks = undefined;
   }
 
   private send(body: string | Uint8Array): void {
@@ -264,15 +259,10 @@ export interface Exchange {
   readonly response: ServerResponse;
 }
 
-function parseJson(body: Buffer): JsonValue {
+function jsonOf(body: Buffer): JsonValue {
   if (body.length === 0) return {};
   if (!isUtf8(body)) throw new MicroError('invalid_argument', 'the message is not valid UTF-8');
-  try {
-    return JSON.parse(body.toString('utf8')) as JsonValue;
-  } catch (error) {
-    if (error instanceof RangeError) throw error;
-    throw new MicroError('invalid_argument', `the message is not valid JSON: ${(error as Error).message.slice(0, 200)}`, { cause: error });
-  }
+  return parseJson(body.toString('utf8'));
 }
 
 function unknownEncoding(encoding: string): MicroError {

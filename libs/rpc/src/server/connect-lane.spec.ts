@@ -32,6 +32,11 @@ describe('a unary call', () => {
     expect(await response.json()).toEqual({ name: 'Hello Alice', count: '9007199254740993' });
   });
 
+  it('in JSON, with 64-bit integers written as numbers', async () => {
+    const response = await call('Cook', { body: '{"name":"Alice","count":9007199254740993}' });
+    expect(await response.json()).toEqual({ name: 'Hello Alice', count: '9007199254740993' });
+  });
+
   it('in binary', async () => {
     const body = cook?.input.encode({ name: 'Alice' });
     const response = await call('Cook', { headers: { 'content-type': 'application/proto' }, body: body as Uint8Array<ArrayBuffer> });

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Metadata as GrpcMetadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { MicroError } from '@micro/errors';
+import { notProcessed } from '../connect-wire.js';
 import type { Metadata } from '../metadata.js';
 import { type AnyHandler, type BoundMethod, type CallRuntime, isPromise, ServerCall } from './call.js';
 import { compress, compressFrom, decompress, encodings } from './compression.js';
@@ -10,6 +11,12 @@ import { RequestStream } from './request-stream.js';
 
 /** What requests may be compressed with: more than grpc-js would say, which does not decompress here. */
 export const acceptedEncodings = { 'grpc-accept-encoding': encodings.join(',') };
+
+/** Milliseconds that the status of a call that the server gives up has to reach its caller. */
+const flushMs = 500;
+
+/** CANCEL (RFC 9113, section 7). */
+const resetCode = 8;
 
 /** One call as grpc-js hands it over. */
 export interface GrpcExchange {
@@ -78,6 +85,15 @@ export class GrpcCall extends ServerCall {
     this.#unblock?.();
     // The generator runs its finally blocks; one that waits for something else than the signal does so when that is there.
     this.#responses?.return?.().then(undefined, () => undefined);
+  }
+
+  override refuse(reason: MicroError): void {
+    if (this.done) return;
+    super.refuse(reason);
+    // The connection ends with its last stream: this one must not wait for a caller who neither reads nor ends it.
+    const { stream } = this.#exchange;
+    const cut = setTimeout(() => stream.close(resetCode), flushMs).unref();
+    stream.once('close', () => clearTimeout(cut));
   }
 
   #begin(): void {
@@ -181,6 +197,7 @@ export class GrpcCall extends ServerCall {
     this.#settled(error.code);
     const trailers = this.#trailers();
     addError(trailers, error, this.runtime);
+    if (this.refused) trailers[notProcessed] = 'true';
     if (this.headersOut) this.#sendHeaders();
     this.#wire.sendStatus({ code: error.grpcStatus, details: statusMessage(error), metadata: this.#exchange.wrap(trailers) });
   }

@@ -6,6 +6,7 @@ import type { BoundMethod, CallRuntime } from './call.js';
 import { encodings, isEncoding } from './compression.js';
 import { acceptedEncodings, GrpcCall } from './grpc-call.js';
 import { statusHeaders } from './grpc-wire.js';
+import { notProcessed } from '../connect-wire.js';
 
 /** Takes an HTTP/2 stream that is no call of a method served here; true if it did. */
 export type Http2Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean;
@@ -143,8 +144,10 @@ export class GrpcLane {
     if (!bound && route?.(stream, headers)) return;
     if (headers[':method'] !== 'POST') return respond(stream, { ':status': 405, allow: 'POST' });
     if (!contentType.test(headers['content-type'] ?? '')) return respond(stream, { ':status': 415, 'accept-post': 'application/grpc' });
-    const refusal = bound?.handler ? refusalOf(headers, runtime) : unimplemented(path, bound, runtime);
-    if (!bound || refusal) return respond(stream, { ...statusHeaders(refusal as MicroError, runtime), ...acceptedEncodings });
+    const busy = runtime.refusal(runtime.inFlight);
+    if (busy) return respond(stream, { ...statusHeaders(busy, runtime), [notProcessed]: 'true', ...acceptedEncodings });
+    const problem = bound?.handler ? problemOf(headers, runtime) : unimplemented(path, bound, runtime);
+    if (!bound || problem) return respond(stream, { ...statusHeaders(problem as MicroError, runtime), ...acceptedEncodings });
     if (!this.#registered.has(path)) {
       this.#registered.add(path);
       this.#server.register(path, () => undefined, (bytes: Buffer) => bytes, (bytes: Buffer) => bytes, 'unary');
@@ -172,8 +175,7 @@ function unimplemented(path: string, bound: BoundMethod | undefined, { name }: C
   return new MicroError('unimplemented', detail, { id: name });
 }
 
-function refusalOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroError | undefined {
-  if (runtime.inFlight >= runtime.limits.concurrentCalls) return runtime.tooManyCalls();
+function problemOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroError | undefined {
   // The peer learns the limit from our SETTINGS; what it sends before it has read them is checked here.
   if (sizeOf(headers) > runtime.limits.headerBytes) {
     return new MicroError('resource_exhausted', `the headers are larger than ${runtime.limits.headerBytes} bytes, the limit of ${runtime.name}`, { id: runtime.name });

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { type ErrorDetail, MicroError } from '@micro/errors';
-import { appendHeader, isProtocolHeader, unpadded } from '../connect-wire.js';
+import { appendHeader, isOfOneHop, isProtocolHeader, unpadded } from '../connect-wire.js';
 import { Metadata } from '../metadata.js';
 import type { CallRuntime } from './call.js';
 
@@ -38,7 +38,7 @@ export function addMetadata(headers: OutgoingHttpHeaders, metadata: Metadata): v
 /** Adds to the trailers what an error has beside its status. */
 export function addError(headers: OutgoingHttpHeaders, error: MicroError, runtime: CallRuntime): void {
   headers['micro-error-id'] = runtime.errorId(error);
-  addMetadata(headers, new Metadata(error.metadata));
+  addMetadata(headers, new Metadata(Object.fromEntries(Object.entries(error.metadata).filter(([name]) => !isOfOneHop(name.toLowerCase())))));
   if (error.details.length > 0) headers['grpc-status-details-bin'] = unpadded(encodeStatus(error));
 }
 

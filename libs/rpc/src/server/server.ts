@@ -47,7 +47,7 @@ export const defaultLimits: CallLimits = {
 };
 
 export interface CloseOptions {
-  /** Milliseconds that calls in flight are given to finish. Default 5,000. */
+  /** Milliseconds that calls in flight are given to finish; streams get a quarter of it. Default 5,000. */
   readonly graceMs?: number;
 }
 
@@ -140,8 +140,8 @@ export class RpcServer {
   }
 
   /**
-   * Not ready any more, no new connections, calls in flight finished; what is still running after the grace is aborted with `unavailable`.
-   * Resolves when every connection is closed. A second call gives the promise of the first.
+   * Not ready any more, no new connections, calls in flight finished. Streams that still run after a quarter of the grace, and unary calls that
+   * run after all of it, are aborted with `unavailable`: their callers are told at once, whether or not the handlers heed their signals. Resolves when every connection is closed. A second call gives the promise of the first.
    */
   close(options: CloseOptions = {}): Promise<void> {
     return (this.#closed ??= this.#close(options.graceMs ?? 5_000));
@@ -172,9 +172,10 @@ export class RpcServer {
     const graceEnd = Date.now() + graceMs;
     // Also what `http` and `http2` took: it is no call of ours, and only its connection tells that it is over.
     const idle = setInterval(() => this.#port.http.closeIdleConnections(), idleCheckMs);
-    if (!(await runtime.drained(graceMs))) {
-      for (const call of runtime.pending) call.abort(new MicroError('unavailable', `${this.name} is stopping: call again`, { id: this.name }));
-    }
+    const toStreams = setTimeout(() => runtime.stopStreams(), graceMs * streamShare);
+    await runtime.drained(graceMs);
+    clearTimeout(toStreams);
+    runtime.stop();
     const forced = setTimeout(
       () => {
         grpc?.destroy();
@@ -190,6 +191,9 @@ export class RpcServer {
 
 /** Longer than any of our clients keeps an idle connection, so that it is the client who closes and no request meets a closed one. */
 const keepAliveMs = 75_000;
+
+/** Of the grace, what streams get to end by themselves: many never would, and to wait for them would make every stop take all of it. */
+const streamShare = 0.25;
 
 const idleCheckMs = 50;
 
