@@ -3,6 +3,9 @@ import { MicroError } from '@micro/errors';
 import { encodeStatus, parseTimeout } from '@micro/rpc';
 import { encodeFrame, encodeStatusMessage, type Frame, FrameReader } from './grpc-frames.js';
 
+/** gRPC has no use for the date, and making headers of a stream is a good part of what it costs. */
+const withTrailers = { waitForTrailers: true, sendDate: false };
+
 /** One call of a gRPC client: its messages and answer as bytes. Nothing is decoded. */
 export class GrpcCall {
   readonly path: string;
@@ -38,16 +41,17 @@ export class GrpcCall {
   readUnary(done: (frame: Frame) => void, failed: (error: MicroError) => void): void {
     const reader = new FrameReader(this.#limit);
     let frame: Frame | undefined;
+    const take = (next: Frame) => {
+      if (frame) throw new MicroError('unimplemented', 'a unary call has one request message; more were sent', { id: 'proxy' });
+      frame = next;
+    };
     const stop = (error: unknown) => {
       this.#stream.removeAllListeners('data').removeAllListeners('end');
       failed(MicroError.from(error, 'proxy'));
     };
     this.#stream.on('data', (chunk: Buffer) => {
       try {
-        for (const next of reader.push(chunk)) {
-          if (frame) throw new MicroError('unimplemented', 'a unary call has one request message; more were sent', { id: 'proxy' });
-          frame = next;
-        }
+        reader.push(chunk, take);
       } catch (error) {
         stop(error);
       }
@@ -61,7 +65,11 @@ export class GrpcCall {
   /** Each message as it comes; reading slowly slows the client down. */
   async *messages(): AsyncGenerator<Frame> {
     const reader = new FrameReader(this.#limit);
-    for await (const chunk of this.#stream) yield* reader.push(chunk as Buffer);
+    for await (const chunk of this.#stream) {
+      const frames: Frame[] = [];
+      reader.push(chunk as Buffer, (frame) => frames.push(frame));
+      yield* frames;
+    }
     if (reader.incomplete) throw new MicroError('invalid_argument', 'the request ended in the middle of a message', { id: 'proxy' });
   }
 
@@ -115,14 +123,15 @@ export class GrpcCall {
     if (this.#stream.destroyed) return false;
     if (this.#answered) return true;
     this.#answered = true;
-    this.#stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...headers }, { waitForTrailers: true });
+    headers[':status'] = 200;
+    headers['content-type'] = 'application/grpc+proto';
+    this.#stream.respond(headers, withTrailers);
     return true;
   }
 
   #trailWith(trailers: OutgoingHttpHeaders): void {
-    this.#stream.once('wantTrailers', () => {
-      this.#stream.sendTrailers('grpc-status' in trailers ? trailers : { 'grpc-status': '0', ...trailers });
-    });
+    trailers['grpc-status'] ??= '0';
+    this.#stream.on('wantTrailers', () => this.#stream.sendTrailers(trailers));
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeFrame, encodeStatusMessage, FrameReader } from './grpc-frames.js';
+import { encodeFrame, encodeStatusMessage, type Frame, FrameReader } from './grpc-frames.js';
 
 describe('frames', () => {
   it('come out as they went in, however the stream is cut', () => {
@@ -9,10 +9,10 @@ describe('frames', () => {
       fc.property(messages, fc.infiniteStream(fc.integer({ min: 1, max: 40 })), (sent, cuts) => {
         const reader = new FrameReader(300);
         let bytes = Buffer.concat(sent.map(encodeFrame));
-        const read = [];
+        const read: Frame[] = [];
         while (bytes.length > 0) {
           const size = cuts.next().value as number;
-          read.push(...reader.push(bytes.subarray(0, size)));
+          reader.push(bytes.subarray(0, size), (frame) => read.push(frame));
           bytes = bytes.subarray(size);
         }
         expect(reader.incomplete).toBe(false);
@@ -23,11 +23,11 @@ describe('frames', () => {
 
   it('over the limit are refused before they are read', () => {
     const prefix = Buffer.from([0, 0, 0, 1, 1]);
-    expect(() => new FrameReader(256).push(prefix)).toThrow(expect.objectContaining({ code: 'resource_exhausted' }));
+    expect(() => new FrameReader(256).push(prefix, () => undefined)).toThrow(expect.objectContaining({ code: 'resource_exhausted' }));
   });
 
   it('with unknown flags are refused', () => {
-    expect(() => new FrameReader(256).push(Buffer.from([2, 0, 0, 0, 0]))).toThrow(expect.objectContaining({ code: 'internal' }));
+    expect(() => new FrameReader(256).push(Buffer.from([2, 0, 0, 0, 0]), () => undefined)).toThrow(expect.objectContaining({ code: 'internal' }));
   });
 });
 

@@ -11,35 +11,48 @@ const prefixLength = 5;
 /** Cuts the bytes of a stream into messages. Holds at most one incomplete message. */
 export class FrameReader {
   readonly #limit: number;
-  #pending: Buffer | undefined;
+  #pieces: Buffer[] = [];
+  #size = 0;
+  /** Bytes without which there is nothing to be had. */
+  #needed = prefixLength;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The messages that are complete with this chunk. MicroError `resource_exhausted` as soon as a prefix announces more than the limit. */
-  push(chunk: Buffer): Frame[] {
-    let bytes = this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk;
-    const frames: Frame[] = [];
-    while (bytes.length >= prefixLength) {
-      const flag = bytes[0] as number;
-      if (flag > 1) throw new MicroError('internal', `a gRPC message begins with flag ${flag}; only 0 and 1 are defined`);
-      const length = bytes.readUInt32BE(1);
-      if (length > this.#limit) {
-        throw new MicroError('resource_exhausted', `the message has ${length} bytes, more than the limit of ${this.#limit}`);
-      }
-      const end = prefixLength + length;
-      if (bytes.length < end) break;
-      frames.push({ compressed: flag === 1, message: bytes.subarray(prefixLength, end) });
-      bytes = bytes.subarray(end);
+  /** Takes a chunk, gives every message that is complete with it. MicroError `resource_exhausted` as soon as a prefix announces more than the limit. */
+  push(chunk: Buffer, take: (frame: Frame) => void): void {
+    this.#size += chunk.length;
+    this.#pieces.push(chunk);
+    if (this.#size < this.#needed) return;
+    const bytes = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces, this.#size);
+    let at = 0;
+    let end = this.#endOfNext(bytes, at);
+    while (end <= bytes.length) {
+      take({ compressed: bytes[at] === 1, message: bytes.subarray(at + prefixLength, end) });
+      at = end;
+      end = this.#endOfNext(bytes, at);
     }
-    this.#pending = bytes.length > 0 ? bytes : undefined;
-    return frames;
+    this.#size = bytes.length - at;
+    this.#pieces = this.#size > 0 ? [bytes.subarray(at)] : [];
+    this.#needed = end - at;
+  }
+
+  /** Where the message that begins there ends; of one whose prefix is not complete, where that does. */
+  #endOfNext(bytes: Buffer, at: number): number {
+    if (bytes.length - at < prefixLength) return at + prefixLength;
+    const flag = bytes[at] as number;
+    if (flag > 1) throw new MicroError('internal', `a gRPC message begins with flag ${flag}; only 0 and 1 are defined`);
+    const length = bytes.readUInt32BE(at + 1);
+    if (length > this.#limit) {
+      throw new MicroError('resource_exhausted', `the message has ${length} bytes, more than the limit of ${this.#limit}`);
+    }
+    return at + prefixLength + length;
   }
 
   /** Whether the stream ended in the middle of a message. */
   get incomplete(): boolean {
-    return this.#pending !== undefined;
+    return this.#size > 0;
   }
 }
 
