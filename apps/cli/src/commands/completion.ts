@@ -18,16 +18,28 @@ complete -o default -F _micro micro
 _micro() {
   local -a found
   found=("\${(@f)$(micro __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  if [[ -n "\${found[1]}" ]]; then compadd -Q -- "\${found[@]}"; else _files; fi
+  if [[ -z "\${found[1]}" ]]; then _files; return; fi
+  compadd -Q -S '' -- "\${(@M)found:#*=}"
+  compadd -Q -- "\${(@)found:#*=}"
 }
-compdef _micro micro
+if [[ "\${funcstack[1]}" == _micro ]]; then
+  _micro "$@"
+else
+  (( \${+functions[compdef]} )) || { autoload -Uz compinit && compinit }
+  compdef _micro micro
+fi
 `,
   fish: `# micro completion: add to ~/.config/fish/config.fish:  micro completion fish | source
 function __micro_complete
   set -l words (commandline -opc) (commandline -ct)
-  micro __complete $words[2..-1] 2>/dev/null
+  set -l found (micro __complete $words[2..-1] 2>/dev/null)
+  if set -q found[1]
+    printf '%s\\n' $found
+  else
+    __fish_complete_path (commandline -ct)
+  end
 end
-complete -c micro -a '(__micro_complete)'
+complete -c micro -f -a '(__micro_complete)'
 `,
 };
 

@@ -3,7 +3,7 @@ import { extname, join, resolve } from 'node:path';
 import { generateFile } from '@micro/runtime';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
-import { Failure } from '../failure.js';
+import { Failure, failureOf } from '../failure.js';
 
 interface Options {
   readonly watch?: boolean;
@@ -56,20 +56,30 @@ async function watchFiles(roots: readonly string[], cli: Cli): Promise<void> {
   const { watch } = await import('chokidar');
   const ignored = (path: string) => /(?:^|\/)(?:node_modules|dist|\.git)(?:\/|$)/.test(path);
   const watcher = watch([...roots], { ignoreInitial: true, ignored });
-  const made = (file: string) => {
-    if (extname(file) !== '.proto') return;
+  const make = (file: string) => {
     // A file that is being written may be wrong for a moment: say so, and go on.
     try {
       const { target, changed } = generateFile(resolve(file));
       if (changed) cli.out.note(`${file} → ${target}`);
     } catch (error) {
-      cli.out.note(`${file}: ${(error as Error).message}`);
+      cli.out.note(failureOf(error).message);
     }
   };
-  watcher.on('add', made).on('change', made);
+  // An editor may empty a file before it writes it: what counts is what is there a moment later.
+  const waiting = new Map<string, NodeJS.Timeout>();
+  const touched = (file: string) => {
+    if (extname(file) !== '.proto') return;
+    clearTimeout(waiting.get(file));
+    waiting.set(file, setTimeout(make, 100, file));
+  };
+  watcher.on('add', touched).on('change', touched);
+  await new Promise<void>((resolve) => void watcher.once('ready', resolve));
+  // What changed before anybody watched.
+  protoFiles(roots).forEach(make);
   cli.out.note('watching for changes; ctrl-c ends it');
   await new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
   });
   await watcher.close();
+  for (const timer of waiting.values()) clearTimeout(timer);
 }
