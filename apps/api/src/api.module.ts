@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { Environment } from '@micro/platform';
+import { Config, Environment } from '@micro/platform';
 import { Caller } from './caller.js';
 import { EdgeServer } from './edge-server.js';
 import { Gateway } from './gateway.js';
@@ -10,6 +10,6 @@ import { Streams } from './streams.js';
 import { RoutingTables } from './tables.js';
 
 @Module({
-  providers: [EdgeServer, Gateway, Router, Caller, Reflection, RoutingTables, Streams, { provide: Settings, inject: [Environment], useFactory: settingsOf }],
+  providers: [EdgeServer, Gateway, Router, Caller, Reflection, RoutingTables, Streams, { provide: Settings, inject: [Environment, Config], useFactory: settingsOf }],
 })
 export class ApiModule {}

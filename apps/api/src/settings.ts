@@ -1,4 +1,4 @@
-import type { Environment } from '@micro/platform';
+import type { Config, Environment } from '@micro/platform';
 
 /** What the gateway is told, and its limits; the token of them in Nest. */
 export abstract class Settings {
@@ -19,11 +19,11 @@ export abstract class Settings {
   abstract readonly requestMs: number;
 }
 
-export function settingsOf({ namespace, version, apiBodyLimit }: Environment): Settings {
+export function settingsOf({ namespace, version }: Environment, { limits }: Config): Settings {
   return {
     namespace,
     version: version ?? 'latest',
-    bodyBytes: apiBodyLimit,
+    bodyBytes: limits.bodyBytes,
     headerBytes: 16 * 1024,
     concurrentCalls: 10_000,
     timeout: 5_000,

@@ -13,6 +13,8 @@ export abstract class Config {
   abstract readonly runtime: { readonly adapter: 'process'; readonly home: string } | { readonly adapter: 'remote' };
   /** Milliseconds, of a stop in good order. */
   abstract readonly stop: { readonly delay: number; readonly grace: number };
+  /** Bytes of one message, and of the body of a request to the gateway, which becomes one. */
+  abstract readonly limits: { readonly messageBytes: number; readonly bodyBytes: number };
   abstract readonly log: { readonly level: LogLevel; readonly format: 'pretty' | 'json' };
 }
 
@@ -30,11 +32,19 @@ export function configOf(environment: Environment): Config {
       `MICRO_REGISTRY_ADDRESS=${address} contradicts MICRO_REGISTRY=${registry}, which has no server; leave one out, or set MICRO_REGISTRY=remote`,
     );
   }
+  const { messageLimit, apiBodyLimit = messageLimit } = environment;
+  if (apiBodyLimit > messageLimit) {
+    throw new MicroError(
+      'invalid_argument',
+      `MICRO_API_BODY_LIMIT=${apiBodyLimit} contradicts MICRO_MESSAGE_LIMIT=${messageLimit}: a body becomes a message; set MICRO_MESSAGE_LIMIT=${apiBodyLimit}, here and for the services, or leave MICRO_API_BODY_LIMIT out`,
+    );
+  }
   return {
     registry: registryConfig(registry, environment),
     runtime: (environment.runtime ?? row.runtime) === 'remote' ? { adapter: 'remote' } : { adapter: 'process', home: environment.home },
     // The memory adapter's watchers know before deregistering returns.
     stop: { delay: environment.stopDelay ?? (registry === 'memory' ? 0 : 400), grace: environment.stopGrace },
+    limits: { messageBytes: messageLimit, bodyBytes: apiBodyLimit },
     log: { level: environment.logLevel ?? (environment.profile === 'test' ? 'warn' : 'info'), format: environment.logFormat },
   };
 }

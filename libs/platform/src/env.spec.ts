@@ -55,6 +55,16 @@ describe('configOf', () => {
     expect(config({ MICRO_PROFILE: 'service', MICRO_RUNTIME: 'process', MICRO_HOME: '/data' }).runtime).toEqual({ adapter: 'process', home: '/data' });
   });
 
+  it('has one limit of messages, which the body of a request to the gateway does not exceed', () => {
+    expect(config({}).limits).toEqual({ messageBytes: 4_194_304, bodyBytes: 4_194_304 });
+    expect(config({ MICRO_MESSAGE_LIMIT: '16777216' }).limits).toEqual({ messageBytes: 16_777_216, bodyBytes: 16_777_216 });
+    expect(config({ MICRO_MESSAGE_LIMIT: '16777216', MICRO_API_BODY_LIMIT: '100' }).limits).toEqual({ messageBytes: 16_777_216, bodyBytes: 100 });
+    expect(() => config({ MICRO_API_BODY_LIMIT: '16777216' })).toThrow(
+      'MICRO_API_BODY_LIMIT=16777216 contradicts MICRO_MESSAGE_LIMIT=4194304: a body becomes a message; set MICRO_MESSAGE_LIMIT=16777216',
+    );
+    expect(() => config({ MICRO_MESSAGE_LIMIT: '1' })).toThrow('MICRO_MESSAGE_LIMIT="1" is not legal; use a whole number from 65536 to');
+  });
+
   it('refuses an address for an adapter that has none', () => {
     expect(() => config({ MICRO_REGISTRY: 'mdns', MICRO_REGISTRY_ADDRESS: 'r:1' })).toThrow('MICRO_REGISTRY_ADDRESS=r:1 contradicts MICRO_REGISTRY=mdns');
     // Of the profile's own choice it says nothing: there it tells where the platform's registry is.

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { MicroError } from '@micro/errors';
+import { defaultLimits } from '@micro/rpc';
 import { type LogLevel, logLevels } from '@micro/telemetry';
 import { type ProfileName, profiles, type RegistryName, registryNames, type RuntimeName, runtimeNames } from './profiles.js';
 
@@ -36,9 +37,12 @@ export abstract class Environment {
   /** Where the doors are, for those who print or use them. */
   abstract readonly proxyAddress: Address;
   abstract readonly apiAddress: Address;
-  /** Processes that share the gateway's port, and bytes of a request's body that it takes at most. Default 1, 4 MiB. */
+  /** Bytes of one message, sent or received, after decompression: of every server and client of the process. Default 4 MiB. */
+  abstract readonly messageLimit: number;
+  /** Processes that share the gateway's port. Default 1. */
   abstract readonly apiWorkers: number;
-  abstract readonly apiBodyLimit: number;
+  /** Bytes of a request's body that the gateway takes at most. Default: `messageLimit`, and never more. */
+  abstract readonly apiBodyLimit: number | undefined;
   /** Milliseconds between deregistering and refusing calls, for the news to spread. Default: 400, or 0 where no news has to. */
   abstract readonly stopDelay: number | undefined;
   /** Milliseconds that calls which have begun may take to finish. */
@@ -67,6 +71,9 @@ const label = {
 };
 const word = { read: (text: string) => (/^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined), legal: 'visible ASCII without spaces, at most 128' };
 
+/** A message in JSON has to fit into a string, of which Node has none longer than 512 MiB. */
+const largestMessage = 256 * 1024 * 1024;
+
 /** Every variable there is. */
 const variables: Variables = {
   profile: { name: 'MICRO_PROFILE', ...oneOf(Object.keys(profiles) as ProfileName[]), fallback: () => 'local' },
@@ -88,7 +95,9 @@ const variables: Variables = {
   proxyAddress: { name: 'MICRO_PROXY_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8081 }) },
   apiAddress: { name: 'MICRO_API_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8080 }) },
   apiWorkers: { name: 'MICRO_API_WORKERS', ...integer(1, 64), fallback: () => 1 },
-  apiBodyLimit: { name: 'MICRO_API_BODY_LIMIT', ...integer(1, 999_999_999), fallback: () => 4 * 1024 * 1024 },
+  apiBodyLimit: { name: 'MICRO_API_BODY_LIMIT', ...integer(1, largestMessage), fallback: absent },
+  // Less would be too little for what the parts of the platform tell each other.
+  messageLimit: { name: 'MICRO_MESSAGE_LIMIT', ...integer(65_536, largestMessage), fallback: () => defaultLimits.messageBytes },
   stopDelay: { name: 'MICRO_STOP_DELAY', ...integer(0, 60_000), fallback: absent },
   stopGrace: { name: 'MICRO_STOP_GRACE', ...integer(0, 600_000), fallback: () => 10_000 },
 };

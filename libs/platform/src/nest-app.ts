@@ -38,7 +38,8 @@ export async function hostNest(platform: Platform, options: NestHostOptions): Pr
     inject: [ModuleRef],
     useFactory: (modules: ModuleRef) => {
       const extras = options.extras?.((token) => modules.get(token, { strict: false }));
-      made = new RpcTransport({ ...options.server, ...extras, services: options.services });
+      const limits = { ...options.server.limits, ...extras?.limits };
+      made = new RpcTransport({ ...options.server, ...extras, limits, services: options.services });
       return { strategy: made };
     },
   };

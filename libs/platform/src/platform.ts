@@ -45,7 +45,7 @@ export class Platform implements AsyncDisposable {
   static async open(environment: Environment, options: PlatformOptions): Promise<Platform> {
     const config = configOf(environment);
     const logger = options.logger ?? createLogger({ name: options.name, ...config.log });
-    const opened = options.registry ? { registry: options.registry, close: nothing } : await openFrom(config.registry, { ...options, logger });
+    const opened = options.registry ? { registry: options.registry, close: nothing } : await openFrom(config, { ...options, logger });
     return new Platform(environment, opened, { ...options, config, logger });
   }
 
@@ -64,7 +64,9 @@ export class Platform implements AsyncDisposable {
     if (!this.#client) {
       const { namespace, region, zone } = this.environment;
       const { name, logger, metrics } = this;
-      const client = new Client({ discovery: withPlatformServices(this.cache), name, namespace, region, zone, logger, metrics });
+      const discovery = withPlatformServices(this.cache);
+      const limits = { messageBytes: this.config.limits.messageBytes };
+      const client = new Client({ discovery, name, namespace, region, zone, limits, logger, metrics });
       this.#client = client;
       this.#closers.unshift(() => client.close());
     }
@@ -92,18 +94,19 @@ interface OpenedRegistry {
 }
 
 /** Configuration → what is open. */
-async function openFrom(config: Config['registry'], options: PlatformOptions & { readonly logger: Logger }): Promise<OpenedRegistry> {
+async function openFrom(config: Config, options: PlatformOptions & { readonly logger: Logger }): Promise<OpenedRegistry> {
   const { name, logger, keepRegistrations } = options;
-  switch (config.adapter) {
+  const { registry } = config;
+  switch (registry.adapter) {
     case 'memory':
-      return opened(await openRegistry(config));
+      return opened(await openRegistry(registry));
     case 'mdns':
-      return opened(await openRegistry({ ...config, keepOnClose: keepRegistrations, warn: (message) => logger.warn(message) }));
+      return opened(await openRegistry({ ...registry, keepOnClose: keepRegistrations, warn: (message) => logger.warn(message) }));
     case 'remote': {
       // A client of its own, which finds nothing but the registry's server.
-      const client = new Client({ discovery: fixedTargets(config.address), name, logger });
-      const { registry, close } = opened(await openRegistry({ adapter: 'remote', client }));
-      return { registry, close: () => close().finally(() => client.close()) };
+      const client = new Client({ discovery: fixedTargets(registry.address), name, limits: { messageBytes: config.limits.messageBytes }, logger });
+      const remote = opened(await openRegistry({ adapter: 'remote', client }));
+      return { registry: remote.registry, close: () => remote.close().finally(() => client.close()) };
     }
   }
 }

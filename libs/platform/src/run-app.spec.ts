@@ -34,6 +34,17 @@ describe('an app', () => {
     await expect(fetch(`http://${running.address}/readyz`)).rejects.toThrow();
   });
 
+  it('takes and sends messages as large as MICRO_MESSAGE_LIMIT says', async () => {
+    const registry = await openRegistry({ adapter: 'memory' });
+    const wide = { ...environment, messageLimit: 8 * 1024 * 1024 };
+    const text = 'x'.repeat(6 * 1024 * 1024);
+    await using _ = await startApp(clockApp, { environment: wide, registry });
+    await using caller = await Platform.open(wide, { name: 'caller', registry });
+    expect((await caller.client.of(Clock).now({ text })).text).toContain(text);
+    await using narrow = await Platform.open(environment, { name: 'narrow', registry });
+    await expect(narrow.client.of(Clock).now({ text })).rejects.toMatchObject({ code: 'resource_exhausted' });
+  });
+
   it('has the version of Micro where nothing gives it another', async () => {
     const registry = await openRegistry({ adapter: 'memory' });
     await using _ = await startApp(clockApp, { environment: { ...environment, version: undefined }, registry });

@@ -94,7 +94,7 @@ export async function startApp(options: AppOptions, start: StartOptions = {}): P
 }
 
 async function host(platform: Platform, options: AppOptions): Promise<{ app: INestApplicationContext; hosted: Hosted }> {
-  const { environment, logger, metrics } = platform;
+  const { config, environment, logger, metrics } = platform;
   const { name, metadata, module, listener } = options;
   const version = options.version ?? environment.version ?? microVersion;
   const address = environment.address ?? onLoopback(options.port);
@@ -111,7 +111,7 @@ async function host(platform: Platform, options: AppOptions): Promise<{ app: INe
     shared: true,
     module,
     services: options.services ?? [],
-    server: { name, version, ...address, logger, metrics },
+    server: { name, version, ...address, limits: { messageBytes: config.limits.messageBytes }, logger, metrics },
     extras: options.server,
     configure: options.configure,
   });

@@ -15,6 +15,7 @@ export interface ServeOptions extends ProcessOptions {
   readonly address?: string;
   /** Told to others with the node, through the registry. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** What its server takes; of messages by default as much as `MICRO_MESSAGE_LIMIT` says. */
   readonly limits?: RpcServerOptions['limits'];
 }
 
@@ -78,11 +79,12 @@ export async function serveWith(
   if (!first) throw new MicroError('invalid_argument', 'nothing to serve: give at least one service');
   const fallback = first.package || first.shortName;
   const hosted = await host(options, fallback, (platform) => {
-    const { environment, logger, metrics } = platform;
+    const { config, environment, logger, metrics } = platform;
     const name = options.name ?? environment.name ?? fallback;
     const version = options.version ?? environment.version ?? packageVersion() ?? 'latest';
     const { host, port } = addressOf(options.address) ?? environment.address ?? onLoopback(0);
-    return start(platform, { name, version, host, port, limits: options.limits, logger, metrics });
+    const limits = { messageBytes: config.limits.messageBytes, ...options.limits };
+    return start(platform, { name, version, host, port, limits, logger, metrics });
   });
   const stop = () => unhost(hosted);
   return { name: hosted.name, address: hosted.address, stop, [Symbol.asyncDispose]: stop };

@@ -1,5 +1,5 @@
 import { parseSchema, type BidiStream, type ClientStream, type ServerStream, type Unary } from '@micro/proto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { call, client, type Handlers, implement, MicroError, serve, type ServeOptions, type Served } from './index.js';
 
 interface Item { name: string; count: number }
@@ -69,6 +69,19 @@ describe('serve and client', () => {
     expect(await orders.count([{ count: 1 }, { count: 2 }])).toEqual({ count: 3 });
     expect(await all(orders.list({ count: 2 }))).toEqual([{ name: 'item 1', count: 0 }, { name: 'item 2', count: 0 }]);
     expect(await all(orders.echo([{ name: 'a' }, { name: 'b' }]))).toMatchObject([{ name: 'a' }, { name: 'b' }]);
+  });
+
+  it('messages as large as MICRO_MESSAGE_LIMIT says, both ways', async () => {
+    const large = { name: 'x'.repeat(6 * 1024 * 1024) };
+    vi.stubEnv('MICRO_MESSAGE_LIMIT', String(8 * 1024 * 1024));
+    try {
+      await started(serve(Orders, handlers, test));
+      expect((await orders.create(large)).name).toHaveLength(large.name.length);
+      expect(await all(orders.echo([large]))).toHaveLength(1);
+      await expect(orders.create({ name: large.name + large.name })).rejects.toMatchObject({ code: 'resource_exhausted' });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('a handler may be a method that uses this, and knows its caller', async () => {
