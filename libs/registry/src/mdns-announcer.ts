@@ -10,6 +10,7 @@ import {
   labelOf,
   type NodeRecords,
   parseBlobName,
+  pointersOnly,
   type Question,
   recordsOf,
   serviceType,
@@ -148,6 +149,8 @@ export class Announcer {
       if (name === serviceTypes && asks('PTR') && this.#own.size > 0) yield { question, answers: [typeRecord] };
       else if (name === serviceType && asks('PTR')) yield* this.#pointers(question, records);
       else if (name.endsWith(`._sub.${serviceType}`) && asks('PTR')) yield* this.#pointers(question, records);
+      else if (name === pointersOnly && asks('PTR'))
+        for (const { records } of this.#own.values()) yield { question, answers: [records.pointer] };
       else if (asks('SRV', 'TXT', 'A', 'AAAA')) yield* this.#details(question);
     }
   }

@@ -13,10 +13,13 @@ import {
   parseBlobName,
   parseMetadata,
   parseText,
+  pointersOnly,
+  type Question,
   serviceType,
   type Texts,
 } from './mdns-records.js';
 import { MulticastSocket, type Received } from './mdns-socket.js';
+import { Unseen } from './mdns-unseen.js';
 
 interface Found extends NodeText {
   readonly label: string;
@@ -46,7 +49,7 @@ const slowAnswer = 1_000;
 const tick = 10;
 /** First wait before asking again, doubled each time (RFC 6762, section 5.2). */
 const askAgain = { first: 1_000, most: 3_600_000 } as const;
-/** Bytes of known answers that go with a question. Who knows more than fits does not ask again: renewals tell. */
+/** Bytes of known answers that go with a question. Who knows more than fits asks for pointers alone, and then for what is unknown. */
 const mostKnown = 8_000;
 /** Nodes that one machine may be made to remember. */
 const mostNodes = 100_000;
@@ -63,6 +66,7 @@ export class Browser {
   /** Those that are shown as soon as what they refer to is here. */
   readonly #incomplete = new Set<Found>();
   readonly #blobs: Blobs;
+  readonly #unseen: Unseen;
   readonly #contents = new Map<string, Content>();
   /** Namespaces that somebody reads, with when they are known. */
   readonly #namespaces = new Map<string, Promise<void>>();
@@ -77,10 +81,9 @@ export class Browser {
 
   constructor(options: BrowserOptions) {
     this.#options = options;
-    this.#blobs = new Blobs(
-      (questions) => void this.#socket?.then((socket) => socket.query(questions)),
-      (labels) => this.#arrived(labels),
-    );
+    const ask = (questions: readonly Question[]) => void this.#socket?.then((socket) => socket.query(questions));
+    this.#blobs = new Blobs(ask, (labels) => this.#arrived(labels));
+    this.#unseen = new Unseen(ask);
   }
 
   /** Whether anybody is interested in what others announce. */
@@ -113,6 +116,7 @@ export class Browser {
       const chunk = record.type === 'TXT' ? parseBlobName(record.name) : undefined;
       if (chunk) this.#blobs.receive(chunk.hash, chunk.chunk, record.data as Texts);
     }
+    for (const record of records) if (record.type === 'PTR') this.#receivePointer(record);
     this.#options.catalog.flush();
     this.#sweep();
   }
@@ -138,6 +142,7 @@ export class Browser {
     this.#closed = true;
     clearTimeout(this.#askTimer);
     this.#blobs.close();
+    this.#unseen.close();
     await this.#socket?.then((socket) => socket.close()).catch(() => undefined);
   }
 
@@ -152,11 +157,19 @@ export class Browser {
   }
 
   async #lookUntilQuiet(): Promise<void> {
+    await this.#quiet();
+    if (this.#closed || this.#known() !== undefined) return;
+    // So many that some may have been lost.
+    this.#askForPointers();
+    await this.#quiet();
+  }
+
+  async #quiet(): Promise<void> {
     for (let quiet = 0; quiet < firstLook.quietTicks && performance.now() - this.#startedAt < firstLook.most; quiet++) {
       const before = this.#news;
       await sleep(tick);
       if (this.#closed) return;
-      if (this.#news !== before) quiet = 0;
+      if (this.#news !== before || this.#unseen.size > 0) quiet = 0;
     }
   }
 
@@ -174,27 +187,49 @@ export class Browser {
     }
   }
 
-  /** Asks who is there, with those that it knows already, and again after a while. */
+  /** Asks who is there, but for those that it knows already, and again after a while. */
   #ask(next: number): void {
+    const known = this.#known();
+    if (!known) this.#askForPointers();
+    else void this.#socket?.then((socket) => socket.query([{ name: serviceType, type: 'PTR' }], known));
+    this.#askTimer = setTimeout(() => this.#ask(Math.min(next * 2, askAgain.most)), next);
+    this.#askTimer.unref();
+  }
+
+  #askForPointers(): void {
+    void this.#socket?.then((socket) => socket.query([{ name: pointersOnly, type: 'PTR' }]));
+  }
+
+  /** Pointers to the nodes that were found; undefined if they are more than fit into a question. */
+  #known(): readonly DnsRecord[] | undefined {
     const known: DnsRecord[] = [];
     let length = 0;
     for (const { label, expires } of this.#found.values()) {
       const ttl = Math.floor((expires - performance.now()) / 1_000);
       const answer: DnsRecord = { name: serviceType, type: 'PTR', ttl, flush: false, data: `${label}.${serviceType}` };
       length += lengthOf(answer);
+      if (length > mostKnown) return undefined;
       if (ttl > 0) known.push(answer);
     }
-    if (length <= mostKnown) {
-      void this.#socket?.then((socket) => socket.query([{ name: serviceType, type: 'PTR' }], known));
-    }
-    this.#askTimer = setTimeout(() => this.#ask(Math.min(next * 2, askAgain.most)), next);
-    this.#askTimer.unref();
+    return known;
+  }
+
+  #receivePointer({ name, data, ttl }: DnsRecord & { readonly type: 'PTR' }): void {
+    const label = name === serviceType ? labelIn(data.toLowerCase()) : undefined;
+    if (label === undefined || ttl === 0 || this.#found.has(label) || this.#found.size >= mostNodes) return;
+    if (!this.#options.isOwn(label) && !this.#isLeaving(label)) this.#unseen.add(label);
+  }
+
+  /** Whether this process has just said goodbye for it. */
+  #isLeaving(label: string): boolean {
+    return performance.now() < (this.#leaving.get(label) ?? 0);
   }
 
   #receiveNode(label: string, strings: Texts, ttl: number): void {
     const before = this.#found.get(label);
+    this.#unseen.delete(label);
     if (ttl === 0) return this.#receiveGoodbye(label, goodbyeBy(strings));
-    if (this.#options.isOwn(label) || performance.now() < (this.#leaving.get(label) ?? 0)) return;
+    if (this.#options.isOwn(label) || this.#isLeaving(label)) return;
     if (before && sameStrings(before.strings, strings)) {
       before.expires = performance.now() + before.ttl;
       if (!this.#options.catalog.renew(before.key, before.ttl)) this.#place(before);

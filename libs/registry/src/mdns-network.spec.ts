@@ -6,9 +6,11 @@ import { promisify } from 'node:util';
 import { haveTool, temporaryFolder } from '@micro/testing';
 import mdns from 'multicast-dns';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeContent } from './content.js';
 import { openMdns } from './mdns.js';
+import { blobRecord, type DnsRecord, labelIn, packBlob, recordsOf } from './mdns-records.js';
 import { freeUdpPort, outsideProcess } from './outside-process.js';
-import type { Registry, Service } from './registry.js';
+import type { Node, Registry, Service } from './registry.js';
 
 const soon = { timeout: 10_000, interval: 20 };
 const service: Service = {
@@ -141,6 +143,46 @@ describe('mDNS on the wire', () => {
     expect(seen.filter(({ type }) => type === 'PTR')).toHaveLength(2);
     other.query([question]);
     await expect.poll(() => seen.filter(({ type }) => type === 'PTR').length, soon).toBe(3);
+  });
+
+  it('tells pointers alone to who asks for them alone', async () => {
+    const { seen, other } = await records();
+    await registry.register(service);
+    await expect.poll(() => seen.filter(({ type }) => type === 'SRV').length, soon).toBe(2);
+    const before = seen.length;
+    // Again and again: what everybody has just heard is not repeated at once.
+    const ask = () => {
+      other.query([{ name: '_pointers._micro._tcp.local', type: 'PTR' }]);
+      return seen.slice(before);
+    };
+    await expect.poll(ask, soon).toMatchObject([{ name: '_micro._tcp.local', type: 'PTR' }]);
+  });
+
+  it('asks nodes of which it has heard nothing but the name, until they answer', async () => {
+    const { other } = await records();
+    await registry.list();
+    const blob = packBlob(encodeContent(service).bytes);
+    const announced = {
+      ...service,
+      namespace: 'micro',
+      node: service.nodes[0] as Node,
+      service: blob,
+      since: 1,
+      ttl: 30_000,
+    };
+    const { pointer, text } = recordsOf(announced);
+    const chunk = blobRecord(blob, 0, labelIn(text.name) ?? '', 30_000) as DnsRecord;
+    let asked = 0;
+    other.on('query', ({ questions }, { port: from }) => {
+      for (const { name } of questions) {
+        const answer = [text, chunk].find((record) => record.name === name);
+        // The first question is lost.
+        if (answer && asked++ > 0)
+          other.respond({ answers: [answer] as never }, { address: '127.0.0.1', port: from } as never);
+      }
+    });
+    other.respond([pointer as never]);
+    await expect.poll(() => registry.list(), soon).toEqual([{ ...service, schema: undefined }]);
   });
 
   it('shows a late process all that others run', async () => {

@@ -7,6 +7,8 @@ import type { Node } from './registry.js';
 import { checkedNamespace, checkedTtl, checkNode, checkService } from './validation.js';
 
 export const serviceType = '_micro._tcp.local';
+/** Asked for the pointers to all nodes without what they point to, by those who know more than fits into a question. */
+export const pointersOnly = `_pointers.${serviceType}`;
 /** Asked by browsers that want to know which types of service there are (RFC 6763, section 9). */
 export const serviceTypes = '_services._dns-sd._udp.local';
 
