@@ -27,6 +27,8 @@ async function fill(): Promise<void> {
 }
 
 async function watch(): Promise<void> {
+  // Nothing that a registry has open keeps a process alive.
+  process.channel?.ref();
   const cache = new RegistryCache(registry);
   await cache.ready();
   while (cache.services().reduce((sum, one) => sum + one.nodes.length, 0) < services * nodes) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -37,7 +39,8 @@ async function watch(): Promise<void> {
   const listed = await registry.list();
   const listMs = performance.now() - listStarted;
   if (listed.length !== services) throw new Error(`listed ${listed.length} services of ${services}`);
-  const seen = new Promise<number>((resolve) => cache.onChange(() => resolve(performance.now())));
+  const isChanged = () => cache.services().some(({ name, nodes: { length } }) => name === 'service-0' && length > nodes);
+  const seen = new Promise<number>((resolve) => cache.onChange(() => isChanged() && resolve(performance.now())));
   const changed = performance.now();
   process.send?.('change');
   const changeMs = (await seen) - changed;
@@ -52,10 +55,14 @@ function lookUp(cache: RegistryCache): number {
     for (let index = 0; index < times; index++) found += (cache.targets(names[(index * 7919) % services] as string, 'micro') as readonly unknown[]).length;
     if (found !== times * nodes) throw new Error(`found ${found} of ${times * nodes} nodes`);
   };
-  ask(100_000);
-  const began = performance.now();
   ask(1_000_000);
-  return performance.now() - began;
+  // The fastest of several: whatever else the machine does only adds to it.
+  const batches = Array.from({ length: 20 }, () => {
+    const began = performance.now();
+    ask(200_000);
+    return (performance.now() - began) * 5;
+  });
+  return Math.min(...batches);
 }
 
 function service(index: number): Service {
