@@ -143,6 +143,11 @@ export class Catalog {
       .sort(inOrder));
   }
 
+  /** Whether anything is in a namespace, or anybody watches it. */
+  has(namespace: string): boolean {
+    return this.#namespaces.has(namespace);
+  }
+
   /** Tells a watch everything that is there, then `synced`, then every change until it ends. */
   watch(queue: EventQueue, namespace: string, name?: string): void {
     if (queue.ended) return;

@@ -28,6 +28,12 @@ interface Found extends NodeText {
   expires: number;
 }
 
+interface ReadNamespace {
+  /** Resolves when a look around has shown who is there. */
+  readonly known: Promise<void>;
+  readers: number;
+}
+
 export interface BrowserOptions {
   readonly interface: string;
   readonly port: number;
@@ -51,6 +57,8 @@ const tick = 10;
 const askAgain = { first: 1_000, most: 3_600_000 } as const;
 /** Bytes of known answers that go with a question. Who knows more than fits asks for pointers alone, and then for what is unknown. */
 const mostKnown = 8_000;
+/** Namespaces that may have been read before those in which nothing was found are forgotten: anybody may ask for any. */
+const keptNamespaces = 1_000;
 /** Nodes that one machine may be made to remember. */
 const mostNodes = 100_000;
 
@@ -68,8 +76,9 @@ export class Browser {
   readonly #blobs: Blobs;
   readonly #unseen: Unseen;
   readonly #contents = new Map<string, Content>();
-  /** Namespaces that somebody reads, with when they are known. */
-  readonly #namespaces = new Map<string, Promise<void>>();
+  /** Those that are kept in the catalog: somebody reads them, or has. */
+  readonly #namespaces = new Map<string, ReadNamespace>();
+  #forgetAt = keptNamespaces;
   #socket: Promise<MulticastSocket> | undefined;
   #startedAt = Infinity;
   /** How often something was heard that was not known. */
@@ -91,14 +100,22 @@ export class Browser {
     return this.#socket !== undefined;
   }
 
-  /** Resolves when a look around has shown who is there in this namespace; at once if it was read before. */
-  known(namespace: string): Promise<void> {
-    let known = this.#namespaces.get(namespace);
-    if (!known) {
-      this.#namespaces.set(namespace, (known = this.#lookAround(namespace)));
-      known.catch(() => this.#namespaces.delete(namespace));
+  /** How many namespaces are kept in the catalog. */
+  get namespaces(): number {
+    return this.#namespaces.size;
+  }
+
+  /** Does what reads a namespace once a look around has shown who is there; at once if it was read before. */
+  async reading<Result>(namespace: string, read: () => Result | Promise<Result>): Promise<Result> {
+    const kept = this.#keep(namespace);
+    kept.readers++;
+    try {
+      await kept.known;
+      return await read();
+    } finally {
+      kept.readers--;
+      this.#forgetEmpty();
     }
-    return known;
   }
 
   /** Resolves when there is something to see, or when even a slow answer would have come. */
@@ -144,6 +161,23 @@ export class Browser {
     this.#blobs.close();
     this.#unseen.close();
     await this.#socket?.then((socket) => socket.close()).catch(() => undefined);
+  }
+
+  #keep(namespace: string): ReadNamespace {
+    const before = this.#namespaces.get(namespace);
+    if (before) return before;
+    const kept = { known: Promise.resolve(), readers: 0 };
+    this.#namespaces.set(namespace, kept);
+    kept.known = this.#lookAround(namespace);
+    kept.known.catch(() => this.#namespaces.delete(namespace));
+    return kept;
+  }
+
+  #forgetEmpty(): void {
+    if (this.#namespaces.size <= this.#forgetAt) return;
+    for (const [namespace, { readers }] of this.#namespaces)
+      if (readers === 0 && !this.#options.catalog.has(namespace)) this.#namespaces.delete(namespace);
+    this.#forgetAt = Math.max(keptNamespaces, 2 * this.#namespaces.size);
   }
 
   async #lookAround(namespace: string): Promise<void> {

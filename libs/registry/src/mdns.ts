@@ -149,24 +149,26 @@ export class MdnsRegistry extends Registry {
   override async get(name: string, options: RegistryOptions = {}): Promise<readonly Service[]> {
     this.#open();
     const namespace = checkedNamespace(options.namespace);
-    await this.#browser.known(namespace);
-    // Absence is believed only when even a busy process would have answered.
-    await this.#browser.appears(() => this.#catalog.get(namespace, name).length > 0);
-    return this.#catalog.get(namespace, name);
+    return this.#browser.reading(namespace, async () => {
+      // Absence is believed only when even a busy process would have answered.
+      await this.#browser.appears(() => this.#catalog.get(namespace, name).length > 0);
+      return this.#catalog.get(namespace, name);
+    });
   }
 
   override async list(options: RegistryOptions = {}): Promise<readonly Service[]> {
     this.#open();
     const namespace = checkedNamespace(options.namespace);
-    await this.#browser.known(namespace);
-    return this.#catalog.list(namespace);
+    return this.#browser.reading(namespace, () => this.#catalog.list(namespace));
   }
 
   override watch({ namespace, name, signal }: WatchOptions = {}): AsyncIterable<RegistryEvent> {
     return this.#watches.open(signal, async (queue) => {
       const checked = checkedNamespace(namespace);
-      await this.#browser.known(checked);
-      this.#catalog.watch(queue, checked, name);
+      await this.#browser.reading(checked, () => {
+        this.#catalog.watch(queue, checked, name);
+        return new Promise<void>((resolve) => queue.onEnd(resolve));
+      });
     });
   }
 
