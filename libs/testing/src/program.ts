@@ -25,7 +25,9 @@ export async function compileProgram(source: URL, folder: string): Promise<strin
   const { appBundle } = (await import(join(workspaceRoot, 'tools/build/bundle.mjs'))) as { appBundle(projectRoot: string, outfile: string): BuildOptions };
   const entry = fileURLToPath(source);
   const outfile = join(folder, basename(entry).replace(/\.ts$/, '.cjs'));
-  await build({ ...appBundle('', outfile), entryPoints: [entry] });
+  // An app's bundle is a function that its launcher calls; a program calls its own.
+  const footer = { js: '})(exports, require, module, __filename, __dirname);' };
+  await build({ ...appBundle('', outfile), entryPoints: [entry], footer });
   return outfile;
 }
 
