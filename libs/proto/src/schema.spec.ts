@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { haveTool, temporaryFolder, toolPath } from '@micro/testing';
 import { describe, expect, it } from 'vitest';
 import { endpointsOf, parseSchema, type Schema, schemaFromDescriptorSet, type ServiceDefinition } from './index.js';
 import { legacyFile, shopFiles } from './shop.fixture.js';
-import { builtinFiles } from './source/builtin.js';
 
 const shop = parseSchema(shopFiles);
 
@@ -166,8 +165,8 @@ describe.skipIf(!grpcurl)('grpcurl', () => {
     const set = join(folder.path, 'theirs.bin');
     const sources = { ...shopFiles, 'legacy.proto': legacyFile };
     const roots = { 'shop/shop.proto': 'shop.v1.Shop', 'legacy.proto': 'legacy.Legacy' };
-    for (const [path, text] of Object.entries({ ...builtinFiles, ...sources })) {
-      if (path.startsWith('google/protobuf/')) continue;
+    cpSync(new URL('../builtin/google/api', import.meta.url), join(folder.path, 'google/api'), { recursive: true });
+    for (const [path, text] of Object.entries(sources)) {
       mkdirSync(join(folder.path, path, '..'), { recursive: true });
       writeFileSync(join(folder.path, path), text);
     }

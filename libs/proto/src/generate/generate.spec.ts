@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '@micro/testing';
 import { describe, expect, it } from 'vitest';
 import { shopFiles } from '../shop.fixture.js';
+import { builtinModule } from './builtin.js';
 import { generate } from './generate.js';
 
 const workspace = fileURLToPath(new URL('../../../..', import.meta.url));
@@ -110,4 +111,11 @@ export { id, missing, open, phone, units, wrong };
 it.each(readdirSync(join(workspace, 'proto')).filter((name) => name.endsWith('.proto')))('gen/ is what proto/%s says: else run `node tools/gen/gen.mjs`', (path) => {
   const text = generate({ path, text: readFileSync(join(workspace, 'proto', path), 'utf8') }, { runtime: '../runtime.js' });
   expect(readFileSync(new URL(`../gen/${path.replace('.proto', '.ts')}`, import.meta.url), 'utf8')).toBe(text);
+});
+
+it('gen/builtin.ts is what libs/proto/builtin says: else run `node tools/gen/gen.mjs`', () => {
+  const folder = fileURLToPath(new URL('../../builtin', import.meta.url));
+  const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.proto'));
+  const text = builtinModule(Object.fromEntries(paths.map((path) => [path, readFileSync(join(folder, path), 'utf8')])));
+  expect(readFileSync(new URL('../gen/builtin.ts', import.meta.url), 'utf8')).toBe(text);
 });

@@ -1,7 +1,7 @@
 import { MicroError } from '@micro/errors';
 import { type EnumDescriptor, fieldType, type FieldDescriptor, type FileDescriptor, keyOf, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
 import { fileFeatures, withFeatures } from '../features.js';
-import { builtinFiles } from '../source/builtin.js';
+import { isBuiltin } from '../source/builtin.js';
 import { readableComment } from '../source/lexer.js';
 import { parseFile } from '../source/parser.js';
 import { type LinkedFile, Pool } from '../source/pool.js';
@@ -33,7 +33,7 @@ interface Collecting {
 function collect(path: string, text: string, into: Collecting): void {
   into.files[path] = text;
   for (const imported of parseFile(path, text).file.dependency) {
-    if (imported in into.files || imported in builtinFiles) continue;
+    if (imported in into.files || isBuiltin(imported)) continue;
     const found = into.readImport(imported);
     if (found === undefined) throw new MicroError('invalid_argument', `${path} imports ${imported}, which is not there: paths are relative to the folder of ${source(path)}`);
     collect(imported, found, into);
@@ -93,7 +93,7 @@ class Generator {
 
   /** This file's source, and those of what it imports: what the schema is made from when the program runs. */
   #sources(): string {
-    const imported = this.#file.dependency.filter((path) => !(path in builtinFiles)).map((path) => `  ...${this.#importFiles(path)},`);
+    const imported = this.#file.dependency.filter((path) => !isBuiltin(path)).map((path) => `  ...${this.#importFiles(path)},`);
     return ['export const protoFiles = {', ...imported, `  ${quote(this.#path)}: ${templateLiteral(this.#text)},`, '};'].join('\n');
   }
 
@@ -167,7 +167,7 @@ class Generator {
       const short = name.split('.').at(-1)!;
       return this.#import(this.#runtime, `type ${short}`, this.#names.get(name, short));
     }
-    if (file.name in builtinFiles) return this.#import(this.#runtime, 'type Message');
+    if (isBuiltin(file.name)) return this.#import(this.#runtime, 'type Message');
     const local = shortName(name, file.package);
     return this.#import(moduleOf(this.#path, file.name), `type ${local}`, this.#names.get(name, local));
   }

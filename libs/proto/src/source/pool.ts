@@ -1,6 +1,6 @@
 import { MicroError } from '@micro/errors';
 import type { EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, ServiceDescriptor } from '../descriptor.js';
-import { builtinFiles } from './builtin.js';
+import { builtinDefining, builtinDescriptor } from './builtin.js';
 import { checkFile } from './checks.js';
 import { interpretOptions } from './interpret-options.js';
 import type { PendingOption } from './option-values.js';
@@ -23,6 +23,7 @@ export interface LinkedFile {
   readonly bytes?: Uint8Array;
   /** A file that nobody asked for: it is there for the types of options, or of what is in an Any. */
   readonly hidden: boolean;
+  readonly builtin?: boolean;
   readonly pending: readonly PendingOption[];
   /** An error about something declared in the file, with the line if there is a source. */
   readonly error: (problem: string, at?: object | string | number) => MicroError;
@@ -54,14 +55,11 @@ export class Pool {
   find(fullName: string): Definition | undefined {
     const symbol = this.symbols.get(fullName);
     if (symbol || !fullName.startsWith('google.protobuf.')) return symbol;
-    for (const path of Object.keys(builtinFiles)) {
-      if (this.files.has(path) || !path.startsWith('google/protobuf/')) continue;
-      const file = builtinFile(path, true);
-      if (!file.file.messageType.some(({ name }) => `google.protobuf.${name}` === fullName)) continue;
-      this.#add(new Map([[path, file]]));
-      return this.symbols.get(fullName);
-    }
-    return undefined;
+    const path = builtinDefining(fullName);
+    const file = path === undefined || this.files.has(path) ? undefined : builtinFile(path, true);
+    if (!file) return undefined;
+    this.#add(new Map([[path!, file]]));
+    return this.symbols.get(fullName);
   }
 
   /** Names of the files that a file sees: its imports, and what they import publicly. */
@@ -83,12 +81,12 @@ export class Pool {
       this.files.set(linked.file.name, linked);
       this.#declareFile(linked);
     }
-    for (const linked of order) {
-      resolveTypes(this, linked);
-      this.#declareExtensions(linked.file);
-    }
-    for (const linked of order) interpretOptions(this, linked);
-    for (const linked of order) checkFile(this, linked);
+    // Built-in files were resolved, interpreted and checked when they were generated.
+    const others = order.filter(({ builtin }) => !builtin);
+    for (const linked of others) resolveTypes(this, linked);
+    for (const { file } of order) this.#declareExtensions(file);
+    for (const linked of others) interpretOptions(this, linked);
+    for (const linked of others) checkFile(this, linked);
   }
 
   /** Imports before what imports them; built-in files join as they are needed. */
@@ -97,7 +95,7 @@ export class Pool {
     const visit = (path: string, from: LinkedFile | undefined): void => {
       if (state.get(path) === 'done' || this.files.has(path)) return;
       if (state.get(path) === 'open') throw from!.error(`${path} and this file import each other: move what both need to a third file`, path);
-      const linked = given.get(path) ?? (path in builtinFiles ? builtinFile(path, from?.hidden ?? false) : undefined);
+      const linked = given.get(path) ?? builtinFile(path, from?.hidden ?? false);
       if (!linked) throw from!.error(`imports ${path}, which is not among the files: check the path, which is relative to the root of the files`, path);
       state.set(path, 'open');
       for (const dependency of linked.file.dependency) visit(dependency, linked);
@@ -180,11 +178,7 @@ function descriptorFile(file: FileDescriptor, bytes: Uint8Array): LinkedFile {
   return { file, bytes, hidden: false, pending: [], error: (problem) => new MicroError('invalid_argument', `${file.name}: ${problem}`) };
 }
 
-const parsedBuiltins = new Map<string, LinkedFile>();
-
-/** Read once for all pools; that types are resolved in place and options interpreted again changes nothing, as imports are the same. */
-function builtinFile(path: string, hidden: boolean): LinkedFile {
-  let file = parsedBuiltins.get(path);
-  if (!file) parsedBuiltins.set(path, (file = sourceFile(parseFile(path, builtinFiles[path]!), false)));
-  return { ...file, hidden };
+function builtinFile(path: string, hidden: boolean): LinkedFile | undefined {
+  const file = builtinDescriptor(path);
+  return file && { file, hidden, builtin: true, pending: [], error: (problem) => new MicroError('invalid_argument', `${path}: ${problem}`) };
 }

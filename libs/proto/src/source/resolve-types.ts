@@ -1,5 +1,5 @@
 import { fieldType, type FieldDescriptor, type MessageDescriptor, typeNames } from '../descriptor.js';
-import { builtinFiles } from './builtin.js';
+import { builtinNamed } from './builtin.js';
 import type { LinkedFile, Pool, Definition } from './pool.js';
 
 /** Replaces the names of types in a file by full names, `.package.Type`, and notes whether each is a message or an enum. */
@@ -86,7 +86,7 @@ class Resolver {
       if (around === '') break;
     }
     const short = name.split('.').at(-1)!;
-    const builtin = Object.keys(builtinFiles).find((path) => new RegExp(`^(message|enum) ${short} `, 'm').test(builtinFiles[path]!));
+    const builtin = builtinNamed(short);
     if (builtin && /google/.test(name)) return `${name} needs \`import "${builtin}";\``;
     return `there is no ${what} ${name}: define it, import the file that does, or correct the name`;
   }
