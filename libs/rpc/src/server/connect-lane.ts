@@ -31,8 +31,8 @@ export class ConnectLane {
     const url = request.url as string;
     const mark = url.indexOf('?');
     const bound = this.#find(mark < 0 ? url : url.slice(0, mark));
-    if (bound) return this.#call(bound, request, response);
     if (this.#runtime.closing) response.shouldKeepAlive = false;
+    if (bound) return this.#call(bound, request, response);
     for (const route of this.#routes) if (route(request, response)) return;
     refuse(response, new MicroError('unimplemented', notFound(request), { id: this.#runtime.name, status: 404 }));
   }
@@ -72,7 +72,7 @@ export class ConnectLane {
 }
 
 /** Answers a request that is no call with an error in Connect's form. */
-export function refuse(response: ServerResponse, error: MicroError): void {
+function refuse(response: ServerResponse, error: MicroError): void {
   const body = JSON.stringify(connectErrorBody(error));
   const headers = errorHeaders(error, encodeURI(error.id));
   headers.push('content-type', 'application/json', 'content-length', `${Buffer.byteLength(body)}`);

@@ -243,8 +243,10 @@ export class GrpcCall extends ServerCall {
     this.#sendHeaders();
     if (!this.#gzip || bytes.length < compressFrom) return this.#wire.sendMessage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), done);
     compress(bytes, 'gzip', (error, compressed) => {
-      if (error) this.fail(error);
-      else if (!this.done) this.#wire.sendMessage(compressedFrame(compressed), done);
+      if (error) {
+        this.fail(error);
+        done();
+      } else if (!this.done) this.#wire.sendMessage(compressedFrame(compressed), done);
     });
   }
 }

@@ -1,5 +1,6 @@
 import { connect as http2Connect, constants } from 'node:http2';
 import { compressionAlgorithms, Metadata, status } from '@grpc/grpc-js';
+import { MicroError } from '@micro/errors';
 import { Metrics } from '@micro/telemetry';
 import { until } from '@micro/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -129,6 +130,20 @@ describe('errors', () => {
     const other = plainClient(Kitchen, odd.address);
     expect((await unary(other, 'Cook', {})).status.code).toBe(status.INTERNAL);
     other.close();
+  });
+});
+
+describe('errors whose metadata no header can carry', () => {
+  it('reach their callers without it, in both lanes', async () => {
+    const metadata = { 'not a name': 'x', 'x-text': 'süß', 'x-fine': 'yes' };
+    await using odd = await openKitchen({ intercept: () => Promise.reject(new MicroError('aborted', 'odd', { metadata })) });
+    const other = plainClient(Kitchen, odd.address);
+    const { status: end } = await unary(other, 'Cook', {}, { options: { deadline: Date.now() + 10_000 } });
+    expect(end).toMatchObject({ code: status.ABORTED, details: 'odd' });
+    expect(end.metadata.get('x-fine')).toEqual(['yes']);
+    other.close();
+    const answer = await fetch(`http://${odd.address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+    expect([answer.status, await answer.json()]).toMatchObject([409, { code: 'aborted', message: 'odd' }]);
   });
 });
 

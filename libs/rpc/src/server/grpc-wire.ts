@@ -38,7 +38,13 @@ export function addMetadata(headers: OutgoingHttpHeaders, metadata: Metadata): v
 /** Adds to the trailers what an error has beside its status. */
 export function addError(headers: OutgoingHttpHeaders, error: MicroError, runtime: CallRuntime): void {
   headers['micro-error-id'] = runtime.errorId(error);
-  addMetadata(headers, new Metadata(Object.fromEntries(Object.entries(error.metadata).filter(([name]) => !isOfOneHop(name.toLowerCase())))));
+  const metadata = new Metadata();
+  for (const [key, value] of Object.entries(error.metadata)) {
+    const name = key.toLowerCase();
+    // What no header can carry must not cost the answer.
+    if (!isOfOneHop(name)) for (const one of [value].flat()) appendHeader(metadata, name, one);
+  }
+  addMetadata(headers, metadata);
   if (error.details.length > 0) headers['grpc-status-details-bin'] = unpadded(encodeStatus(error));
 }
 

@@ -140,6 +140,26 @@ describe('what is not HTTP/1.1', () => {
   });
 });
 
+it('what is not HTTP, sent while an answer is under way, does not get into that answer', async () => {
+  await using busy = await openKitchen({
+    http: (_request, response) => {
+      response.writeHead(200, { 'content-length': 10 });
+      response.write('half');
+      return true;
+    },
+  });
+  const [host, port] = busy.address.split(':') as [string, string];
+  let answer = '';
+  const socket = connectSocket(Number(port), host, () => socket.write('GET /page HTTP/1.1\r\nhost: x\r\n\r\n'));
+  socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+  socket.on('error', () => undefined);
+  await until('half of it is there', () => answer.endsWith('half'));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write('\u0000\u0001 this is not HTTP\r\n\r\n');
+  await closed;
+  expect(answer.endsWith('half')).toBe(true);
+});
+
 describe('slow senders', () => {
   it('of no byte at all are dropped', async () => {
     expect(await send('')).toBe('');

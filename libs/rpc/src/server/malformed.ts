@@ -1,11 +1,11 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { MicroError } from '@micro/errors';
 import type { Logger } from '@micro/telemetry';
 import { connectErrorBody } from '../connect-wire.js';
 import type { CallLimits } from './call.js';
 
-/** How long, and by how much, a refused connection is read on: closing it at once would take the answer away from a peer still sending. */
+/** Milliseconds for which a refused connection is read on: closing it at once would take the answer away from a peer still sending. */
 const lingerMs = 1_000;
 
 /** Answers what is not HTTP, too big or too slow with a clear error, logs it once, and closes the connection. */
@@ -14,7 +14,7 @@ export function rejectMalformed(http: Server, { logger, limits }: { readonly log
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (refused.has(socket) || socket.destroyed) return;
     refused.add(socket);
-    if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || !socket.writable) {
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || !socket.writable || isAnswering(socket)) {
       socket.destroy();
       return;
     }
@@ -26,6 +26,11 @@ export function rejectMalformed(http: Server, { logger, limits }: { readonly log
     socket.resume();
     setTimeout(() => socket.destroy(), lingerMs).unref();
   });
+}
+
+/** Whether a part of an answer has been sent, into which another one would be written. Node's own listener looks at the same property. */
+function isAnswering(socket: Socket & { readonly _httpMessage?: ServerResponse | null }): boolean {
+  return socket._httpMessage?.headersSent ?? false;
 }
 
 function explain(error: NodeJS.ErrnoException, limits: CallLimits): { status: string; error: MicroError } {
