@@ -69,7 +69,7 @@ function usageFailure(
   const wrongWord = code === 'commander.excessArguments' && subcommands.length > 0;
   const shown =
     code === 'commander.help'
-      ? `micro ${name} needs one of ${subcommands.join(', ')}`
+      ? `micro ${name} needs one more word: ${subcommands.join(', ')}`
       : wrongWord
         ? `micro ${name} has no command "${word}"${didYouMean(word, subcommands)} (${subcommands.join(', ')})`
         : line;

@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { afterEach, beforeEach } from 'vitest';
 import { MicroError } from '@micro/errors';
 import { endpointsOf, parseSchema, registryProto, runtimeProto, type ServiceDefinition } from '@micro/proto';
 import { type Handlers, RpcServer } from '@micro/rpc';
@@ -88,6 +92,19 @@ export async function startSmallPlatform(home: string): Promise<SmallPlatform> {
     microWith,
     [Symbol.asyncDispose]: () => server.close({ graceMs: 0 }),
   };
+}
+
+/** A platform for each test of the file that calls this, in a folder of its own. */
+export function eachWithPlatform(): () => SmallPlatform {
+  let platform: SmallPlatform;
+  beforeEach(async () => {
+    platform = await startSmallPlatform(await mkdtemp(join(tmpdir(), 'micro-test-')));
+  });
+  afterEach(async () => {
+    await platform[Symbol.asyncDispose]();
+    await rm(platform.home, { recursive: true, force: true });
+  });
+  return () => platform;
 }
 
 /** One command line in this process, its output caught. */

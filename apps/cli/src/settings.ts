@@ -39,7 +39,7 @@ export function resolveSettings(flags: GlobalFlags, variables: Variables): Setti
     );
   return {
     home,
-    namespace: flags.namespace ?? (variables.MICRO_NAMESPACE || 'micro'),
+    namespace: checkedNamespace(flags.namespace ?? (variables.MICRO_NAMESPACE || 'micro')),
     profile: flags.profile ?? (variables.MICRO_PROFILE || undefined),
     output,
     verbose: flags.verbose ?? isTrue(variables.MICRO_VERBOSE),
@@ -51,6 +51,13 @@ export function resolveSettings(flags: GlobalFlags, variables: Variables): Setti
 export function asVariables(flags: GlobalFlags): Record<string, string> {
   const given = globalFlags.filter(({ key }) => flags[key] !== undefined);
   return Object.fromEntries(given.map(({ key, variable }) => [variable, String(flags[key])]));
+}
+
+function checkedNamespace(namespace: string): string {
+  if (/^[A-Za-z0-9._-]{1,100}$/.test(namespace)) return namespace;
+  throw new Failure(
+    `namespace ${JSON.stringify(namespace.slice(0, 100))} is not legal: use letters, digits, '.', '_' and '-', at most 100`,
+  );
 }
 
 function proxyOf(flags: GlobalFlags, variables: Variables, home: string): Pick<Settings, 'proxyAddress' | 'origin'> {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { JsonValue, MessageCodec } from '@micro/proto';
 import type { Cli } from '../cli.js';
 import { typeText } from '../dynamic/flag-names.js';
+import { kindText } from '../dynamic/schema-help.js';
 import type { Paint } from '../output/paint.js';
 import { schemaOf, type ServiceView } from '../remote/service-view.js';
 import { requireService } from '../resolve.js';
@@ -65,7 +66,7 @@ async function detailed(service: ServiceView): Promise<Detailed> {
       '',
       paint.bold('Endpoints'),
       ...endpoints.flatMap(({ method, ...endpoint }) => [
-        `  ${paint.cyan(endpoint.name)}${endpoint.kind === 'unary' ? '' : ` (${endpoint.kind})`}${method?.comment ? `  ${paint.dim(method.comment.replaceAll(/\s+/g, ' '))}` : ''}`,
+        `  ${paint.cyan(endpoint.name)}${endpoint.kind === 'unary' ? '' : ` (${kindText(endpoint)})`}${method?.comment ? `  ${paint.dim(method.comment.replaceAll(/\s+/g, ' '))}` : ''}`,
         ...(method
           ? [...fieldLines('request', method.input), ...fieldLines('answer', method.output)]
           : [`    ${endpoint.request} → ${endpoint.response}`]),

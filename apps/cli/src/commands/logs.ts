@@ -27,8 +27,10 @@ export function define(command: Command, cli: Cli): void {
         lines: lines === undefined ? 0 : count(lines, '--lines', 1_000_000),
         sinceMs: since === undefined ? 0n : BigInt(sinceMs(since)),
       };
-      const prefix = instancePrefix(cli.out.paint);
-      for await (const line of new RuntimeConnection(cli).logs(request)) {
+      const runtime = new RuntimeConnection(cli);
+      const [running] = cli.out.forPeople ? await runtime.read(name) : [];
+      const prefix = instancePrefix(cli.out.paint, (running?.instances.length ?? 0) > 1);
+      for await (const line of runtime.logs(request)) {
         if (cli.out.forPeople) cli.out.line(prefix(line) + line.text);
         else if (cli.out.format === 'raw') cli.out.line(line.text);
         else
@@ -54,12 +56,12 @@ export function sinceMs(text: string, now = Date.now()): number {
 }
 
 /** Names the instance of a line once there is more than one; what building said is always named. */
-function instancePrefix(paint: Paint): (line: runtimeProto.LogLine) => string {
+function instancePrefix(paint: Paint, several: boolean): (line: runtimeProto.LogLine) => string {
   const colors = [paint.cyan, paint.magenta, paint.blue, paint.green, paint.yellow];
   const seen = new Map<string, string>();
   return ({ instance }) => {
     if (instance === 'build') return `${paint.dim('build |')} `;
     if (!seen.has(instance)) seen.set(instance, colors[seen.size % colors.length]!(instance));
-    return seen.size > 1 ? `${seen.get(instance)} ${paint.dim('|')} ` : '';
+    return several || seen.size > 1 ? `${seen.get(instance)} ${paint.dim('|')} ` : '';
   };
 }

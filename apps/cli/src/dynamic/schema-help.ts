@@ -75,7 +75,8 @@ function serviceComment(service: ServiceView, schema: Schema | undefined): strin
   return firstSentence(definition?.comment ?? '');
 }
 
-function kindText({ kind }: EndpointView): string {
+/** How a call goes, where it is more than a question and an answer. */
+export function kindText({ kind }: Pick<EndpointView, 'kind'>): string {
   return {
     unary: '',
     serverStream: 'streams answers',

@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
 import { namedEndpoint, parseEndpoint } from '../dynamic/endpoint-words.js';
 import { durationMs } from '../dynamic/time-text.js';
-import { Failure } from '../failure.js';
+import { exitCodes, Failure } from '../failure.js';
 import { findService, requireService } from '../resolve.js';
 import { checkedAddress } from '../settings.js';
 import type { CallSettings } from './connection.js';
+import type { ServiceView } from './service-view.js';
 
 export interface CallOptionValues {
   readonly metadata?: readonly string[];
@@ -47,22 +48,29 @@ export function callSettings({ metadata, address, timeout }: CallOptionValues): 
 
 /**
  * The full method path of an endpoint, and the namespace it was found in. With an address the service need not be registered, as long as the
- * name says enough: package.Service/Method, or Handler.Method of the package that is named like the service.
+ * name says enough: package.Service/Method, or Handler.Method of the package that is named like the service. Failure where it is known to stream.
  */
 export async function endpointPath(
   cli: Cli,
   called: { service: string; endpoint: string; address?: string },
 ): Promise<{ path: string; namespace?: string }> {
   const { path, handler, method } = parseEndpoint(called.endpoint);
+  const found = (service: ServiceView) => {
+    const endpoint = namedEndpoint(service, called.endpoint);
+    if (endpoint.kind !== 'unary')
+      throw new Failure(`${endpoint.name} streams: use \`micro stream ${called.service} ${called.endpoint}\``, {
+        exitCode: exitCodes.methodNotFound,
+      });
+    return { path: endpoint.path, namespace: service.namespace };
+  };
   if (called.address !== undefined) {
     if (path !== undefined) return { path };
     const service = await findService(called.service, cli.connection).catch(() => undefined);
     if (!service)
       return { path: `/${called.service.replaceAll('-', '_')}.${handler ?? titled(called.service)}/${method}` };
-    return { path: namedEndpoint(service, called.endpoint).path, namespace: service.namespace };
+    return found(service);
   }
-  const service = await requireService(called.service, cli.connection);
-  return { path: namedEndpoint(service, called.endpoint).path, namespace: service.namespace };
+  return found(await requireService(called.service, cli.connection));
 }
 
 function titled(name: string): string {

@@ -97,9 +97,18 @@ export class RuntimeConnection {
     const cause = MicroError.from(error);
     if (cause.code === 'not_found' && cause.id === 'runtime')
       return new Failure(cause.detail, { exitCode: exitCodes.unreachable, cause });
+    // What was asked for cannot be done, and the detail says why: no failed call, as far as people are concerned.
+    if (cause.id === 'runtime' && refusals.has(cause.code)) return new Failure(cause.detail, { cause });
     return this.#cli.connection.failure(error, 'runtime');
   }
 }
+
+const refusals: ReadonlySet<string> = new Set([
+  'invalid_argument',
+  'already_exists',
+  'failed_precondition',
+  'unimplemented',
+]);
 
 const statusNames = ['pending', 'building', 'starting', 'running', 'stopping', 'stopped', 'error'] as const;
 
