@@ -1,22 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MicroError } from '@micro/errors';
+import { Config } from '@micro/platform';
 import { Cancellation, Client } from '@micro/rpc';
 import { Injectable } from '@nestjs/common';
 import { type Route, Routes } from './routes.js';
 import { passedOn } from './wire-headers.js';
-
-/** Most bytes of one message. */
-const messageBytes = 4 * 1024 * 1024;
 
 /** Connect unary calls over HTTP/1.1, JSON or binary, passed on by their method path as they are: what the CLI and browsers' clients send. */
 @Injectable()
 export class ConnectPass {
   readonly #client: Client;
   readonly #routes: Routes;
+  /** Bytes of one message. */
+  readonly #limit: number;
 
-  constructor(client: Client, routes: Routes) {
+  constructor(client: Client, routes: Routes, config: Config) {
     this.#client = client;
     this.#routes = routes;
+    this.#limit = config.limits.messageBytes;
   }
 
   /** Takes every HTTP/1.1 request for a path that looks like a method's. */
@@ -33,7 +34,7 @@ export class ConnectPass {
     if (route.kind !== 'unary') {
       throw new MicroError('unimplemented', `${path} streams: call it over gRPC (HTTP/2)`, { id: 'proxy', status: 415 });
     }
-    const body = await readBody(request);
+    const body = await readBody(request, this.#limit);
     await this.#forward({ route, contentType, body }, request, response);
   }
 
@@ -74,15 +75,15 @@ function timeoutOf(request: IncomingMessage): number | undefined {
   return Number(header);
 }
 
-function readBody(request: IncomingMessage): Promise<Buffer> {
+function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= messageBytes) return void chunks.push(chunk);
+      if (length <= limit) return void chunks.push(chunk);
       request.removeAllListeners('data').resume();
-      const detail = `the request has more than ${messageBytes} bytes`;
+      const detail = `the request has more than ${limit} bytes, the limit of this proxy (MICRO_MESSAGE_LIMIT)`;
       reject(new MicroError('resource_exhausted', detail, { id: 'proxy', status: 413 }));
     });
     request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
@@ -98,7 +99,7 @@ function answerError(response: ServerResponse, error: MicroError): void {
   response.writeHead(error.status, {
     'content-type': 'application/json',
     'content-length': body.length,
-    'micro-error-id': error.id,
+    'micro-error-id': /^[\x20-\x7e]*$/.test(error.id) ? error.id : encodeURIComponent(error.id),
     ...(error.status === 405 ? { allow: 'POST' } : {}),
   });
   response.end(body);

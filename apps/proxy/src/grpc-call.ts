@@ -13,9 +13,13 @@ export class GrpcCall {
   readonly #stream: ServerHttp2Stream;
   readonly #limit: number;
   #answered = false;
+  #ended = false;
 
+  /** `limit`: bytes of one message. */
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, limit: number) {
     this.#stream = stream;
+    // A client that resets the stream with an error of its own; what there is to do then `onCancel` does.
+    stream.on('error', nothing);
     this.#limit = limit;
     this.headers = headers;
     this.path = headers[':path'] ?? '';
@@ -57,8 +61,12 @@ export class GrpcCall {
       }
     });
     this.#stream.on('end', () => {
-      if (!frame || reader.incomplete) stop(new MicroError('unimplemented', 'a unary call has one request message; it ended without one', { id: 'proxy' }));
-      else done(frame);
+      try {
+        if (!frame || reader.incomplete) throw new MicroError('unimplemented', 'a unary call has one request message; it ended without one', { id: 'proxy' });
+        done(frame);
+      } catch (error) {
+        stop(error);
+      }
     });
   }
 
@@ -80,13 +88,14 @@ export class GrpcCall {
     this.#stream.end(encodeFrame(frame));
   }
 
-  sendHeaders(headers: OutgoingHttpHeaders): void {
-    this.#begin(headers);
+  /** False if the call is over. */
+  sendHeaders(headers: OutgoingHttpHeaders): boolean {
+    return this.#begin(headers);
   }
 
   /** Resolves when the client can take more. */
   sendMessage(frame: { compressed: boolean; message: Uint8Array }): Promise<void> | undefined {
-    if (this.#stream.destroyed || this.#stream.write(encodeFrame(frame))) return undefined;
+    if (this.#ended || this.#stream.destroyed || this.#stream.write(encodeFrame(frame))) return undefined;
     return new Promise((resolve) => {
       const go = () => {
         this.#stream.off('drain', go).off('close', go);
@@ -98,48 +107,73 @@ export class GrpcCall {
 
   /** Ends a streamed answer that succeeded. */
   finish(trailers: OutgoingHttpHeaders): void {
-    if (this.#stream.destroyed) return;
-    this.#begin({});
+    if (!this.#begin({})) return;
     this.#trailWith(trailers);
     this.#stream.end();
   }
 
   /** Ends the call with a status; headers and messages that were sent stay. */
   fail(error: MicroError, headers: OutgoingHttpHeaders = {}, trailers: OutgoingHttpHeaders = {}): void {
-    if (this.#stream.destroyed) return;
-    const status = { ...trailers, ...statusOf(error) };
+    if (this.#ended || this.#stream.destroyed) return;
+    const status = statusOf(error);
     if (this.#answered) {
-      this.#trailWith(status);
+      this.#trailWith({ ...trailers, ...status });
       this.#stream.end();
       return;
     }
-    this.#answered = true;
-    this.#stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...headers, ...status }, { endStream: true });
-    // What the client still sends is of no use to anybody: say so (RFC 9113, section 8.1) instead of reading it.
+    this.#ended = true;
+    try {
+      this.#stream.respond({ ...headers, ...trailers, ...onlyStatus, ...status }, { endStream: true });
+    } catch {
+      this.#stream.respond({ ...onlyStatus, ...status }, { endStream: true });
+    }
+    // The rest of the request is read and dropped: unread it would take up the window of the whole connection.
     if (!this.#stream.readableEnded) this.#stream.resume();
   }
 
   #begin(headers: OutgoingHttpHeaders): boolean {
-    if (this.#stream.destroyed) return false;
+    if (this.#ended || this.#stream.destroyed) return false;
     if (this.#answered) return true;
-    this.#answered = true;
     headers[':status'] = 200;
     headers['content-type'] = 'application/grpc+proto';
-    this.#stream.respond(headers, withTrailers);
+    try {
+      this.#stream.respond(headers, withTrailers);
+    } catch (error) {
+      this.fail(unspeakable(error));
+      return false;
+    }
+    this.#answered = true;
     return true;
   }
 
   #trailWith(trailers: OutgoingHttpHeaders): void {
+    this.#ended = true;
     trailers['grpc-status'] ??= '0';
-    this.#stream.on('wantTrailers', () => this.#stream.sendTrailers(trailers));
+    this.#stream.on('wantTrailers', () => {
+      if (this.#stream.destroyed) return;
+      try {
+        this.#stream.sendTrailers(trailers);
+      } catch (error) {
+        this.#stream.sendTrailers(statusOf(unspeakable(error)));
+      }
+    });
   }
+}
+
+const onlyStatus: OutgoingHttpHeaders = { ':status': 200, 'content-type': 'application/grpc+proto' };
+
+function nothing(): void {}
+
+/** HTTP/1.1 lets a node say what HTTP/2 does not, such as two etags. */
+function unspeakable(cause: unknown): MicroError {
+  return new MicroError('internal', 'the service answered with headers that HTTP/2 cannot carry', { id: 'proxy', cause });
 }
 
 function statusOf(error: MicroError): OutgoingHttpHeaders {
   return {
     'grpc-status': String(error.grpcStatus),
     'grpc-message': encodeStatusMessage(error.detail),
-    'micro-error-id': error.id.replace(/[^\x20-\x7e]/g, '?'),
+    'micro-error-id': /^[\x20-\x7e]*$/.test(error.id) ? error.id : encodeURIComponent(error.id),
     ...(error.details.length > 0 ? { 'grpc-status-details-bin': encodeStatus(error).toString('base64').replace(/=+$/, '') } : {}),
   };
 }

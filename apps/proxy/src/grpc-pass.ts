@@ -1,15 +1,12 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { gunzip } from 'node:zlib';
 import { MicroError } from '@micro/errors';
-import { answerError, Cancellation, Client, Metadata } from '@micro/rpc';
+import { Config } from '@micro/platform';
+import { answerError, Cancellation, Client, decompress, encodings, Metadata } from '@micro/rpc';
 import { Injectable } from '@nestjs/common';
 import { GrpcCall } from './grpc-call.js';
 import type { Frame } from './grpc-frames.js';
 import { type Route, Routes } from './routes.js';
 import { metadataFrom, passedOn, split, toHeaders } from './wire-headers.js';
-
-/** Most bytes of one message. */
-const messageBytes = 4 * 1024 * 1024;
 
 /**
  * gRPC calls of any kind, passed on by their method path, nothing decoded. Unary calls go over the Connect lane, several times faster than
@@ -19,17 +16,20 @@ const messageBytes = 4 * 1024 * 1024;
 export class GrpcPass {
   readonly #client: Client;
   readonly #routes: Routes;
+  /** Bytes of one message. */
+  readonly #limit: number;
 
-  constructor(client: Client, routes: Routes) {
+  constructor(client: Client, routes: Routes, config: Config) {
     this.#client = client;
     this.#routes = routes;
+    this.#limit = config.limits.messageBytes;
   }
 
   /** Takes every HTTP/2 stream that is no call to the proxy itself. */
   readonly accept = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean => {
     const refusal = refusalOf(headers);
     if (refusal) return refuse(stream, refusal);
-    const call = new GrpcCall(stream, headers, messageBytes);
+    const call = new GrpcCall(stream, headers, this.#limit);
     const failed = (error: unknown) => call.fail(MicroError.from(error, 'proxy'));
     try {
       const route = this.#routes.find(headers['micro-namespace'] as string | undefined, call.path);
@@ -49,7 +49,7 @@ export class GrpcPass {
     }
     const failed = (error: MicroError) => call.fail(error);
     call.readUnary((frame) => {
-      if (frame.compressed) decompressed(call, frame).then((plain) => this.#passUnary(call, { route, timeoutMs, body: plain }), failed);
+      if (frame.compressed) decompressed(call, frame, this.#limit).then((plain) => this.#passUnary(call, { route, timeoutMs, body: plain }), failed);
       else this.#passUnary(call, { route, timeoutMs, body: frame.message });
     }, failed);
   }
@@ -59,15 +59,16 @@ export class GrpcPass {
     call.onCancel(() => cancellation.cancel());
     const { service, namespace, path, idempotent } = route;
     const headers = passedOn(call.headers);
+    const failed = (error: unknown) => call.fail(MicroError.from(error, 'proxy'));
     this.#client
       .forward({ service, namespace, path, contentType: 'application/proto', body, headers, timeoutMs, idempotent, signal: cancellation })
       .then(
         (answer) => {
           const { leading, trailing } = split(answer.headers);
           if (answer.status === 200) call.answer(leading, { compressed: false, message: answer.body }, trailing);
-          else void answerError(answer, messageBytes).then((error) => call.fail(error, leading, trailing));
+          else void answerError(answer, this.#limit).then((error) => call.fail(error, leading, trailing), failed);
         },
-        (error: unknown) => call.fail(MicroError.from(error, 'proxy')),
+        failed,
       );
   }
 
@@ -80,13 +81,13 @@ export class GrpcPass {
       namespace,
       path,
       headers: metadataFrom(call.headers),
-      messages: requests(call),
+      messages: requests(call, this.#limit),
       timeoutMs,
       signal: abort.signal,
     });
     // Ours to await below; until then its failure is not unhandled.
     stream.trailers.catch(() => undefined);
-    void stream.headers.then((headers) => call.sendHeaders(toHeaders(headers)), () => undefined);
+    void stream.headers.then((headers) => call.sendHeaders(toHeaders(headers)) || abort.abort(), () => undefined);
     for await (const message of stream.messages) await call.sendMessage({ compressed: false, message });
     try {
       call.finish(toHeaders(await stream.trailers));
@@ -97,23 +98,19 @@ export class GrpcPass {
   }
 }
 
-async function* requests(call: GrpcCall): AsyncGenerator<Uint8Array> {
-  for await (const frame of call.messages()) yield frame.compressed ? await decompressed(call, frame) : frame.message;
+async function* requests(call: GrpcCall, limit: number): AsyncGenerator<Uint8Array> {
+  for await (const frame of call.messages()) yield frame.compressed ? await decompressed(call, frame, limit) : frame.message;
 }
 
-/** A compressed message as it was before. MicroError `unimplemented` for an encoding that the proxy does not know. */
-function decompressed(call: GrpcCall, { message }: Frame): Promise<Buffer> {
-  const encoding = call.headers['grpc-encoding'];
-  if (encoding !== 'gzip') {
-    throw new MicroError('unimplemented', `messages compressed with ${String(encoding)} are not understood; use gzip or identity`, { id: 'proxy' });
-  }
+/** A compressed message as it was before. Rejects with MicroError `unimplemented` for an encoding that nobody here knows. */
+function decompressed(call: GrpcCall, { message }: Frame, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    gunzip(message, { maxOutputLength: messageBytes }, (error, plain) => {
-      if (!error) resolve(plain);
-      else if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-        reject(new MicroError('resource_exhausted', `the message has more than ${messageBytes} bytes once decompressed`, { id: 'proxy' }));
-      } else reject(new MicroError('invalid_argument', 'the message is not what gzip made', { id: 'proxy' }));
-    });
+    const encoding = encodings.find((one) => one === call.headers['grpc-encoding']);
+    if (encoding === undefined || encoding === 'identity') {
+      throw new MicroError('unimplemented', `a message is compressed, and not by one of ${encodings.join(', ')}, as grpc-encoding has to say`, { id: 'proxy' });
+    }
+    const exceeded = () => new MicroError('resource_exhausted', `the message has more than ${limit} bytes once decompressed (MICRO_MESSAGE_LIMIT)`, { id: 'proxy' });
+    decompress(message, encoding, { bytes: limit, exceeded }, (error, plain) => (error ? reject(error) : resolve(plain)));
   });
 }
 
@@ -129,6 +126,8 @@ function refusalOf(headers: IncomingHttpHeaders): MicroError | undefined {
 }
 
 function refuse(stream: ServerHttp2Stream, error: MicroError): true {
+  // A caller that resets the stream before it has read the answer is no error of ours.
+  stream.once('error', () => undefined);
   stream.respond({ ':status': error.status, 'content-type': 'application/json', ...(error.status === 405 ? { allow: 'POST' } : {}) });
   stream.end(JSON.stringify(error));
   return true;

@@ -18,6 +18,7 @@ const requestOwn = new Set([
   'http2-settings',
   'keep-alive',
   'micro-namespace',
+  'proxy-authorization',
   'proxy-connection',
   'te',
   'trailer',
@@ -32,9 +33,13 @@ const answerOwn = new Set([
   'content-length',
   'content-type',
   'date',
+  'http2-settings',
   'keep-alive',
+  'proxy-connection',
+  'te',
   'trailer',
   'transfer-encoding',
+  'upgrade',
   'vary',
 ]);
 
@@ -52,12 +57,11 @@ export function passedOn(headers: IncomingHttpHeaders): string[] {
 
 /** A Connect answer's headers, split into what gRPC sends before the message and what it sends after. */
 export function split(headers: readonly string[]): { leading: OutgoingHttpHeaders; trailing: OutgoingHttpHeaders } {
-  const leading: OutgoingHttpHeaders = {};
-  const trailing: OutgoingHttpHeaders = {};
+  const leading = noHeaders();
+  const trailing = noHeaders();
   for (let index = 0; index < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (answerOwn.has(name)) continue;
     if (name.startsWith('trailer-')) add(trailing, name.slice('trailer-'.length), value);
     else add(leading, name, value);
   }
@@ -74,14 +78,21 @@ export function metadataFrom(headers: IncomingHttpHeaders): Metadata {
 
 /** Metadata as HTTP/2 headers; bytes as base64 without padding, as gRPC sends them. */
 export function toHeaders(metadata: Metadata): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {};
+  const headers = noHeaders();
   for (const [name, value] of metadata) {
     add(headers, name, typeof value === 'string' ? value : Buffer.from(value).toString('base64').replace(/=+$/, ''));
   }
   return headers;
 }
 
+/** Without a prototype: a node may call a header `__proto__`. */
+function noHeaders(): OutgoingHttpHeaders {
+  return Object.create(null) as OutgoingHttpHeaders;
+}
+
+/** The status of a call is the proxy's to say. */
 function add(headers: OutgoingHttpHeaders, name: string, value: string): void {
+  if (name === '' || answerOwn.has(name) || name.startsWith('grpc-')) return;
   const there = headers[name];
   if (there === undefined) headers[name] = value;
   else headers[name] = Array.isArray(there) ? [...there, value] : [String(there), value];

@@ -3,6 +3,7 @@ export { type Discovery, fixedTargets, type Route, type Target } from './discove
 export type { CallContext, Handler, Handlers } from './handler.js';
 export { Metadata, type MetadataInit, type MetadataValue } from './metadata.js';
 export { type CallLimits, type Interceptor } from './server/call.js';
+export { decompress, encodings } from './server/compression.js';
 export { type HttpRoute } from './server/connect-lane.js';
 export { type Http2Route } from './server/grpc-lane.js';
 export { encodeStatus, parseTimeout } from './server/grpc-wire.js';
