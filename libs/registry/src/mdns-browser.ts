@@ -18,6 +18,7 @@ import {
   serviceType,
   type Texts,
 } from './mdns-records.js';
+import { Readers } from './mdns-readers.js';
 import { MulticastSocket, type Received } from './mdns-socket.js';
 import { Unseen } from './mdns-unseen.js';
 
@@ -26,12 +27,6 @@ interface Found extends NodeText {
   /** As it was received, to see at a glance that a renewal changes nothing. */
   readonly strings: Texts;
   expires: number;
-}
-
-interface ReadNamespace {
-  /** Resolves when a look around has shown who is there. */
-  readonly known: Promise<void>;
-  readers: number;
 }
 
 export interface BrowserOptions {
@@ -57,8 +52,6 @@ const tick = 10;
 const askAgain = { first: 1_000, most: 3_600_000 } as const;
 /** Bytes of known answers that go with a question. Who knows more than fits asks for pointers alone, and then for what is unknown. */
 const mostKnown = 8_000;
-/** Namespaces that may have been read before those in which nothing was found are forgotten: anybody may ask for any. */
-const keptNamespaces = 1_000;
 /** Nodes that one machine may be made to remember. */
 const mostNodes = 100_000;
 
@@ -76,9 +69,8 @@ export class Browser {
   readonly #blobs: Blobs;
   readonly #unseen: Unseen;
   readonly #contents = new Map<string, Content>();
-  /** Those that are kept in the catalog: somebody reads them, or has. */
-  readonly #namespaces = new Map<string, ReadNamespace>();
-  #forgetAt = keptNamespaces;
+  /** Of whose namespaces nodes are put into the catalog. */
+  readonly #readers: Readers;
   #socket: Promise<MulticastSocket> | undefined;
   #startedAt = Infinity;
   /** How often something was heard that was not known. */
@@ -93,6 +85,10 @@ export class Browser {
     const ask = (questions: readonly Question[]) => void this.#socket?.then((socket) => socket.query(questions));
     this.#blobs = new Blobs(ask, (labels) => this.#arrived(labels));
     this.#unseen = new Unseen(ask);
+    this.#readers = new Readers(
+      (namespace) => this.#lookAround(namespace),
+      (namespace) => !options.catalog.has(namespace),
+    );
   }
 
   /** Whether anybody is interested in what others announce. */
@@ -100,22 +96,9 @@ export class Browser {
     return this.#socket !== undefined;
   }
 
-  /** How many namespaces are kept in the catalog. */
-  get namespaces(): number {
-    return this.#namespaces.size;
-  }
-
-  /** Does what reads a namespace once a look around has shown who is there; at once if it was read before. */
-  async reading<Result>(namespace: string, read: () => Result | Promise<Result>): Promise<Result> {
-    const kept = this.#keep(namespace);
-    kept.readers++;
-    try {
-      await kept.known;
-      return await read();
-    } finally {
-      kept.readers--;
-      this.#forgetEmpty();
-    }
+  /** Reads a namespace of the catalog once a look around has shown who is there; at once if it was read before. */
+  reading<Result>(namespace: string, read: () => Result | Promise<Result>): Promise<Result> {
+    return this.#readers.reading(namespace, read);
   }
 
   /** Resolves when there is something to see, or when even a slow answer would have come. */
@@ -161,23 +144,6 @@ export class Browser {
     this.#blobs.close();
     this.#unseen.close();
     await this.#socket?.then((socket) => socket.close()).catch(() => undefined);
-  }
-
-  #keep(namespace: string): ReadNamespace {
-    const before = this.#namespaces.get(namespace);
-    if (before) return before;
-    const kept = { known: Promise.resolve(), readers: 0 };
-    this.#namespaces.set(namespace, kept);
-    kept.known = this.#lookAround(namespace);
-    kept.known.catch(() => this.#namespaces.delete(namespace));
-    return kept;
-  }
-
-  #forgetEmpty(): void {
-    if (this.#namespaces.size <= this.#forgetAt) return;
-    for (const [namespace, { readers }] of this.#namespaces)
-      if (readers === 0 && !this.#options.catalog.has(namespace)) this.#namespaces.delete(namespace);
-    this.#forgetAt = Math.max(keptNamespaces, 2 * this.#namespaces.size);
   }
 
   async #lookAround(namespace: string): Promise<void> {
@@ -250,7 +216,8 @@ export class Browser {
 
   #receivePointer({ name, data, ttl }: DnsRecord & { readonly type: 'PTR' }): void {
     const label = name === serviceType ? labelIn(data.toLowerCase()) : undefined;
-    if (label === undefined || ttl === 0 || this.#found.has(label) || this.#found.size >= mostNodes) return;
+    if (label === undefined || ttl === 0 || this.#found.has(label)) return;
+    if (this.#found.size + this.#unseen.size >= mostNodes) return;
     if (!this.#options.isOwn(label) && !this.#isLeaving(label)) this.#unseen.add(label);
   }
 
@@ -304,7 +271,7 @@ export class Browser {
   #place(found: Found): void {
     const { key, address, since, service, label } = found;
     const ttl = found.expires - performance.now();
-    if (ttl <= 0 || !this.#namespaces.has(key.namespace)) return;
+    if (ttl <= 0 || !this.#readers.has(key.namespace)) return;
     const content = this.#content(found);
     const metadata = this.#metadata(found);
     if (this.#options.isOwn(label)) return;
