@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { freePort, startProgram, temporaryFolder, until, workspaceRoot } from '@micro/testing';
 import { expect, it } from 'vitest';
 
@@ -29,4 +30,9 @@ it('finds and calls helloworld, whichever of them is started first', async () =>
 
   await helloworld.stop();
   await until('helloworld is gone', async () => (await greet('Alice')).status === 404);
+});
+
+it('has a copy of what helloworld offers now', () => {
+  const [copy, original] = ['greeter', 'helloworld'].map((name) => readFileSync(`${workspaceRoot}examples/${name}/proto/helloworld.proto`, 'utf8'));
+  expect(copy).toBe(original);
 });

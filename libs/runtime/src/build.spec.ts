@@ -264,13 +264,6 @@ describe('a source', () => {
     expect(() => readSource(join(folder.path, 'file.ts'))).toThrow(/is a file/);
     expect(() => readSource('relative/path')).toThrow(/not an absolute path/);
     expect(() => readSource('/tmp\0/x')).toThrow(/not an absolute path/);
-    for (const url of [
-      'github.com/micro/services/helloworld@main',
-      'https://github.com/micro/services',
-      'git@github.com:micro/services.git',
-    ]) {
-      expect(() => readSource(url)).toThrow(/clone the repository/);
-    }
   });
 
   it('gives a service its name', () => {
@@ -285,6 +278,16 @@ describe('a source', () => {
       expect(() => checkName('name', name)).toThrow(/not legal/);
     },
   );
+
+  it.each([
+    ['github.com/micro/services/helloworld@main', 'git clone --branch main https://github.com/micro/services && micro run services/helloworld'],
+    ['https://github.com/micro/services.git', 'git clone https://github.com/micro/services && micro run services'],
+    ['github.com/micro/services@--upload-pack=evil', 'clone the repository with git'],
+    ['ext::sh -c evil://x/', undefined],
+    ['git@github.com:micro/services.git', 'clone the repository with git'],
+  ])('that is a repository, %s, is told how to get', (source, how) => {
+    expect(() => readSource(source)).toThrow(how ?? /is not an absolute path/);
+  });
 
   it('is the same by a symbolic link', () => {
     files({ 'real/main.ts': '' });

@@ -38,11 +38,9 @@ export function checkName(what: string, name: string): string {
 /** The folder, checked. MicroError `invalid_argument` if it is none, `unimplemented` for a git URL. */
 export function checkFolder(source: string): string {
   if (/^(?:[a-z+]+:\/\/|git@|[\w-]+(?:\.[\w-]+)+\/)/i.test(source)) {
-    throw new MicroError(
-      'unimplemented',
-      `${quote(source)} is not a local folder: clone the repository and run the folder`,
-      { id: 'runtime' },
-    );
+    throw new MicroError('unimplemented', `${quote(source)} is not a local folder: ${howToClone(source)}`, {
+      id: 'runtime',
+    });
   }
   if (source.includes('\0') || !isAbsolute(source))
     throw invalid(`the source ${quote(source)} is not an absolute path of a folder`);
@@ -50,6 +48,14 @@ export function checkFolder(source: string): string {
   if (!found) throw invalid(`the source ${quote(source)} is not there`);
   if (!found.isDirectory()) throw invalid(`the source ${quote(source)} is a file: give the folder that it is in`);
   return realpathSync(source);
+}
+
+/** How to get at a repository's folder by hand: `github.com/org/repo/folder@ref` as the commands that fetch and run it. */
+function howToClone(source: string): string {
+  const found = /^(?:https:\/\/)?([\w-]+(?:\.[\w-]+)+\/\w[\w.-]*\/(\w[\w.-]*?))(?:\.git)?((?:\/\w[\w.-]*)*)(?:@(\w[\w./-]*))?$/.exec(source);
+  if (!found) return 'clone the repository with git, and run the folder of the service in it';
+  const [, repository, name, folder, ref] = found;
+  return `clone it, and run the folder: git clone ${ref ? `--branch ${ref} ` : ''}https://${repository} && micro run ${name}${folder}`;
 }
 
 /** What to start in a folder. MicroError `invalid_argument` naming what was looked for, or what is wrong in package.json. */
