@@ -100,11 +100,13 @@ const launcher = {
   },
 };
 
-/** esbuild options for an app: one CommonJS file and its launcher, because Node 20 can only start a script, not a module, from a V8 code cache. */
-export function appBundle(projectRoot, outfile) {
+const programStart = 'const __moduleUrl = require("node:url").pathToFileURL(__filename).href;';
+
+/** esbuild options for a program: one CommonJS file, because Node 20 can only start a script, not a module, from a V8 code cache. */
+export function programBundle(entry, outfile) {
   return {
     absWorkingDir: workspaceRoot,
-    entryPoints: [join(projectRoot, 'src/main.ts')],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     platform: 'node',
@@ -123,12 +125,20 @@ export function appBundle(projectRoot, outfile) {
     legalComments: 'none',
     logLevel: 'warning',
     define: { 'import.meta.url': '__moduleUrl', 'process.env.NODE_ENV': '"production"' },
+    banner: { js: programStart },
+    plugins: [swcPlugin, rxjsAsModules, classNamesOnly],
+  };
+}
+
+/** For an app: a program that is a function, and the launcher that calls it. */
+export function appBundle(projectRoot, outfile) {
+  const program = programBundle(join(projectRoot, 'src/main.ts'), outfile);
+  return {
+    ...program,
     // Wrapped here and not where it is started: text put together there is held in memory twice.
-    banner: {
-      js: '(function (exports, require, module, __filename, __dirname) {const __moduleUrl = require("node:url").pathToFileURL(__filename).href;',
-    },
+    banner: { js: `(function (exports, require, module, __filename, __dirname) {${programStart}` },
     footer: { js: '})' },
-    plugins: [swcPlugin, rxjsAsModules, classNamesOnly, launcher],
+    plugins: [...program.plugins, launcher],
   };
 }
 

@@ -22,12 +22,10 @@ export interface Program extends AsyncDisposable {
 
 /** Bundles a TypeScript program of this workspace into `folder` as apps are bundled: one CommonJS file, so without top-level await. */
 export async function compileProgram(source: URL, folder: string): Promise<string> {
-  const { appBundle } = (await import(join(workspaceRoot, 'tools/build/bundle.mjs'))) as { appBundle(projectRoot: string, outfile: string): BuildOptions };
+  const { programBundle } = (await import(join(workspaceRoot, 'tools/build/bundle.mjs'))) as { programBundle(entry: string, outfile: string): BuildOptions };
   const entry = fileURLToPath(source);
   const outfile = join(folder, basename(entry).replace(/\.ts$/, '.cjs'));
-  // An app's bundle is a function that its launcher calls; a program calls its own.
-  const footer = { js: '})(exports, require, module, __filename, __dirname);' };
-  await build({ ...appBundle('', outfile), entryPoints: [entry], footer });
+  await build(programBundle(entry, outfile));
   return outfile;
 }
 
