@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { Output } from './output.js';
 import { wantsColor } from './paint.js';
 
-function caught(format: 'table' | 'json' | 'raw' | 'yaml', isTTY = false) {
+function caught(format: 'table' | 'json' | 'raw' | 'yaml', isTTY = false, columns?: number) {
   const written = { stdout: '', stderr: '' };
-  const sink = (name: 'stdout' | 'stderr') => ({ isTTY, write: (text: string) => (written[name] += text) });
+  const sink = (name: 'stdout' | 'stderr') => ({ isTTY, columns, write: (text: string) => (written[name] += text) });
   return { written, out: new Output(format, sink('stdout'), sink('stderr'), { stdout: false, stderr: false }) };
 }
 
@@ -34,6 +34,17 @@ describe('output', () => {
     const { out, written } = caught(format);
     await out.list(table);
     expect(written).toEqual({ stdout: expected, stderr: '' });
+  });
+
+  it('a table is no wider than the terminal, as long as that leaves something of the last column', async () => {
+    const wide = { ...table, columns: [table.columns[0]!, { title: 'text', text: () => 'a'.repeat(50) }], rows: [{ name: 'one', size: 1 }] };
+    const lines = async (columns?: number) => {
+      const { out, written } = caught('table', true, columns);
+      await out.list(wide);
+      return written.stdout.split('\n')[1];
+    };
+    expect(await lines(30)).toBe(`one    ${'a'.repeat(22)}…`);
+    for (const columns of [undefined, 57, 10]) expect(await lines(columns)).toBe(`one    ${'a'.repeat(50)}`);
   });
 
   it.each([

@@ -59,6 +59,7 @@ export class Output {
           titles,
           rows.map((row) => columns.map(({ text }) => text(row, this.paint))),
           this.paint,
+          this.stdout.columns,
         ),
       );
     }
