@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import type { Platform } from '@micro/platform';
 import { type Logger, silentLogger } from '@micro/telemetry';
 import { until } from '@micro/testing';
@@ -108,6 +109,31 @@ describe('bodies', () => {
     expect((await post(JSON.stringify({ name: 'x'.repeat(99_900) }))).status).toBe(200);
   });
 
+  it('are read as they were before their content-encoding, up to the limit', async () => {
+    const encoded = async (encoding: string, body: Buffer) => {
+      const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+      const answer = await rig.fetch('/everything/call', { method: 'POST', headers, body });
+      return [answer.status, await answer.json()];
+    };
+    const plain = Buffer.from('{"name":"Alice"}');
+    for (const [encoding, body] of [['gzip', gzipSync(plain)], ['br', brotliCompressSync(plain)], ['deflate', deflateSync(plain)], ['identity', plain]] as const) {
+      expect(await encoded(encoding, body)).toEqual([200, { name: 'Alice' }]);
+    }
+    expect(await encoded('snappy', plain)).toEqual([415, expect.objectContaining({ code: 'invalid_argument', detail: expect.stringContaining('gzip') })]);
+    expect(await encoded('gzip', plain)).toEqual([400, expect.objectContaining({ code: 'invalid_argument' })]);
+    expect(await encoded('gzip', gzipSync(Buffer.alloc(10_000_000)))).toEqual([413, expect.objectContaining({ code: 'resource_exhausted' })]);
+  });
+
+  it.each(['/everything/call', '/everything/call?flag=true', '/rpc'])('mean to %s what they mean to a service: exact integers, and no key twice', async (path) => {
+    const to = async (message: string) => {
+      const body = path === '/rpc' ? `{"service":"everything","endpoint":"Everything.Call","request":${message}}` : message;
+      const answer = await rig.fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      return (await answer.json()) as unknown;
+    };
+    expect(await to('{"big":9007199254740993}')).toMatchObject({ big: '9007199254740993' });
+    expect(await to('{"name":"a","name":"b"}')).toMatchObject({ status: 400, code: 'invalid_argument', detail: expect.stringContaining('twice') });
+  });
+
   it('that were waited for with 100-continue are read', async () => {
     const answer = await raw(rig.address, `${call}connection: close\r\nexpect: 100-continue\r\ncontent-length: 15\r\n\r\n`, '{"name":"Alice"');
     expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400/);
@@ -123,6 +149,7 @@ describe('what is not HTTP/1.1', () => {
     [`${call}content-length: 5\r\ncontent-length: 6\r\n\r\n`, 400, 'invalid_argument', ''],
     [`${call}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n`, 400, 'invalid_argument', ''],
     [`${call}content-length: -5\r\n\r\n`, 400, 'invalid_argument', ''],
+    [`${call}host: example.com\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}`, 400, 'invalid_argument', 'Host'],
     ['GET /a b HTTP/1.1\r\n\r\n', 400, 'invalid_argument', ''],
     ['CONNECT example.com:443 HTTP/1.1\r\nhost: example.com\r\n\r\n', 405, 'unimplemented', 'tunnel'],
     [`${call}expect: magic\r\n\r\n`, 417, 'invalid_argument', '100-continue'],

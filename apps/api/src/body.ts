@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { MicroError } from '@micro/errors';
+import { decompress, encodings } from '@micro/rpc';
+import { shown } from './path.js';
 
 const nothing = Buffer.alloc(0);
 
@@ -20,6 +22,19 @@ export function readBody(request: IncomingMessage, limit: number, done: (body: B
   });
   request.on('end', () => {
     if (!over) done(more ? Buffer.concat(more, size) : (first ?? nothing));
+  });
+}
+
+/** A body as it was before `content-encoding`. Rejects with MicroError: 415 for one that nobody here knows, 413 for more than `limit` bytes. */
+export function decompressed(body: Buffer, contentEncoding: string, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const encoding = encodings.find((one) => one === contentEncoding.trim().toLowerCase());
+    if (encoding === undefined) {
+      const detail = `content encoding "${shown(contentEncoding)}" is not accepted: send ${encodings.join(', ')}`;
+      throw new MicroError('invalid_argument', detail, { id: 'api', status: 415, metadata: { 'accept-encoding': encodings.join(', ') } });
+    }
+    if (encoding === 'identity') return resolve(body);
+    decompress(body, encoding, { bytes: limit, exceeded: () => tooLarge(limit) }, (error, plain) => (error ? reject(error) : resolve(plain)));
   });
 }
 

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { MicroError } from '@micro/errors';
-import type { MethodDefinition } from '@micro/proto';
+import type { JsonValue, MethodDefinition } from '@micro/proto';
 import { RegistryCache } from '@micro/registry';
 import { Client, type ForwardResponse } from '@micro/rpc';
 import { formatOf, protoTypeOf, type Wanted, wantedOf } from './content.js';
 import type { HttpCall } from './http-call.js';
-import { parseJson } from './json.js';
+import { jsonText, parseJson } from './json.js';
 import type { Method } from './method.js';
 import { errorOf, valueOf } from './outbound.js';
 import { Reflection } from './reflection.js';
@@ -109,8 +109,8 @@ export class Caller {
     }
     if (wanted === 'proto') return http.answer(200, { type: protoTypeOf(http.inbound.accept, http.inbound.contentType), body }, headers);
     if (lane === 'json' && responseBody === '') return http.answer(200, { type: 'application/json', body }, headers);
-    const message = lane === 'json' || !definition ? parseJson(body) : definition.output.toJson(definition.output.decode(body));
-    http.answer(200, { type: 'application/json', body: JSON.stringify(responseBody === '' ? message : fieldOf(message, responseBody, definition)) }, headers);
+    const message = readAnswer(route.method, () => (lane === 'json' || !definition ? parseJson(body) : definition.output.toJson(definition.output.decode(body))));
+    http.answer(200, { type: 'application/json', body: jsonText(responseBody === '' ? message : fieldOf(message, responseBody, definition)) }, headers);
   }
 
   /** The error that a node answered. Of JSON that was passed on unread and not understood, the gateway says where it is wrong. */
@@ -136,7 +136,19 @@ export class Caller {
 /** Whether an answer is in what the request was in (connectrpc.com/docs/protocol#unary-response). */
 function isAnswerOf(lane: Wanted, { headers }: ForwardResponse): boolean {
   const type = valueOf(headers, 'content-type') ?? '';
+  // Nobody was told that it may be compressed.
+  if ((valueOf(headers, 'content-encoding') ?? 'identity') !== 'identity') return false;
   return type.startsWith(lane === 'json' ? 'application/json' : 'application/proto');
+}
+
+/** What cannot be read is the node's fault, and not the caller's. */
+function readAnswer({ service, path }: Method, read: () => JsonValue): JsonValue {
+  try {
+    return read();
+  } catch (cause) {
+    const { detail } = MicroError.from(cause);
+    throw new MicroError('internal', `a node of "${service}" answers ${path} with something else than its schema says: ${detail}`, { id: 'api', status: 502, cause });
+  }
 }
 
 function notConnect({ service }: Method): MicroError {

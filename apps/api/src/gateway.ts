@@ -3,12 +3,13 @@ import { MicroError } from '@micro/errors';
 import { Platform } from '@micro/platform';
 import type { Logger, Metrics } from '@micro/telemetry';
 import { Injectable } from '@nestjs/common';
-import { readBody, tooLarge } from './body.js';
+import { decompressed, readBody, tooLarge } from './body.js';
 import { Caller } from './caller.js';
 import { preflight } from './cors.js';
 import { HttpCall } from './http-call.js';
-import { messageOf } from './request-message.js';
 import { formatOf } from './content.js';
+import { jsonText } from './json.js';
+import { messageOf } from './request-message.js';
 import { checkedNamespace, Hosts } from './namespace.js';
 import { maxUrlLength } from './path.js';
 import { notAllowed, type Route, Router } from './router.js';
@@ -82,6 +83,7 @@ export class Gateway {
     if ((request.url as string).length > maxUrlLength) {
       throw new MicroError('invalid_argument', `the URL is longer than ${maxUrlLength} characters: send the values in the body`, { id: 'api', status: 414 });
     }
+    if (inbound.manyHosts) throw new MicroError('invalid_argument', 'the request has more than one Host header', { id: 'api' });
     const { url, host } = targetOf(request.url as string, inbound.host);
     const path = pathOf(url);
     if (own(http, path)) return;
@@ -122,14 +124,15 @@ export class Gateway {
 
   /** Reads the body and goes on with it. */
   #body(http: HttpCall, proceed: (body: Buffer) => Promise<void>): void {
-    const { contentLength } = http.inbound;
+    const { contentLength, contentEncoding } = http.inbound;
     const { bodyBytes } = this.#settings;
     if (contentLength > bodyBytes) throw tooLarge(bodyBytes);
     if (http.inbound.expect !== '') http.response.writeContinue();
     readBody(http.request, bodyBytes, (body) => {
       if (body instanceof MicroError) return void this.#fail(http, body);
       try {
-        proceed(body).catch((error: unknown) => this.#fail(http, error));
+        const done = contentEncoding === '' ? proceed(body) : decompressed(body, contentEncoding, bodyBytes).then(proceed);
+        done.catch((error: unknown) => this.#fail(http, error));
       } catch (error) {
         this.#fail(http, error);
       }
@@ -185,5 +188,5 @@ function rpcRequest(body: Buffer, contentType: string): { readonly service: stri
   if (typeof service !== 'string' || typeof endpoint !== 'string' || service === '' || endpoint === '') {
     throw new MicroError('invalid_argument', 'the body needs "service" and "endpoint", such as {"service":"helloworld","endpoint":"Helloworld.Call","request":{"name":"Alice"}}', { id: 'api' });
   }
-  return { service, endpoint, request: Buffer.from(typeof request === 'string' ? request : JSON.stringify(request)) };
+  return { service, endpoint, request: Buffer.from(typeof request === 'string' ? request : jsonText(request)) };
 }

@@ -86,7 +86,13 @@ export class HttpCall {
       return error;
     }
     const metadata = Object.entries(error.metadata).flatMap(([name, value]) => [value].flat().flatMap((one) => [name, one]));
-    this.answer(error.status, { type: 'application/json', body: JSON.stringify(error) }, metadata);
+    const content = { type: 'application/json', body: JSON.stringify(error) };
+    try {
+      this.answer(error.status, content, metadata);
+    } catch {
+      // Metadata that no header can carry: nothing has been written yet, and the error is worth more.
+      this.answer(error.status, content);
+    }
     return error;
   }
 

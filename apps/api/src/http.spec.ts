@@ -121,6 +121,11 @@ describe('errors of a node', () => {
     expect(errorFrom(500, '{"code":"internal","message":"internal error; trace x"}', 'micro-error-id', 'greeter')).toMatchObject({ detail: 'internal error; trace x' });
   });
 
+  it('keep what the service says beside them', () => {
+    const error = errorOf({ status: 503, headers: ['retry-after', '3', 'trailer-x-hint', 'a', 'x-hint', 'b', 'content-encoding', 'gzip', '__proto__', 'x'], body: Buffer.from('{}') }, 'greeter');
+    expect(Object.entries(error.metadata)).toEqual([['retry-after', ['3']], ['x-hint', ['a', 'b']], ['__proto__', ['x']]]);
+  });
+
   it('of other makes leak no internals', () => {
     expect(errorFrom(500, '{"code":"unknown","message":"password is hunter2"}')).toEqual({ id: 'greeter', code: 'unknown', detail: 'internal error', status: 500 });
     expect(errorFrom(500, '{"code":"unknown","message":"password is hunter2"}', 'micro-error-id', 'micro')).toMatchObject({ id: 'greeter', detail: 'internal error' });

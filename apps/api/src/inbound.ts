@@ -7,6 +7,8 @@ export interface Inbound {
   /** -1 if the request does not say. */
   readonly contentLength: number;
   readonly host: string;
+  /** Whether it is given more than once, so that two who read it may mean two hosts. */
+  readonly manyHosts: boolean;
   readonly origin: string;
   readonly accept: string;
   readonly namespace: string;
@@ -20,7 +22,7 @@ export interface Inbound {
   readonly metadata: string[];
 }
 
-type Field = Exclude<keyof Inbound, 'metadata'>;
+type Field = Exclude<keyof Inbound, 'metadata' | 'manyHosts'>;
 
 /** Headers that mean something here: read, and not passed on. */
 const fields: ReadonlyMap<string, Field> = new Map<string, Field>([
@@ -47,7 +49,7 @@ const dropped = new Set([
 /** Reads all headers in one pass. */
 export function readInbound(request: IncomingMessage): Inbound {
   const inbound = {
-    contentType: '', contentEncoding: '', contentLength: -1, host: '', origin: '', accept: '', namespace: '', connectTimeout: '', timeout: '', expect: '',
+    contentType: '', contentEncoding: '', contentLength: -1, host: '', manyHosts: false, origin: '', accept: '', namespace: '', connectTimeout: '', timeout: '', expect: '',
     traceparent: undefined as string | undefined, metadata: [] as string[],
   };
   const raw = request.rawHeaders;
@@ -58,6 +60,10 @@ export function readInbound(request: IncomingMessage): Inbound {
     const value = raw[index + 1] as string;
     const field = fields.get(name);
     if (field === 'contentLength') inbound.contentLength = Number(value);
+    else if (field === 'host') {
+      inbound.manyHosts = inbound.host !== '';
+      inbound.host = value;
+    }
     else if (field !== undefined) inbound[field] = value;
     else if (name === 'connection') connection = value;
     else if (name === 'x-forwarded-for') forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseJson } from './json.js';
+import { jsonText, parseJson } from './json.js';
 
 function problemOf(text: string): string {
   try {
@@ -38,10 +38,17 @@ describe('parseJson', () => {
     expect(() => parseJson(Buffer.from([0x22, 0xff, 0x22]))).toThrow('not valid UTF-8');
   });
 
+  it('refuses a key that is there twice, and keeps integers exact until they are written again', () => {
+    expect(() => parseJson(Buffer.from('{"a":1,"a":2}'))).toThrow('the body is not valid JSON: an object has the key "a" twice');
+    const text = '{"__proto__":[18446744073709551615,{"a":-9007199254740993}],"b":"\\n","c":null,"d":1.5}';
+    expect(jsonText(parseJson(Buffer.from(text)))).toBe(text);
+  });
+
   it('reads what JSON.parse reads, and points no further than to where a text was cut', () => {
     fc.assert(
       fc.property(fc.json(), fc.nat(), (text, seed) => {
-        expect(parseJson(Buffer.from(text))).toEqual(JSON.parse(text));
+        const value = parseJson(Buffer.from(text));
+        expect(JSON.parse(jsonText(value))).toEqual(JSON.parse(text));
         const cut = seed % text.length;
         const problem = problemOf(`${text.slice(0, cut)}\u0001`);
         expect(problem).toMatch(/: unexpected .* at line 1, column \d+$/);

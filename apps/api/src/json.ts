@@ -1,19 +1,29 @@
 import { isUtf8 } from 'node:buffer';
 import { MicroError } from '@micro/errors';
-import type { JsonValue } from '@micro/proto';
+import { type JsonValue, parseJson as parseExactly } from '@micro/proto';
 
 /**
- * Reads a JSON text (RFC 8259). MicroError `invalid_argument` says where it goes wrong, by line and column: `JSON.parse` of Node 20 often
- * does not.
+ * Reads a JSON text (RFC 8259) as services do: 64-bit integers exactly (as bigint, for `jsonText` to write), no key twice. MicroError
+ * `invalid_argument` says where it goes wrong, by line and column: `JSON.parse` of Node 20 often does not.
  */
 export function parseJson(body: Buffer): JsonValue {
   if (!isUtf8(body)) throw new MicroError('invalid_argument', 'the body is not valid UTF-8', { id: 'api' });
   const text = body.toString('utf8');
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseExactly(text);
   } catch (error) {
-    throw new MicroError('invalid_argument', `the body is not valid JSON: ${whereWrong(text)}`, { id: 'api', cause: error });
+    const { detail, cause } = MicroError.from(error);
+    const problem = cause instanceof SyntaxError ? `not valid JSON: ${whereWrong(text)}` : detail;
+    throw new MicroError('invalid_argument', `the body is ${problem}`, { id: 'api', cause });
   }
+}
+
+/** The text of what `parseJson` has read: JSON.stringify knows no bigint. */
+export function jsonText(value: JsonValue | bigint): string {
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`;
+  return `{${Object.keys(value).map((key) => `${JSON.stringify(key)}:${jsonText(value[key] as JsonValue)}`).join(',')}}`;
 }
 
 /** What is wrong with a text that is not JSON, and where. */

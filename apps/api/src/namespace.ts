@@ -3,6 +3,8 @@ import { MicroError } from '@micro/errors';
 import { shown } from './path.js';
 
 const kept = 1024;
+/** Characters of a name (RFC 1035, section 2.3.4) with its port. */
+const longest = 253 + ':65535'.length;
 
 /**
  * Which namespace a host name stands for: a subdomain names it, read from its end (`staging.myapp.m3o.app` is `myapp-staging`). Addresses,
@@ -14,6 +16,7 @@ export class Hosts {
   /** Undefined for the default namespace. A promise only for the first name of its kind: the list of public suffixes is loaded with it. */
   namespace(hostHeader: string): string | undefined | Promise<string | undefined> {
     if (this.#known.has(hostHeader)) return this.#known.get(hostHeader);
+    if (hostHeader.length > longest) throw new MicroError('invalid_argument', `"${shown(hostHeader)}" is longer than a host name can be`, { id: 'api' });
     const host = hostNameOf(hostHeader).replace(/\.$/, '');
     if (host.includes('.') && !host.startsWith('[') && isIP(host) === 0) return this.#lookUp(hostHeader, host);
     return this.#remember(hostHeader, undefined);
@@ -41,6 +44,6 @@ export function hostNameOf(hostHeader: string): string {
 
 /** A namespace as a caller gives it. MicroError `invalid_argument` for what no namespace can be called. */
 export function checkedNamespace(name: string): string {
-  if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(name)) return name;
-  throw new MicroError('invalid_argument', `"${shown(name)}" is not a namespace: use letters, digits, '.', '_' and '-', at most 63`);
+  if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/.test(name)) return name;
+  throw new MicroError('invalid_argument', `"${shown(name)}" is not a namespace: use letters, digits, '.', '_' and '-', at most 100`, { id: 'api' });
 }

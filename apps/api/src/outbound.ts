@@ -2,8 +2,8 @@ import { type Code, codeFromHttp, isCode, MicroError } from '@micro/errors';
 
 /** Headers of a service's answer that are not its to give: HTTP's, the wire's, and the gateway's own. */
 const withheld = new Set([
-  'connection', 'content-length', 'content-type', 'date', 'keep-alive', 'micro-error-id', 'micro-trace-id', 'proxy-authenticate',
-  'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'accept-post', 'connection', 'content-length', 'content-type', 'date', 'keep-alive', 'micro-error-id', 'micro-not-processed',
+  'micro-trace-id', 'proxy-authenticate', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
 ]);
 const trailerPrefix = 'trailer-';
 
@@ -29,19 +29,32 @@ export interface FailedAnswer {
   readonly body: Buffer;
 }
 
-/** The error that a node answered; by its HTTP status where the body is none of Connect's. */
+/** The error that a node answered, with its metadata; by its HTTP status where the body is none of Connect's. */
 export function errorOf(answer: FailedAnswer, service: string): MicroError {
   const id = valueOf(answer.headers, 'micro-error-id');
   const { code, message } = connectError(answer.body);
   const known = code ?? codeFromHttp(answer.status);
   const status = answer.status >= 400 ? answer.status : undefined;
+  const metadata = metadataOf(answer.headers);
   // `micro` is what an error is called that nobody gave a name: a service of ours always gives its own.
   const ours = id !== undefined && id !== 'micro';
   if (!ours && mayLeak(known)) {
-    return new MicroError(known, 'internal error', { id: service, status, cause: new Error(message ?? `HTTP ${answer.status}`) });
+    return new MicroError(known, 'internal error', { id: service, status, metadata, cause: new Error(message ?? `HTTP ${answer.status}`) });
   }
   const detail = message ?? `${service} answered ${answer.status} without saying why`;
-  return new MicroError(known, detail, { id: ours ? decoded(id) : service, status });
+  return new MicroError(known, detail, { id: ours ? decoded(id) : service, status, metadata });
+}
+
+/** What a service says beside its error, `retry-after` say. Its body is read here and written anew, so that the encoding does not go on. */
+function metadataOf(headers: readonly string[]): Record<string, string[]> {
+  const metadata = Object.create(null) as Record<string, string[]>;
+  const passed: string[] = [];
+  pushMetadata(passed, headers);
+  for (let index = 0; index < passed.length; index += 2) {
+    const name = passed[index] as string;
+    if (name !== 'content-encoding') (metadata[name] ??= []).push(passed[index + 1] as string);
+  }
+  return metadata;
 }
 
 /** Codes whose text was made from an exception nobody meant to show, in the servers of other makes. */

@@ -2,7 +2,8 @@ import { MicroError } from '@micro/errors';
 import type { JsonValue, MessageCodec, MethodDefinition } from '@micro/proto';
 import type { Format, Wanted } from './content.js';
 import { addMultipart } from './form.js';
-import { parseJson } from './json.js';
+import { jsonText, parseJson } from './json.js';
+import { shown } from './path.js';
 import type { Variables } from './template.js';
 import { isObject, type JsonObject, merge, NamedValues } from './values.js';
 
@@ -22,7 +23,7 @@ export interface Sources {
 export function messageBytes(sources: Sources, definition: MethodDefinition | undefined, lane: Wanted): Buffer {
   try {
     const message = messageOf(sources, definition?.input);
-    if (lane === 'json' || !definition) return Buffer.from(JSON.stringify(message));
+    if (lane === 'json' || !definition) return Buffer.from(jsonText(message));
     // Fields that the schema does not know are left out, as services leave them out.
     const bytes = definition.input.encode(definition.input.fromJson(message, { ignoreUnknownFields: true }));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -48,7 +49,7 @@ function ofBody({ body, format, contentType, bodyField }: Sources, codec: Messag
   if (value === undefined) return {};
   if (bodyField !== '*') return { [field?.jsonName ?? bodyField]: value };
   if (isObject(value)) return value;
-  throw new MicroError('invalid_argument', `the body must be a JSON object, not ${Array.isArray(value) ? 'a list' : JSON.stringify(value)}`, { id: 'api' });
+  throw new MicroError('invalid_argument', `the body must be a JSON object, not ${Array.isArray(value) ? 'a list' : shown(jsonText(value))}`, { id: 'api' });
 }
 
 function bodyValue({ body, format, contentType }: Pick<Sources, 'body' | 'format' | 'contentType'>, codec: MessageCodec | undefined): JsonValue | undefined {

@@ -36,6 +36,8 @@ interface RouteRequest extends Origin {
 
 const callable = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 const remembered = 10_000;
+/** Longer URLs are spelt like that by no one who calls often: they would only fill the memory. */
+const memorable = 256;
 
 /** From a request line to the method it calls: what services declare comes first, then the convention. */
 @Injectable()
@@ -86,7 +88,7 @@ export class Router {
     const request: RouteRequest = { ...origin, path, query: mark < 0 ? '' : url.slice(mark + 1) };
     const route = find(table, request);
     if (!route) return this.#lookAgain(request);
-    if (origin.verb === 'POST' && mark < 0 && route.variables.length === 0) this.#remember(table, url, route);
+    if (origin.verb === 'POST' && mark < 0 && route.variables.length === 0 && url.length <= memorable) this.#remember(table, url, route);
     return route;
   }
 

@@ -76,6 +76,7 @@ export class RoutingTable {
   #declare(method: Method, onProblem: (problem: string, method: Method) => void): void {
     for (const { host, rule } of routesOf(method)) {
       try {
+        if (!verbs.test(rule.method)) throw new MicroError('invalid_argument', `${JSON.stringify(shown(rule.method))} is no HTTP method`);
         const declared = { method, body: rule.body, responseBody: rule.responseBody };
         const added = this.#treeOf(host).add(rule.method, parseTemplate(rule.path), declared);
         if (!added) onProblem(`another endpoint has ${rule.method} ${rule.path} already`, method);
@@ -101,6 +102,9 @@ export class RoutingTable {
     yield this.#routes;
   }
 }
+
+/** HTTP methods (RFC 9110, section 9.1), and any of them. They come from who registers, and go into the header `allow`. */
+const verbs = /^(?:\*|[A-Z0-9!#$%&'+.^_`|~-]{1,32})$/;
 
 /** Says that a service has no such endpoint, and which of its endpoints are near, each with its path. */
 export function unknownEndpoint(service: ServiceMethods, endpoint: string): MicroError {

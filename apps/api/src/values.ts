@@ -1,5 +1,5 @@
 import { MicroError } from '@micro/errors';
-import type { FieldDefinition, JsonValue, MessageCodec } from '@micro/proto';
+import { type FieldDefinition, type JsonValue, type MessageCodec, parseJson } from '@micro/proto';
 import { shown } from './path.js';
 
 const limits = { count: 1000, depth: 32 } as const;
@@ -203,7 +203,7 @@ function messageFromText(text: string, field: FieldDefinition, wrong: (what: str
   }
   if (/^\s*[{[]/.test(text)) {
     try {
-      return JSON.parse(text) as JsonValue;
+      return parseJson(text);
     } catch {
       throw wrong('JSON');
     }
