@@ -98,20 +98,15 @@ function fromError(error: Error & { code?: unknown; details?: unknown }, id: str
 const unreachable = { code: 'unavailable', detail: 'the service cannot be reached' } as const;
 const lost = { code: 'unavailable', detail: 'the connection was lost' } as const;
 
-/** Codes of Node and undici that mean something to a caller; every other system error is internal. */
+/** Codes of Node that mean something to a caller; every other system error is internal. */
 const systemErrors: Readonly<Record<string, { code: Code; detail: string }>> = {
   ECONNREFUSED: unreachable,
   EHOSTUNREACH: unreachable,
   ENETUNREACH: unreachable,
   ENOTFOUND: unreachable,
-  UND_ERR_CONNECT_TIMEOUT: unreachable,
   ECONNRESET: lost,
   EPIPE: lost,
-  UND_ERR_SOCKET: lost,
   ETIMEDOUT: { code: 'deadline_exceeded', detail: 'the service did not answer in time' },
-  UND_ERR_HEADERS_TIMEOUT: { code: 'deadline_exceeded', detail: 'the service did not answer in time' },
-  UND_ERR_BODY_TIMEOUT: { code: 'deadline_exceeded', detail: 'the service did not answer in time' },
-  UND_ERR_ABORTED: { code: 'canceled', detail: 'the call was canceled' },
   ENOSPC: { code: 'resource_exhausted', detail: 'the disk is full: free some space and try again' },
   EMFILE: { code: 'resource_exhausted', detail: 'too many open files' },
 };

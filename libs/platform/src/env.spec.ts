@@ -29,6 +29,7 @@ describe('readEnvironment', () => {
     expect(read).toThrow('MICRO_ADDRESS="127.0.0.1:99999" is not legal; use host:port');
     expect(read).toThrow('MICRO_MDNS_PORT="x" is not legal; use a whole number from 1 to 65535');
     expect(read).toThrow('MICRO_NAMESPACE="../etc" is not legal');
+    expect(() => readEnvironment({ MICRO_NAMESPACE: 'a'.repeat(101) })).toThrow('at most 100');
   });
 
   it.each(['', 'x', ':80', 'a b:80', '127.0.0.1:', '127.0.0.1:65536', '::1:80'])('refuses %j as an address', (text) => {

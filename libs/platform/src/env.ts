@@ -64,10 +64,15 @@ interface Variable<T> {
 
 type Variables = { readonly [K in keyof Environment]: Variable<Environment[K]> };
 
-/** A name: of a service, a namespace. */
+/** Name of a service. */
 const label = {
   read: (text: string) => (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(text) ? text : undefined),
   legal: "letters, digits, '.', '_' and '-', at most 253",
+};
+/** As the registry has it, and the gateway: it goes into host names. */
+const namespace = {
+  read: (text: string) => (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/.test(text) ? text : undefined),
+  legal: "letters, digits, '.', '_' and '-', at most 100",
 };
 const word = { read: (text: string) => (/^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined), legal: 'visible ASCII without spaces, at most 128' };
 
@@ -78,7 +83,7 @@ const largestMessage = 256 * 1024 * 1024;
 const variables: Variables = {
   profile: { name: 'MICRO_PROFILE', ...oneOf(Object.keys(profiles) as ProfileName[]), fallback: () => 'local' },
   home: { name: 'MICRO_HOME', read: (text) => resolve(text), legal: 'a folder', fallback: () => join(homedir(), '.micro') },
-  namespace: { name: 'MICRO_NAMESPACE', ...label, fallback: () => 'micro' },
+  namespace: { name: 'MICRO_NAMESPACE', ...namespace, fallback: () => 'micro' },
   name: { name: 'MICRO_NAME', ...label, fallback: absent },
   version: { name: 'MICRO_VERSION', ...word, fallback: absent },
   nodeId: { name: 'MICRO_NODE_ID', ...word, fallback: absent },

@@ -16,7 +16,10 @@ export abstract class Logger {
   abstract child(fields: LogFields): Logger;
 }
 
-/** An Error under `error` is written with its stack and causes. */
+/**
+ * An Error under `error` is written with its stack and causes. What is called like a part of the line itself (`level`, `time`, `name`,
+ * `message`) is written with an underscore after its name.
+ */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface LoggerOptions {
@@ -64,24 +67,42 @@ export const silentLogger: Logger = {
 
 function wrap(sink: pino.Logger): Logger {
   return {
-    debug: (message, fields) => sink.debug(fields ?? {}, message),
-    info: (message, fields) => sink.info(fields ?? {}, message),
-    warn: (message, fields) => sink.warn(fields ?? {}, message),
-    error: (message, fields) => sink.error(fields ?? {}, message),
-    child: (fields) => wrap(sink.child(fields)),
+    debug: (message, fields) => sink.debug(apart(fields), message),
+    info: (message, fields) => sink.info(apart(fields), message),
+    warn: (message, fields) => sink.warn(apart(fields), message),
+    error: (message, fields) => sink.error(apart(fields), message),
+    child: (fields) => wrap(sink.child(apart(fields))),
   };
+}
+
+const ownKeys: readonly string[] = ['level', 'time', 'name', 'message'];
+
+/** Fields that cannot be taken for the line's own: pino would write a key twice, and readers would take the last. */
+function apart(fields: LogFields = {}): LogFields {
+  if (!ownKeys.some((key) => key in fields)) return fields;
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [ownKeys.includes(key) ? `${key}_` : key, value]));
 }
 
 const marks: Readonly<Record<string, string>> = { debug: 'debug', info: 'info ', warn: 'WARN ', error: 'ERROR' };
 
 function pretty(line: string): string {
   const { level, time, name: _name, message, error, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const data = Object.entries(fields).map(([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const data = Object.entries(fields).map(([key, value]) => ` ${key}=${typeof value === 'string' ? harmless(value) : JSON.stringify(value)}`);
   const stack = error === undefined ? '' : `\n${indented(error)}`;
-  return `${String(time).slice(11, 23)} ${marks[String(level)] ?? level} ${message ?? ''}${data.join('')}${stack}\n`;
+  return `${String(time).slice(11, 23)} ${marks[String(level)] ?? level} ${lines(message)}${data.join('')}${stack}\n`;
 }
 
 function indented(error: unknown): string {
   const { stack } = error as { stack?: string };
-  return (stack ?? JSON.stringify(error)).replace(/^/gm, '    ');
+  return `    ${lines(stack ?? JSON.stringify(error))}`;
+}
+
+/** A text of several lines, of which all but the first are indented: what callers send shall not look like a line of the log. */
+function lines(text: unknown): string {
+  return String(text ?? '').split('\n').map(harmless).join('\n    ');
+}
+
+/** Without what a terminal would obey. */
+function harmless(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

@@ -20,6 +20,19 @@ describe('logger', () => {
     expect(written[0]).toContain('inner');
   });
 
+  it('keeps apart what a line says itself and what fields are called', () => {
+    const { written, stream } = lines();
+    createLogger({ name: 'orders', stream }).info('greeting', { name: 'Alice', message: 'hi' });
+    expect(written[0]?.match(/"(?:name|message)":/g)).toHaveLength(2);
+    expect(JSON.parse(written[0] ?? '')).toMatchObject({ name: 'orders', message: 'greeting', name_: 'Alice', message_: 'hi' });
+  });
+
+  it('shows nothing of a caller that a terminal would obey, or that looks like a line of its own', () => {
+    const { written, stream } = lines();
+    createLogger({ name: 'orders', format: 'pretty', stream }).warn('two\nlines', { path: 'x\n12:00:00.000 ERROR all lost', color: '\u001b[31m' });
+    expect(written[0]).toMatch(/ WARN {2}two\n {4}lines path=x\\x0a12:00:00\.000 ERROR all lost color=\\x1b\[31m\n$/);
+  });
+
   it('is readable when pretty, and leaves out what is below its level', () => {
     const { written, stream } = lines();
     const logger = createLogger({ name: 'orders', format: 'pretty', stream });
