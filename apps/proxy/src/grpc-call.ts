@@ -41,8 +41,8 @@ export class GrpcCall {
     });
   }
 
-  /** The only message of a unary call, once the client has sent all. */
-  readUnary(done: (frame: Frame) => void, failed: (error: MicroError) => void): void {
+  /** The only message of a unary call, once the client has sent all. Returns the way to stop waiting for it, with an error. */
+  readUnary(done: (frame: Frame) => void, failed: (error: MicroError) => void): (error: unknown) => void {
     const reader = new FrameReader(this.#limit);
     let frame: Frame | undefined;
     const take = (next: Frame) => {
@@ -68,6 +68,7 @@ export class GrpcCall {
         stop(error);
       }
     });
+    return stop;
   }
 
   /** Each message as it comes; reading slowly slows the client down. */

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { MicroError } from '@micro/errors';
 import { Config } from '@micro/platform';
-import { answerError, Cancellation, Client, decompress, encodings, Metadata } from '@micro/rpc';
-import { Injectable } from '@nestjs/common';
+import { answerError, Cancellation, Client, decompress, defaultLimits, encodings, Metadata } from '@micro/rpc';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { GrpcCall } from './grpc-call.js';
 import type { Frame } from './grpc-frames.js';
 import { type Route, Routes } from './routes.js';
+import { SlowSenders } from './slow-senders.js';
 import { metadataFrom, passedOn, split, toHeaders } from './wire-headers.js';
 
 /**
@@ -13,11 +14,12 @@ import { metadataFrom, passedOn, split, toHeaders } from './wire-headers.js';
  * gRPC in Node; streams go over gRPC.
  */
 @Injectable()
-export class GrpcPass {
+export class GrpcPass implements OnModuleDestroy {
   readonly #client: Client;
   readonly #routes: Routes;
   /** Bytes of one message. */
   readonly #limit: number;
+  readonly #slow = new SlowSenders();
 
   constructor(client: Client, routes: Routes, config: Config) {
     this.#client = client;
@@ -41,6 +43,10 @@ export class GrpcPass {
     return true;
   };
 
+  onModuleDestroy(): void {
+    this.#slow.close();
+  }
+
   #pass(call: GrpcCall, route: Route): void {
     const timeoutMs = call.timeoutMs();
     if (route.kind !== 'unary') {
@@ -48,10 +54,12 @@ export class GrpcPass {
       return;
     }
     const failed = (error: MicroError) => call.fail(error);
-    call.readUnary((frame) => {
+    const stop = call.readUnary((frame) => {
+      this.#slow.complete(stop);
       if (frame.compressed) decompressed(call, frame, this.#limit).then((plain) => this.#passUnary(call, { route, timeoutMs, body: plain }), failed);
       else this.#passUnary(call, { route, timeoutMs, body: frame.message });
     }, failed);
+    this.#slow.begin(stop, Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, defaultLimits.requestMs));
   }
 
   #passUnary(call: GrpcCall, { route, timeoutMs, body }: { route: Route; timeoutMs: number | undefined; body: Uint8Array }): void {

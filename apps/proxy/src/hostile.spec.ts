@@ -70,6 +70,15 @@ describe('the proxy stays up', () => {
     expect(await call({ 'grpc-encoding': 'deflate' }, encodeFrame({ compressed: true, message: deflateSync(Buffer.alloc(0)) }))).toMatchObject({ 'grpc-status': '0' });
   });
 
+  it('before a caller that never sends the end of its request', async () => {
+    const session = connect(`http://${app.address}`);
+    const stream = session.request({ ':method': 'POST', ':path': '/echo.Echo/Say', 'content-type': 'application/grpc', te: 'trailers', 'grpc-timeout': '100m' });
+    stream.write(encodeFrame({ compressed: false, message: Buffer.alloc(100) }).subarray(0, 50));
+    const headers = await new Promise<IncomingHttpHeaders>((resolve, reject) => stream.on('error', reject).on('response', resolve));
+    expect(headers).toMatchObject({ 'grpc-status': '4', 'micro-error-id': 'proxy' });
+    session.destroy();
+  });
+
   it('before a caller that takes a call back with an error', async () => {
     const arrived = new Promise<void>((resolve) => {
       answer = (request) => void request.resume().on('end', resolve);
