@@ -46,7 +46,7 @@ it('follow the registry, and tell each problem once', async () => {
       expect.stringContaining('a schema cannot be read {"service":"hoo"'),
     ]);
   } finally {
-    tables.close();
+    tables.onModuleDestroy();
     await cache.close();
     await registry.close();
   }

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { RegistryCache, type Service } from '@micro/registry';
 import { Logger } from '@micro/telemetry';
 import { RoutingTable } from './routing-table.js';
@@ -10,7 +10,7 @@ const mostNamespaces = 256;
 
 /** The routing table of each namespace that is asked for, kept in step with the registry. */
 @Injectable()
-export class RoutingTables {
+export class RoutingTables implements OnModuleDestroy {
   readonly #cache: RegistryCache;
   readonly #logger: Logger;
   readonly #namespaces = new Map<string, Namespace>();
@@ -41,7 +41,7 @@ export class RoutingTables {
     await this.#cache.service(service, namespace);
   }
 
-  close(): void {
+  onModuleDestroy(): void {
     this.#stopWatching();
   }
 
