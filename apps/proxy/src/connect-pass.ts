@@ -44,7 +44,7 @@ export class ConnectPass {
     response.once('close', () => {
       if (!response.writableFinished) cancellation.cancel();
     });
-    const headers = passedOn(request.headers);
+    const headers = passedOn(request.rawHeaders.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text)));
     for (const name of ['content-encoding', 'accept-encoding']) {
       const value = request.headers[name];
       if (typeof value === 'string') headers.push(name, value);

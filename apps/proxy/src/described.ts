@@ -14,6 +14,8 @@ export class Described {
   constructor(cache: RegistryCache, environment: Environment) {
     this.#cache = cache;
     this.#namespace = environment.namespace;
+    // Read before the first question comes, which is answered at once with what is known.
+    void cache.ready(this.#namespace).catch(() => undefined);
   }
 
   /** Every service of a .proto that has a live node. Of several versions the last one describes it. */

@@ -1,10 +1,8 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { MicroError } from '@micro/errors';
 import { Config } from '@micro/platform';
-import { answerError, Cancellation, Client, decompress, defaultLimits, encodings, Metadata } from '@micro/rpc';
+import { answerError, Cancellation, Client, decompress, defaultLimits, encodings, type Frame, type Http2Stream, Metadata } from '@micro/rpc';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { GrpcCall } from './grpc-call.js';
-import type { Frame } from './grpc-frames.js';
 import { type Route, Routes } from './routes.js';
 import { SlowSenders } from './slow-senders.js';
 import { metadataFrom, passedOn, split, toHeaders } from './wire-headers.js';
@@ -27,20 +25,19 @@ export class GrpcPass implements OnModuleDestroy {
     this.#limit = config.limits.messageBytes;
   }
 
-  /** Takes every HTTP/2 stream that is no call to the proxy itself. */
-  readonly accept = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean => {
-    const refusal = refusalOf(headers);
+  /** Takes every request over HTTP/2 that is no call to the proxy itself. */
+  readonly accept = (stream: Http2Stream): void => {
+    const refusal = refusalOf(stream);
     if (refusal) return refuse(stream, refusal);
-    const call = new GrpcCall(stream, headers, this.#limit);
+    const call = new GrpcCall(stream, this.#limit);
     const failed = (error: unknown) => call.fail(MicroError.from(error, 'proxy'));
     try {
-      const route = this.#routes.find(headers['micro-namespace'] as string | undefined, call.path);
+      const route = this.#routes.find(call.header('micro-namespace'), call.path);
       if (route instanceof Promise) route.then((found) => this.#pass(call, found)).catch(failed);
       else this.#pass(call, route);
     } catch (error) {
       failed(error);
     }
-    return true;
   };
 
   onModuleDestroy(): void {
@@ -53,7 +50,10 @@ export class GrpcPass implements OnModuleDestroy {
       this.#passStream(call, route, timeoutMs).catch((error: unknown) => call.fail(MicroError.from(error, 'proxy')));
       return;
     }
-    const failed = (error: MicroError) => call.fail(error);
+    const failed = (error: MicroError) => {
+      this.#slow.complete(stop);
+      call.fail(error);
+    };
     const stop = call.readUnary((frame) => {
       this.#slow.complete(stop);
       if (frame.compressed) decompressed(call, frame, this.#limit).then((plain) => this.#passUnary(call, { route, timeoutMs, body: plain }), failed);
@@ -95,13 +95,13 @@ export class GrpcPass implements OnModuleDestroy {
     });
     // Ours to await below; until then its failure is not unhandled.
     stream.trailers.catch(() => undefined);
-    void stream.headers.then((headers) => call.sendHeaders(toHeaders(headers)) || abort.abort(), () => undefined);
+    void stream.headers.then((headers) => call.sendHeaders(toHeaders(headers)), () => undefined);
     for await (const message of stream.messages) await call.sendMessage({ compressed: false, message });
     try {
       call.finish(toHeaders(await stream.trailers));
     } catch (error) {
       const failure = MicroError.from(error, 'proxy');
-      call.fail(failure, {}, toHeaders(new Metadata(failure.metadata)));
+      call.fail(failure, [], toHeaders(new Metadata(failure.metadata)));
     }
   }
 }
@@ -113,7 +113,7 @@ async function* requests(call: GrpcCall, limit: number): AsyncGenerator<Uint8Arr
 /** A compressed message as it was before. Rejects with MicroError `unimplemented` for an encoding that nobody here knows. */
 function decompressed(call: GrpcCall, { message }: Frame, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const encoding = encodings.find((one) => one === call.headers['grpc-encoding']);
+    const encoding = encodings.find((one) => one === call.header('grpc-encoding'));
     if (encoding === undefined || encoding === 'identity') {
       throw new MicroError('unimplemented', `a message is compressed, and not by one of ${encodings.join(', ')}, as grpc-encoding has to say`, { id: 'proxy' });
     }
@@ -122,21 +122,19 @@ function decompressed(call: GrpcCall, { message }: Frame, limit: number): Promis
   });
 }
 
-function refusalOf(headers: IncomingHttpHeaders): MicroError | undefined {
-  if (headers[':method'] !== 'POST') {
+function refusalOf(stream: Http2Stream): MicroError | undefined {
+  if (stream.header(':method') !== 'POST') {
     return new MicroError('unimplemented', 'gRPC calls are POST requests', { id: 'proxy', status: 405 });
   }
-  if (!/^application\/grpc(\+proto)?(;|$)/.test(headers['content-type'] ?? '')) {
+  if (!/^application\/grpc(\+proto)?(;|$)/.test(stream.header('content-type') ?? '')) {
     const detail = 'over HTTP/2 the proxy speaks gRPC, content type application/grpc; Connect calls go over HTTP/1.1';
     return new MicroError('invalid_argument', detail, { id: 'proxy', status: 415 });
   }
   return undefined;
 }
 
-function refuse(stream: ServerHttp2Stream, error: MicroError): true {
-  // A caller that resets the stream before it has read the answer is no error of ours.
-  stream.once('error', () => undefined);
-  stream.respond({ ':status': error.status, 'content-type': 'application/json', ...(error.status === 405 ? { allow: 'POST' } : {}) });
-  stream.end(JSON.stringify(error));
-  return true;
+function refuse(stream: Http2Stream, error: MicroError): void {
+  stream.respond([':status', String(error.status), 'content-type', 'application/json', ...(error.status === 405 ? ['allow', 'POST'] : [])]);
+  stream.write(Buffer.from(JSON.stringify(error)));
+  stream.end();
 }

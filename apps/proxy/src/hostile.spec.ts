@@ -7,7 +7,7 @@ import { endpointsOf, parseSchema } from '@micro/proto';
 import { type Endpoint, openRegistry, type Registry, type Service } from '@micro/registry';
 import { silentLogger } from '@micro/telemetry';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { encodeFrame } from './grpc-frames.js';
+import { encodeFrame } from '@micro/rpc';
 import { proxyApp } from './proxy.app.js';
 
 const Echo = parseSchema({ 'echo.proto': 'syntax = "proto3"; package echo; service Echo { rpc Say(Text) returns (Text); } message Text { string text = 1; }' }).service('echo.Echo');

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { Metadata } from '@micro/rpc';
 
 /** Headers that concern one hop or one protocol, and are made anew for the next. */
@@ -35,6 +34,7 @@ const answerOwn = new Set([
   'date',
   'http2-settings',
   'keep-alive',
+  'micro-error-id',
   'proxy-connection',
   'te',
   'trailer',
@@ -43,23 +43,29 @@ const answerOwn = new Set([
   'vary',
 ]);
 
-/** Request headers as a flat list for the Connect lane: what the caller sent, without what belongs to its own connection. */
-export function passedOn(headers: IncomingHttpHeaders): string[] {
-  const flat: string[] = [];
-  for (const name in headers) {
-    if (name.startsWith(':') || requestOwn.has(name)) continue;
-    const value = headers[name];
-    if (Array.isArray(value)) for (const one of value) flat.push(name, one);
-    else if (value !== undefined) flat.push(name, value);
+/** What of a request's headers is passed on over the Connect lane, names in lower case. All lists are flat: name, value, name, value … */
+export function passedOn(headers: readonly string[]): string[] {
+  const passed: string[] = [];
+  let cookies = '';
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index] as string;
+    const value = headers[index + 1] as string;
+    if (name.charCodeAt(0) === colon || requestOwn.has(name)) continue;
+    // HTTP/2 may cut a cookie into pieces, which HTTP/1.1 has in one (RFC 9113, section 8.2.3).
+    if (name === 'cookie') cookies = cookies === '' ? value : `${cookies}; ${value}`;
+    else passed.push(name, value);
   }
-  return flat;
+  if (cookies !== '') passed.push('cookie', cookies);
+  return passed;
 }
 
+const colon = 0x3a;
+
 /** A Connect answer's headers, split into what gRPC sends before the message and what it sends after. */
-export function split(headers: readonly string[]): { leading: OutgoingHttpHeaders; trailing: OutgoingHttpHeaders } {
-  const leading = noHeaders();
-  const trailing = noHeaders();
-  for (let index = 0; index < headers.length; index += 2) {
+export function split(headers: readonly string[]): { leading: string[]; trailing: string[] } {
+  const leading: string[] = [];
+  const trailing: string[] = [];
+  for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
     if (name.startsWith('trailer-')) add(trailing, name.slice('trailer-'.length), value);
@@ -69,7 +75,7 @@ export function split(headers: readonly string[]): { leading: OutgoingHttpHeader
 }
 
 /** Request headers as metadata, for a call passed on over gRPC. */
-export function metadataFrom(headers: IncomingHttpHeaders): Metadata {
+export function metadataFrom(headers: readonly string[]): Metadata {
   const flat = passedOn(headers);
   const metadata = new Metadata();
   for (let index = 0; index < flat.length; index += 2) metadata.append(flat[index] as string, flat[index + 1] as string);
@@ -77,23 +83,16 @@ export function metadataFrom(headers: IncomingHttpHeaders): Metadata {
 }
 
 /** Metadata as HTTP/2 headers; bytes as base64 without padding, as gRPC sends them. */
-export function toHeaders(metadata: Metadata): OutgoingHttpHeaders {
-  const headers = noHeaders();
+export function toHeaders(metadata: Metadata): string[] {
+  const headers: string[] = [];
   for (const [name, value] of metadata) {
     add(headers, name, typeof value === 'string' ? value : Buffer.from(value).toString('base64').replace(/=+$/, ''));
   }
   return headers;
 }
 
-/** Without a prototype: a node may call a header `__proto__`. */
-function noHeaders(): OutgoingHttpHeaders {
-  return Object.create(null) as OutgoingHttpHeaders;
-}
-
 /** The status of a call is the proxy's to say. */
-function add(headers: OutgoingHttpHeaders, name: string, value: string): void {
+function add(headers: string[], name: string, value: string): void {
   if (name === '' || answerOwn.has(name) || name.startsWith('grpc-')) return;
-  const there = headers[name];
-  if (there === undefined) headers[name] = value;
-  else headers[name] = Array.isArray(there) ? [...there, value] : [String(there), value];
+  headers.push(name, value);
 }

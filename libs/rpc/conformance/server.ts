@@ -1,8 +1,8 @@
-/** The server under test of Connect's conformance runner: ConformanceService on RpcServer. Argument: the folder of the .proto files. */
+/** The server under test of Connect's conformance runner: ConformanceService on RpcServer. Arguments: the folder of the .proto files; `http2` for gRPC on our own HTTP/2 instead of grpc-js's. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeFromGrpc, MicroError } from '@micro/errors';
 import type { MethodDefinition } from '@micro/proto';
-import { type CallContext, type Metadata, RpcServer } from '../src/index.js';
+import { type CallContext, type Http2Stream, type Metadata, RpcServer } from '../src/index.js';
 import { conformanceSchema, framed, readFramed } from './schema.js';
 
 interface Header {
@@ -45,7 +45,8 @@ async function main(): Promise<void> {
   const compat = await readFramed(process.stdin[Symbol.asyncIterator](), { bytes: Buffer.alloc(0) });
   const { messageReceiveLimit } = schema.message('connectrpc.conformance.v1.ServerCompatRequest').decode(compat ?? Buffer.alloc(0)) as ServerCompatRequest;
 
-  const server = new RpcServer({ name: 'conformance', limits: messageReceiveLimit > 0 ? { messageBytes: messageReceiveLimit } : {} });
+  const limits = messageReceiveLimit > 0 ? { messageBytes: messageReceiveLimit } : {};
+  const server = new RpcServer({ name: 'conformance', limits, http2: process.argv[3] === 'http2' ? refuseAll : undefined });
   server.add(service, {
     unary: (request: UnaryRequest, context: CallContext) => unary([request], context),
     idempotentUnary: (request: UnaryRequest, context: CallContext) => unary([request], context),
@@ -147,4 +148,9 @@ function failure({ code, message, details }: Failure, about: object | undefined)
   const own = details.map(({ typeUrl, value }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value }));
   const echoed = about ? [{ type: requestInfo.name, value: requestInfo.encode(about) }] : [];
   return new MicroError(codeFromGrpc(code), message ?? '', { id: 'conformance', details: [...own, ...echoed] });
+}
+
+/** Having a route for what is no method of its own, a server speaks HTTP/2 itself. */
+function refuseAll(stream: Http2Stream): void {
+  stream.respond([':status', '200', 'content-type', 'application/grpc', 'grpc-status', '12'], { end: true });
 }

@@ -9,9 +9,10 @@ const folder = new URL('../conformance/', import.meta.url);
 describe.runIf(haveTool(runner))("Connect's own conformance cases, of all that we claim, pass", () => {
   // Fewer cases would mean that the claims were cut down.
   it.each([
-    { mode: 'server', cases: 886, flags: ['-p', '4'] },
-    { mode: 'client', cases: 591, flags: [] },
-  ])('as $mode', { timeout: 240_000 }, async ({ mode, cases, flags }) => {
+    { mode: 'server', lane: 'grpc-js', cases: 886, flags: ['-p', '4'] },
+    { mode: 'server', lane: 'http2', cases: 886, flags: ['-p', '4'] },
+    { mode: 'client', lane: '', cases: 591, flags: [] },
+  ])('as $mode $lane', { timeout: 240_000 }, async ({ mode, lane, cases, flags }) => {
     await using home = await temporaryFolder();
     const program = await compileProgram(new URL(`${mode}.ts`, folder), home.path);
     const options = [
@@ -29,6 +30,7 @@ describe.runIf(haveTool(runner))("Connect's own conformance cases, of all that w
       process.execPath,
       program,
       fileURLToPath(new URL('proto', folder)),
+      lane,
     ]);
     expect(output.slice(-8000)).toMatch(/\n(\d+) passed, 0 failed/);
     expect(status).toBe(0);

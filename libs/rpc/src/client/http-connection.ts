@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { MicroError } from '@micro/errors';
 import { outsideCalls } from '../call-scope.js';
+import { headerName, notInValue } from '../http-fields.js';
 import type { Answer, RawRequest } from './exchange.js';
-import { headerName, MalformedResponse, notInValue, ResponseReader, type ResponseLimits } from './http-response.js';
+import { MalformedResponse, ResponseReader, type ResponseLimits } from './http-response.js';
 
 export interface ConnectionOptions {
   readonly limits: ResponseLimits;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { headerName, MalformedResponse, ResponseReader } from './http-response.js';
+import { headerName } from '../http-fields.js';
+import { MalformedResponse, ResponseReader } from './http-response.js';
 
 const limits = { headerBytes: 1_000, bodyBytes: 10_000 };
 

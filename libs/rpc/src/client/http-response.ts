@@ -1,3 +1,4 @@
+import { headerName, notInValue } from '../http-fields.js';
 import { tooLarge } from './connect-answer.js';
 
 export interface ResponseLimits {
@@ -20,7 +21,7 @@ const maxInterim = 16;
 const maxSizeLine = 1024;
 
 const nothing: Buffer = Buffer.alloc(0);
-const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 const headEnd = Buffer.from('\r\n\r\n', 'latin1');
 
 /**
@@ -242,24 +243,6 @@ export class ResponseReader {
 interface Framing {
   length?: number;
   chunked?: boolean;
-}
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** What the value of a header may not hold (RFC 9110, section 5.5). */
-export const notInValue = /[^\t\x20-\x7e\x80-\xff]/;
-
-/** Names seen before, in lower case; checking each anew would cost as much as all the rest. */
-const known = new Map<string, string>();
-const maxKnown = 1_000;
-
-/** A header's name in lower case; undefined if it is none (RFC 9110, section 5.1). */
-export function headerName(raw: string): string | undefined {
-  const found = known.get(raw);
-  if (found !== undefined) return found;
-  if (!token.test(raw)) return undefined;
-  const name = raw.toLowerCase();
-  if (known.size < maxKnown && raw.length <= 64) known.set(raw, name);
-  return name;
 }
 
 /** A part of the text without the blanks around it. */

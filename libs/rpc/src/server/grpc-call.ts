@@ -1,31 +1,39 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import type { Metadata as GrpcMetadata, ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { MicroError } from '@micro/errors';
 import { notProcessed } from '../connect-wire.js';
 import type { Metadata } from '../metadata.js';
 import { type AnyHandler, type BoundMethod, type CallRuntime, isPromise, ServerCall } from './call.js';
-import { compress, compressFrom, decompress, encodings } from './compression.js';
-import { GrpcFrames } from './grpc-frames.js';
+import { compress, compressFrom, decompress } from './compression.js';
+import { acceptedEncodings } from './grpc-admission.js';
 import { addError, addMetadata, metadataOfHeaders, parseTimeout, statusMessage } from './grpc-wire.js';
 import { RequestStream } from './request-stream.js';
-
-/** What requests may be compressed with: more than grpc-js would say, which does not decompress here. */
-export const acceptedEncodings = { 'grpc-accept-encoding': encodings.join(',') };
 
 /** Milliseconds that the status of a call that the server gives up has to reach its caller. */
 const flushMs = 500;
 
-/** CANCEL (RFC 9113, section 7). */
-const resetCode = 8;
+/** What is to be known of a call's messages beside their bytes. */
+export interface MessageFrames {
+  /** Calls `exceeded` at the prefix of a message of more than `limit` bytes. */
+  watch(limit: number, exceeded: () => void): void;
+  /** Whether the next message is compressed. */
+  take(): boolean;
+  /** Whether the request ends where a message does. */
+  readonly complete: boolean;
+}
 
-/** One call as grpc-js hands it over. */
+/** One call as its HTTP/2 hands it over. */
 export interface GrpcExchange {
   /** Splits the stream into messages when asked to, writes headers, messages and status. */
   readonly wire: ServerInterceptingCallInterface;
-  readonly stream: ServerHttp2Stream;
+  readonly frames: MessageFrames;
   readonly headers: IncomingHttpHeaders;
-  /** Headers in the form that grpc-js takes them in. */
+  /** Headers in the form that the wire takes them in. */
   readonly wrap: (headers: OutgoingHttpHeaders) => GrpcMetadata;
+  /** Whether the caller has broken it off. */
+  readonly aborted: () => boolean;
+  /** Breaks it off, if it is not over. */
+  readonly cut: () => void;
 }
 
 /** One call over gRPC, of any kind. */
@@ -33,7 +41,7 @@ export class GrpcCall extends ServerCall {
   readonly #handler: AnyHandler;
   readonly #exchange: GrpcExchange;
   readonly #wire: ServerInterceptingCallInterface;
-  readonly #frames: GrpcFrames;
+  readonly #frames: MessageFrames;
   readonly #encoding: string;
   readonly #gzip: boolean;
   #requests: RequestStream | undefined;
@@ -49,7 +57,7 @@ export class GrpcCall extends ServerCall {
     this.#handler = handler as AnyHandler;
     this.#exchange = exchange;
     this.#wire = exchange.wire;
-    this.#frames = new GrpcFrames(exchange.stream);
+    this.#frames = exchange.frames;
     const { 'grpc-encoding': encoding = 'identity', 'grpc-accept-encoding': accepted = '' } = exchange.headers;
     this.#encoding = String(encoding);
     this.#gzip = encoding === 'gzip' && /\bgzip\b/.test(String(accepted));
@@ -91,9 +99,7 @@ export class GrpcCall extends ServerCall {
     if (this.done) return;
     super.refuse(reason);
     // The connection ends with its last stream: this one must not wait for a caller who neither reads nor ends it.
-    const { stream } = this.#exchange;
-    const cut = setTimeout(() => stream.close(resetCode), flushMs).unref();
-    stream.once('close', () => clearTimeout(cut));
+    setTimeout(() => this.#exchange.cut(), flushMs).unref();
   }
 
   #begin(): void {
@@ -148,7 +154,7 @@ export class GrpcCall extends ServerCall {
     if (!this.#frames.complete) return this.abort(new MicroError('internal', 'the request ended within a message'));
     if (this.#requests) {
       // Callers on Node cancel by ending the stream and then resetting it: half of an upload must not be taken for the whole.
-      setImmediate(() => !this.#exchange.stream.aborted && this.#requests?.end());
+      setImmediate(() => !this.#exchange.aborted() && this.#requests?.end());
       return;
     }
     if (this.#first === undefined) return this.abort(new MicroError('unimplemented', `${this.method.path} takes one message, and got none`));

@@ -3,19 +3,16 @@ import type { Socket } from 'node:net';
 import type { Server, ServerInterceptingCallInterface, ServerMethodDefinition } from '@grpc/grpc-js';
 import { MicroError } from '@micro/errors';
 import type { BoundMethod, CallRuntime } from './call.js';
-import { encodings, isEncoding } from './compression.js';
-import { acceptedEncodings, GrpcCall } from './grpc-call.js';
+import { acceptedEncodings, isGrpc, problemOf, unimplemented } from './grpc-admission.js';
+import { GrpcCall } from './grpc-call.js';
+import { FollowedFrames } from './followed-frames.js';
 import { statusHeaders } from './grpc-wire.js';
 import { notProcessed } from '../connect-wire.js';
-
-/** Takes an HTTP/2 stream that is no call of a method served here; true if it did. */
-export type Http2Route = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => boolean;
 
 export interface GrpcLaneOptions {
   readonly runtime: CallRuntime;
   /** Method by path. */
   readonly find: (path: string) => BoundMethod | undefined;
-  readonly route: Http2Route | undefined;
 }
 
 interface Admitted {
@@ -58,7 +55,8 @@ export class GrpcLane {
     const wrap = (headers: OutgoingHttpHeaders) => new WireHeaders(headers);
     const begin = (wire: ServerInterceptingCallInterface) => {
       const { stream, headers, bound } = this.#current as Admitted;
-      new GrpcCall(bound, options.runtime, { wire, stream, headers, wrap }).start();
+      const frames = new FollowedFrames(stream);
+      new GrpcCall(bound, options.runtime, { wire, frames, headers, wrap, aborted: () => stream.aborted, cut: () => stream.close(cancelCode) }).start();
     };
     class Intercepted extends grpc.ServerInterceptingCall {
       readonly #wire: ServerInterceptingCallInterface;
@@ -136,14 +134,13 @@ export class GrpcLane {
   }
 
   #admit(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, handle: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void): void {
-    const { runtime, find, route } = this.#options;
+    const { runtime, find } = this.#options;
     const session = stream.session && this.#sessions.get(stream.session as ServerHttp2Session);
     if (session) session.used = true;
     const path = headers[':path'] as string;
     const bound = find(path);
-    if (!bound && route?.(stream, headers)) return;
     if (headers[':method'] !== 'POST') return respond(stream, { ':status': 405, allow: 'POST' });
-    if (!contentType.test(headers['content-type'] ?? '')) return respond(stream, { ':status': 415, 'accept-post': 'application/grpc' });
+    if (!isGrpc(headers['content-type'])) return respond(stream, { ':status': 415, 'accept-post': 'application/grpc' });
     const busy = runtime.refusal(runtime.inFlight);
     if (busy) return respond(stream, { ...statusHeaders(busy, runtime), [notProcessed]: 'true', ...acceptedEncodings });
     const problem = bound?.handler ? problemOf(headers, runtime) : unimplemented(path, bound, runtime);
@@ -159,7 +156,8 @@ export class GrpcLane {
   }
 }
 
-const contentType = /^application\/grpc(\+proto)?(;|$)/;
+/** CANCEL (RFC 9113, section 7). */
+const cancelCode = 8;
 
 /** How long a peer has to read the last frames. */
 const lingerMs = 1_000;
@@ -168,30 +166,6 @@ function respond(stream: ServerHttp2Stream, headers: OutgoingHttpHeaders): void 
   // A caller that resets the stream before it has read the answer is no error of ours.
   stream.once('error', () => undefined);
   stream.respond(headers, { endStream: true });
-}
-
-function unimplemented(path: string, bound: BoundMethod | undefined, { name }: CallRuntime): MicroError {
-  const detail = bound ? `${path} is not implemented by ${name}` : `${name} has no method ${path.slice(0, 200)}`;
-  return new MicroError('unimplemented', detail, { id: name });
-}
-
-function problemOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroError | undefined {
-  // The peer learns the limit from our SETTINGS; what it sends before it has read them is checked here.
-  if (sizeOf(headers) > runtime.limits.headerBytes) {
-    return new MicroError('resource_exhausted', `the headers are larger than ${runtime.limits.headerBytes} bytes, the limit of ${runtime.name}`, { id: runtime.name });
-  }
-  const encoding = headers['grpc-encoding'];
-  if (encoding !== undefined && !isEncoding(String(encoding))) {
-    return new MicroError('unimplemented', `compression ${JSON.stringify(String(encoding).slice(0, 100))} is not supported: use ${encodings.join(', ')}`);
-  }
-  return undefined;
-}
-
-/** Size of a header list (RFC 9113, section 6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE). */
-function sizeOf(headers: IncomingHttpHeaders): number {
-  let size = 0;
-  for (const name in headers) size += name.length + (headers[name]?.length ?? 0) + 32;
-  return size;
 }
 
 /** The one thing that grpc-js does not give out, and that the checks above need: its HTTP/2 server. */

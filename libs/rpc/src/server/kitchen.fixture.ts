@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import { type BidiStream, type ClientStream, parseSchema, type ServerStream, type Unary } from '@micro/proto';
 import type { Handlers } from '../handler.js';
+import type { Http2Stream } from '../http2/stream.js';
 import { RpcServer, type RpcServerOptions } from './server.js';
 
 export const kitchenProto = `syntax = "proto3";
@@ -145,4 +146,15 @@ export async function openKitchen(options: Partial<RpcServerOptions> = {}, seen?
   const server = new RpcServer({ name: 'kitchen', ...options }).add(Kitchen, kitchen(seen));
   await server.listen();
   return Object.assign(server, { [Symbol.asyncDispose]: () => server.close({ graceMs: 0 }) });
+}
+
+/** HTTP/2 of both kinds: a server that has a route for what is no method of its own speaks its own. */
+export const http2Lanes: readonly (readonly [name: string, options: Partial<RpcServerOptions>])[] = [
+  ['grpc-js', {}],
+  ['our own HTTP/2', { http2: refuseUnknown }],
+];
+
+function refuseUnknown(stream: Http2Stream): void {
+  const message = `there is no ${stream.header(':path')}`;
+  stream.respond([':status', '200', 'content-type', 'application/grpc', 'grpc-status', '12', 'grpc-message', message], { end: true });
 }

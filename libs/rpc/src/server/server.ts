@@ -8,7 +8,8 @@ import type { Handlers } from '../handler.js';
 import { type AnyHandler, type BoundMethod, type CallLimits, CallRuntime, type Interceptor } from './call.js';
 import { BuiltinServices } from './builtins.js';
 import { ConnectLane, type HttpRoute } from './connect-lane.js';
-import { GrpcLane, type Http2Route } from './grpc-lane.js';
+import { GrpcLane } from './grpc-lane.js';
+import { Http2Lane, type Http2Route } from './http2-lane.js';
 import { Serving } from './health.js';
 import { rejectMalformed } from './malformed.js';
 import { OnePort } from './one-port.js';
@@ -34,7 +35,7 @@ export interface RpcServerOptions {
   readonly described?: () => readonly ServiceDefinition[];
   /** HTTP/1.1 upgrades (WebSocket); without it they are refused. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-  /** HTTP/2 streams for paths that are no method's; true if it took the stream. */
+  /** Requests over HTTP/2 for paths that are no method's. With it HTTP/2 is our own, made for passing calls on, instead of grpc-js's. */
   readonly http2?: Http2Route;
 }
 
@@ -65,7 +66,7 @@ export class RpcServer {
   readonly #port: OnePort;
   readonly #serving = new Serving();
   readonly #builtins: BuiltinServices;
-  #grpc: Promise<GrpcLane> | undefined;
+  #grpc: Promise<GrpcLane | Http2Lane> | undefined;
   #address = '';
   #closed: Promise<void> | undefined;
 
@@ -152,7 +153,7 @@ export class RpcServer {
   }
 
   #acceptHttp2(socket: Socket): void {
-    const lane = (this.#grpc ??= GrpcLane.open({ runtime: this.#runtime, find: (path) => this.#find(path), route: this.#options.http2 }));
+    const lane = (this.#grpc ??= this.#openGrpc());
     lane.then(
       (grpc) => !socket.destroyed && grpc.accept(socket),
       (error) => {
@@ -160,6 +161,11 @@ export class RpcServer {
         socket.destroy();
       },
     );
+  }
+
+  async #openGrpc(): Promise<GrpcLane | Http2Lane> {
+    const options = { runtime: this.#runtime, find: (path: string) => this.#find(path) };
+    return this.#options.http2 ? new Http2Lane({ ...options, route: this.#options.http2 }) : GrpcLane.open(options);
   }
 
   async #close(graceMs: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from 'node:http2';
+import type { MessageFrames } from './grpc-call.js';
 
 const prefixLength = 5;
 
@@ -6,7 +7,7 @@ const prefixLength = 5;
  * Follows the length-prefixed messages of a request (gRPC over HTTP/2, "Length-Prefixed-Message") beside grpc-js, which splits them: for their
  * compressed flag, for a message longer than allowed, and for one cut short, about all of which it says nothing.
  */
-export class GrpcFrames {
+export class FollowedFrames implements MessageFrames {
   readonly #stream: ServerHttp2Stream;
   readonly #flags: boolean[] = [];
   #prefixRead = 0;
