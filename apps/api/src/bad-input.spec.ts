@@ -221,4 +221,9 @@ describe('limits', () => {
     await expect(slow).rejects.toThrow();
     await until('idle connections are closed', () => idle.destroyed);
   });
+
+  it('refuses a request without a host', async () => {
+    expect(await raw(rig.address, 'POST /everything/call HTTP/1.1\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}')).toMatch(/^HTTP\/1.1 400 [^]*no Host header/);
+    expect(await raw(rig.address, 'POST /everything/call HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}')).toMatch(/^HTTP\/1.1 200 /);
+  });
 });

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { MicroError } from '@micro/errors';
 import { type Address, type Listener, Platform } from '@micro/platform';
+import { listenError } from '@micro/rpc';
 import type { Logger } from '@micro/telemetry';
 import { Injectable } from '@nestjs/common';
 import { Gateway, type OwnRoutes } from './gateway.js';
@@ -147,12 +148,4 @@ function explain(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, headerBy
 
 function tunnel(): MicroError {
   return new MicroError('unimplemented', 'this gateway makes no tunnels', { id: 'api', status: 405 });
-}
-
-function listenError(error: NodeJS.ErrnoException, address: string): MicroError {
-  const options = { id: 'api', cause: error };
-  if (error.code === 'EADDRINUSE') return new MicroError('unavailable', `cannot listen on ${address}: the port is in use; stop what uses it, or set MICRO_ADDRESS`, options);
-  if (error.code === 'EACCES') return new MicroError('permission_denied', `cannot listen on ${address}: ports below 1024 need privileges; set MICRO_ADDRESS`, options);
-  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') return new MicroError('invalid_argument', `cannot listen on ${address}: this machine has no such address`, options);
-  return new MicroError('internal', `cannot listen on ${address}: ${error.message}`, options);
 }

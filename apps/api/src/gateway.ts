@@ -85,6 +85,7 @@ export class Gateway {
     }
     if (inbound.manyHosts) throw new MicroError('invalid_argument', 'the request has more than one Host header', { id: 'api' });
     const { url, host } = targetOf(request.url as string, inbound.host);
+    if (host === '' && request.httpVersionMinor > 0) throw new MicroError('invalid_argument', 'the request has no Host header (RFC 9112, section 3.2)', { id: 'api' });
     const path = pathOf(url);
     if (own(http, path)) return;
     const namespace = inbound.namespace === '' ? this.#hosts.namespace(host) : checkedNamespace(inbound.namespace);

@@ -6,7 +6,7 @@ import { Injectable } from '@nestjs/common';
 import { type Route, Routes } from './routes.js';
 import { passedOn } from './wire-headers.js';
 
-/** Connect unary calls over HTTP/1.1, JSON or binary, passed on by their method path as they are: what the CLI and browsers' clients send. */
+/** Connect unary calls over HTTP/1.1, JSON or binary, passed on by their method path as they are: what the CLI sends. */
 @Injectable()
 export class ConnectPass {
   readonly #client: Client;

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http';
 import { connect, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { deflateSync } from 'node:zlib';
@@ -109,5 +109,23 @@ describe('the proxy stays up', () => {
     expect(['0', '13']).toContain((await call())['grpc-status']);
     answer = (request, response) => void request.resume().on('end', () => response.writeHead(503, ['content-type', 'application/json', ...values.flatMap((value) => [name, value])]).end('{"code":"aborted"}'));
     expect(['10', '13']).toContain((await call())['grpc-status']);
+  });
+
+  it('and passes on no header that concerns one hop, nor a cookie in pieces', async () => {
+    let seen: IncomingHttpHeaders = {};
+    answer = (request, response) => {
+      seen = request.headers;
+      request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/proto' }).end());
+    };
+    expect(await call({ cookie: ['a=1', 'b=2'], 'x-mine': 'yes', 'proxy-authorization': 'secret' })).toMatchObject({ 'grpc-status': '0' });
+    expect(seen).toMatchObject({ cookie: 'a=1; b=2', 'x-mine': 'yes' });
+    expect(seen).not.toHaveProperty('proxy-authorization');
+    const [host, port] = app.address.split(':') as [string, string];
+    const headers = { 'content-type': 'application/proto', 'x-mine': 'yes', 'x-hop': 'secret', connection: 'close, X-Hop' };
+    await new Promise((resolve, reject) => {
+      httpRequest({ host, port, method: 'POST', path: '/echo.Echo/Say', headers }, (response) => response.resume().on('end', resolve)).on('error', reject).end();
+    });
+    expect(seen).toMatchObject({ 'x-mine': 'yes' });
+    expect(seen).not.toHaveProperty('x-hop');
   });
 });

@@ -47,16 +47,19 @@ const answerOwn = new Set([
 export function passedOn(headers: readonly string[]): string[] {
   const passed: string[] = [];
   let cookies = '';
+  let named: string[] = [];
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
+    if (name === 'connection') named = value.toLowerCase().split(',').map((one) => one.trim());
     if (name.charCodeAt(0) === colon || requestOwn.has(name)) continue;
     // HTTP/2 may cut a cookie into pieces, which HTTP/1.1 has in one (RFC 9113, section 8.2.3).
     if (name === 'cookie') cookies = cookies === '' ? value : `${cookies}; ${value}`;
     else passed.push(name, value);
   }
   if (cookies !== '') passed.push('cookie', cookies);
-  return passed;
+  // HTTP/1.1 names headers of one hop in `connection` (RFC 9110, section 7.6.1).
+  return named.length === 0 ? passed : passed.filter((_, index) => !named.includes(passed[index - (index % 2)] as string));
 }
 
 const colon = 0x3a;

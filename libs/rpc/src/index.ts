@@ -28,3 +28,4 @@ export type {
   Messages,
 } from './client/options.js';
 export type { RetryBudgetOptions } from './client/retry-budget.js';
+export { listenError } from './server/one-port.js';

@@ -1,7 +1,7 @@
 import { MicroError } from '@micro/errors';
 import type { Platform } from '@micro/platform';
 import type { JsonValue, MethodTypes, ServiceDefinition } from '@micro/proto';
-import type { CallOptions, ClientOf } from '@micro/rpc';
+import { type CallOptions, type ClientOf, currentCall } from '@micro/rpc';
 import { openedPlatform, openPlatform } from './process-platform.js';
 
 export interface ClientDefaults {
@@ -54,7 +54,7 @@ export async function call<T extends JsonValue = JsonValue>(
 ): Promise<T> {
   const platform = openedPlatform() ?? (await openPlatform());
   const { cache, client, environment } = platform;
-  const versions = await cache.service(service, options.namespace ?? environment.namespace);
+  const versions = await cache.service(service, options.namespace ?? currentCall()?.namespace ?? environment.namespace);
   const endpoints = versions.flatMap((version) => version.endpoints);
   if (endpoints.length === 0) throw new MicroError('not_found', `service ${service} is not registered; is it running?`);
   const found = endpoints.find(({ name, path }) => name === endpoint || path === endpoint);

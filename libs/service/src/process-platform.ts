@@ -16,6 +16,8 @@ export interface ProcessOptions {
 let opening: Promise<Platform> | undefined;
 let current: Platform | undefined;
 const running = new Set<Hosted>();
+/** Services that are being started. */
+let starting = 0;
 let disownProcess: (() => void) | undefined;
 /** What logs before there is a platform, and after. */
 let spare: Logger | undefined;
@@ -60,15 +62,19 @@ export async function host(
 ): Promise<Hosted> {
   // First of all, so that whatever goes wrong from here on is said in one line.
   if (options.signals ?? true) disownProcess ??= ownProcess({ logger, stop: close });
-  const platform = await openPlatform(options, fallback);
+  starting++;
   try {
+    const platform = await openPlatform(options, fallback);
     const hosted = await start(platform);
     running.add(hosted);
     tellReady(hosted.address);
     return hosted;
   } catch (error) {
-    if (running.size === 0) await close();
+    // Another service may be about to start on the same platform.
+    if (running.size === 0 && starting === 1) await close();
     throw error;
+  } finally {
+    starting--;
   }
 }
 
@@ -92,6 +98,9 @@ export async function close(): Promise<void> {
     current = undefined;
   }
   await platform?.close();
+  if (running.size > 0 || starting > 0) return;
+  disownProcess?.();
+  disownProcess = undefined;
 }
 
 function agreeing(platform: Platform, { profile, namespace }: ProcessOptions): Platform {

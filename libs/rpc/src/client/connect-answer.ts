@@ -1,7 +1,7 @@
 import { gunzip } from 'node:zlib';
 import { type Code, type ErrorDetail, isCode, MicroError } from '@micro/errors';
 import type { JsonValue, Message, MessageCodec } from '@micro/proto';
-import { appendHeader, connectErrorBody, connectStatus, isProtocolHeader } from '../connect-wire.js';
+import { appendHeader, connectErrorBody, connectStatus, isProtocolHeader, notProcessed } from '../connect-wire.js';
 import { Metadata } from '../metadata.js';
 import { type Answer, headerOf } from './exchange.js';
 import type { CallOptions } from './options.js';
@@ -125,10 +125,10 @@ async function failed(answer: Answer, limit: number): Promise<never> {
 
 /** The error that a failed Connect answer is. */
 export async function errorOf(answer: Answer, limit: number): Promise<MicroError> {
-  const id = headerOf(answer.headers, errorIdHeader);
+  const id = decodedId(headerOf(answer.headers, errorIdHeader));
   const { headers, trailers } = metadataOf(answer);
   for (const [name, value] of trailers) headers.append(name, value);
-  const options = { id, metadata: headers.delete(errorIdHeader).toJSON() };
+  const options = { id, metadata: headers.delete(errorIdHeader).delete(notProcessed).toJSON() };
   const json = baseType(headerOf(answer.headers, 'content-type')) === 'application/json';
   const body = json ? errorBody((await decompressed(answer, limit)).toString('utf8')) : {};
   const message = typeof body.message === 'string' ? body.message : undefined;
@@ -143,6 +143,15 @@ export async function errorOf(answer: Answer, limit: number): Promise<MicroError
     status: statusOf(answer.status),
     details: detailsOf(body.details),
   });
+}
+
+/** Ids that no header can carry travel percent-encoded. */
+export function decodedId(id: string | undefined): string | undefined {
+  try {
+    return id && decodeURIComponent(id);
+  } catch {
+    return id;
+  }
 }
 
 /** The body of a failed call, as far as it is one. */

@@ -1,8 +1,5 @@
 import type { MicroError } from '@micro/errors';
 
-/** Header, or trailer, of an answer that the server gave without running the handler: trying again elsewhere is safe. */
-export const notProcessed = 'micro-not-processed';
-
 /** A request as it goes over the wire of the Connect lane. */
 export interface RawRequest {
   readonly path: string;

@@ -1,12 +1,11 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { MicroError } from '@micro/errors';
-import { isProtocolHeader, pushHeaders } from '../connect-wire.js';
+import { isProtocolHeader, notProcessed, pushHeaders } from '../connect-wire.js';
 import {
   type Answer,
   type Exchange,
   type ExchangeListener,
   headerOf,
-  notProcessed,
   type RawRequest,
 } from './exchange.js';
 import { grpcTimeout, type GrpcOutcome } from './grpc-status.js';

@@ -1,7 +1,7 @@
 import { codeFromGrpc, type ErrorDetail, MicroError } from '@micro/errors';
-import { metadataOf } from '../connect-wire.js';
+import { metadataOf, notProcessed } from '../connect-wire.js';
 import { Metadata } from '../metadata.js';
-import { codeOfHttp, errorIdHeader } from './connect-answer.js';
+import { codeOfHttp, decodedId, errorIdHeader } from './connect-answer.js';
 
 /** How a call over gRPC ended. */
 export interface GrpcOutcome {
@@ -30,7 +30,7 @@ export function outcomeOf(raw: readonly string[], httpStatus: number, headers: M
   if (status === '0') return { error: undefined, trailers };
   const metadata = new Metadata(headers);
   for (const [name, value] of trailers) metadata.append(name, value);
-  const options = { id: valueOf(raw, errorIdHeader), metadata: metadata.toJSON() };
+  const options = { id: decodedId(valueOf(raw, errorIdHeader)), metadata: metadata.delete(notProcessed).toJSON() };
   if (status === undefined || !/^\d+$/.test(status)) {
     if (httpStatus !== 200)
       return {

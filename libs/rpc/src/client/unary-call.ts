@@ -1,5 +1,6 @@
 import { codeFromHttp, MicroError } from '@micro/errors';
 import { type CallEnvironment, closedError, tooManyCalls, unreachable } from './call-environment.js';
+import { notProcessed } from '../connect-wire.js';
 import type { Group } from './directory.js';
 import type { Failure } from './ejection.js';
 import {
@@ -7,7 +8,6 @@ import {
   type Exchange,
   type ExchangeListener,
   headerOf,
-  notProcessed,
   type RawRequest,
 } from './exchange.js';
 import { MalformedResponse } from './http-response.js';

@@ -101,12 +101,13 @@ export class OnePort {
   }
 }
 
-function listenError(error: NodeJS.ErrnoException, address: string): MicroError {
+/** Why a port cannot be listened on, and what to do. */
+export function listenError(error: NodeJS.ErrnoException, address: string): MicroError {
   if (error.code === 'EADDRINUSE') {
-    return new MicroError('unavailable', `cannot listen on ${address}: the port is in use; stop what uses it or choose another`, { cause: error });
+    return new MicroError('unavailable', `cannot listen on ${address}: the port is in use; stop what uses it, or choose another (MICRO_ADDRESS)`, { cause: error });
   }
   if (error.code === 'EACCES') {
-    return new MicroError('permission_denied', `cannot listen on ${address}: ports below 1024 need privileges; choose another`, { cause: error });
+    return new MicroError('permission_denied', `cannot listen on ${address}: ports below 1024 need privileges; choose another (MICRO_ADDRESS)`, { cause: error });
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
     return new MicroError('invalid_argument', `cannot listen on ${address}: this machine has no such address`, { cause: error });
