@@ -99,8 +99,9 @@ it('may be killed and stopped: nobody who renews is lost, neither by RPC nor by 
 
   clearInterval(renewing);
   await remote.deregister(greeter);
-  await expect.poll(() => byRpc.at(-1), soon).toBe('deleted greeter');
-  await expect.poll(() => byMdns.at(-1), soon).toBe('deleted greeter');
+  // Not as the last: news of the registry's own former nodes may come at any time.
+  await expect.poll(() => byRpc, soon).toContain('deleted greeter');
+  await expect.poll(() => byMdns, soon).toContain('deleted greeter');
 });
 
 function told(event: RegistryEvent): string {
