@@ -19,8 +19,12 @@ export type {
 } from './definition.js';
 export { type EndpointRecord, endpointsOf } from './endpoints.js';
 export { generate, type GenerateOptions } from './generate/generate.js';
+export * as blobProto from './gen/blob.js';
+export * as brokerProto from './gen/broker.js';
+export * as eventsProto from './gen/events.js';
 export * as registryProto from './gen/registry.js';
 export * as runtimeProto from './gen/runtime.js';
+export * as storeProto from './gen/store.js';
 export { parseJson } from './json/parse-json.js';
 export { lazySchema, type LazySchema } from './lazy-schema.js';
 export { parseSchema, Schema, schemaFromDescriptorSet } from './schema.js';

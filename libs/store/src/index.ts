@@ -1,0 +1,28 @@
+export {
+  type BlobInfo,
+  type BlobOptions,
+  type BlobPage,
+  type BlobReading,
+  Blobs,
+  type ListBlobsOptions,
+  type ReadBlobOptions,
+  type WriteBlobOptions,
+} from './blob/blobs.js';
+export { blobCapabilities, type Capabilities, type Shared, storeCapabilities, type Survives } from './capabilities.js';
+export {
+  type Change,
+  type Condition,
+  defaultDatabase,
+  defaultTable,
+  type ListOptions,
+  type NewRecord,
+  type Order,
+  type Page,
+  type SnapshotRecord,
+  Store,
+  type StoreEvent,
+  storeLimits,
+  type StoreRecord,
+  type TableOptions,
+  type WatchOptions,
+} from './store.js';
