@@ -18,6 +18,11 @@ export interface CallContext {
   readonly peer: string;
   /** Sent before the first response message. */
   readonly responseHeaders: Metadata;
+  /**
+   * Sends `responseHeaders` now, though there is no message yet: what the caller of a stream gets them from is in force. Of a unary call they go
+   * with its answer.
+   */
+  sendHeaders(): void;
   /** Sent after the last response message, with the status. */
   readonly responseTrailers: Metadata;
 }

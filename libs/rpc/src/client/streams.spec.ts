@@ -58,6 +58,26 @@ describe('streams', () => {
     expect(order).toEqual(['headers {"x-header":["h"]}', 'message', 'trailers {"x-trailer-bin":["Bw=="]}']);
   });
 
+  it('bring headers before there is a message, where the service sends them', async () => {
+    const { address } = await rig.serve({
+      async *down(_request, context) {
+        context.responseHeaders.set('x-in-force', 'yes');
+        context.sendHeaders();
+        context.sendHeaders();
+        await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
+        yield* [];
+      },
+    });
+    const stop = new AbortController();
+    let seen: Metadata | undefined;
+    const options = { signal: stop.signal, onHeaders: (headers: Metadata) => (seen = headers) };
+    const messages = collect(rig.client(address).of(Echo).down({}, options));
+    await until('the headers are here', () => seen);
+    expect(JSON.stringify(seen)).toBe('{"x-in-force":["yes"]}');
+    stop.abort();
+    expect(await failure(messages)).toMatchObject({ code: 'canceled' });
+  });
+
   it('fail with the error of the service, after all that it sent before', async () => {
     const address = (
       await rig.serve({

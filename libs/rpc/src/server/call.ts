@@ -198,6 +198,10 @@ export abstract class ServerCall implements CallContext {
     return (this.headersOut ??= new Metadata());
   }
 
+  sendHeaders(): void {
+    // For those that answer with a stream.
+  }
+
   get responseTrailers(): Metadata {
     return (this.trailersOut ??= new Metadata());
   }

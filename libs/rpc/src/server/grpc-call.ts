@@ -86,6 +86,11 @@ export class GrpcCall extends ServerCall {
     });
   }
 
+  override sendHeaders(): void {
+    const { kind } = this.method;
+    if (!this.done && kind !== 'unary' && kind !== 'clientStream') this.#sendHeaders();
+  }
+
   override abort(reason: MicroError): void {
     if (this.done) return;
     super.abort(reason);
