@@ -12,6 +12,7 @@ import { closed } from './validation.js';
 export class LaterBroker extends Broker {
   readonly #open: () => Promise<Broker>;
   #opening: Promise<Broker> | undefined;
+  #opened: Broker | undefined;
   #closed = false;
 
   constructor(open: () => Promise<Broker>) {
@@ -20,7 +21,11 @@ export class LaterBroker extends Broker {
   }
 
   override async publish(topic: string, message: NewMessage, options?: PublishOptions): Promise<void> {
-    await (await this.#broker()).publish(topic, message, options);
+    if (this.#opened) return this.#opened.publish(topic, message, options);
+    // By the time there is a broker, the caller's bytes may be others.
+    const { body, headers } = message;
+    const own = { body: body && new Uint8Array(body), headers: headers && { ...headers } };
+    await (await this.#broker()).publish(topic, own, options);
   }
 
   override async subscribe(topic: string, options?: SubscribeOptions): Promise<Subscription> {
@@ -43,9 +48,10 @@ export class LaterBroker extends Broker {
     if (!this.#opening) {
       const opening = this.#open();
       this.#opening = opening;
-      opening.catch(() => {
-        if (this.#opening === opening) this.#opening = undefined;
-      });
+      opening.then(
+        (broker) => (this.#opened = broker),
+        () => (this.#opening = undefined),
+      );
     }
     return this.#opening;
   }
