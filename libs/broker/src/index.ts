@@ -38,3 +38,7 @@ export {
   type Retention,
   type StreamInfo,
 } from './events/events.js';
+export { LaterEvents } from './events/later.js';
+export { type EventsConfig, openEvents } from './events/open.js';
+export { LaterBroker } from './later.js';
+export { type BrokerConfig, openBroker } from './open.js';

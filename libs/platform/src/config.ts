@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { defaultRetention, type Retention } from '@micro/broker';
 import { MicroError } from '@micro/errors';
 import type { LogLevel } from '@micro/telemetry';
 import { type Address, type Environment, formatAddress } from './env.js';
-import { profiles } from './profiles.js';
+import { type BrokerName, profiles, type StoreName } from './profiles.js';
 
 /** Which adapters, with all that each needs to be opened: one union a block. The token of it in Nest. */
 export abstract class Config {
@@ -10,6 +11,13 @@ export abstract class Config {
     | { readonly adapter: 'memory' }
     | { readonly adapter: 'mdns'; readonly interface: string; readonly port: number; readonly fallbackFile: string }
     | { readonly adapter: 'remote'; readonly address: string };
+  abstract readonly broker: { readonly adapter: 'memory' } | { readonly adapter: 'http'; readonly host: string } | { readonly adapter: 'remote' };
+  abstract readonly events:
+    | { readonly adapter: 'memory'; readonly retention: Retention }
+    | { readonly adapter: 'log'; readonly folder: string; readonly retention: Retention }
+    | { readonly adapter: 'remote' };
+  abstract readonly store: { readonly adapter: 'memory' } | { readonly adapter: 'file'; readonly folder: string } | { readonly adapter: 'remote' };
+  abstract readonly blobs: { readonly adapter: 'memory' } | { readonly adapter: 'directory'; readonly folder: string } | { readonly adapter: 'remote' };
   abstract readonly runtime: { readonly adapter: 'process'; readonly home: string } | { readonly adapter: 'remote' };
   /** Milliseconds, of a stop in good order. */
   abstract readonly stop: { readonly delay: number; readonly grace: number };
@@ -19,7 +27,7 @@ export abstract class Config {
 }
 
 /** Where each platform app listens unless told otherwise; always on loopback. */
-export const defaultPorts = { api: 8080, proxy: 8081, registry: 8000, runtime: 8088 } as const;
+export const defaultPorts = { api: 8080, proxy: 8081, registry: 8000, store: 8002, broker: 8003, runtime: 8088 } as const;
 
 /** Environment → configuration: pure. Throws MicroError `invalid_argument` for a contradiction. */
 export function configOf(environment: Environment): Config {
@@ -41,6 +49,8 @@ export function configOf(environment: Environment): Config {
   }
   return {
     registry: registryConfig(registry, environment),
+    ...brokerConfig(environment.broker ?? row.broker, environment),
+    ...storeConfig(environment.store ?? row.store, environment),
     runtime: (environment.runtime ?? row.runtime) === 'remote' ? { adapter: 'remote' } : { adapter: 'process', home: environment.home },
     // The memory adapter's watchers know before deregistering returns.
     stop: { delay: environment.stopDelay ?? (registry === 'memory' ? 0 : 400), grace: environment.stopGrace },
@@ -62,6 +72,31 @@ function registryConfig(adapter: Config['registry']['adapter'], environment: Env
       };
     case 'remote':
       return { adapter, address: formatAddress(environment.registryAddress ?? onLoopback(defaultPorts.registry)) };
+  }
+}
+
+/** Of the broker, and of the events that come with it. */
+function brokerConfig(adapter: BrokerName, environment: Environment): Pick<Config, 'broker' | 'events'> {
+  const retention = { age: environment.eventsAge ?? defaultRetention.age, bytes: environment.eventsBytes ?? defaultRetention.bytes };
+  switch (adapter) {
+    case 'memory':
+      return { broker: { adapter }, events: { adapter, retention } };
+    case 'http':
+      // Subscribers are reached as far as they are heard of.
+      return { broker: { adapter, host: environment.mdnsInterface }, events: { adapter: 'log', folder: join(environment.home, 'events'), retention } };
+    case 'remote':
+      return { broker: { adapter }, events: { adapter } };
+  }
+}
+
+/** Of the store, and of the blobs that come with it. */
+function storeConfig(adapter: StoreName, { home }: Environment): Pick<Config, 'store' | 'blobs'> {
+  switch (adapter) {
+    case 'memory':
+    case 'remote':
+      return { store: { adapter }, blobs: { adapter } };
+    case 'file':
+      return { store: { adapter, folder: join(home, 'store') }, blobs: { adapter: 'directory', folder: join(home, 'blobs') } };
   }
 }
 

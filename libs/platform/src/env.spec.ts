@@ -56,6 +56,35 @@ describe('configOf', () => {
     expect(config({ MICRO_PROFILE: 'service', MICRO_RUNTIME: 'process', MICRO_HOME: '/data' }).runtime).toEqual({ adapter: 'process', home: '/data' });
   });
 
+  it('keeps and publishes as the profile says: nothing outside of tests, files on a laptop, all through the platform as a service', () => {
+    const retention = { age: 86_400_000, bytes: 1_073_741_824 };
+    expect(config({ MICRO_PROFILE: 'test' })).toMatchObject({
+      store: { adapter: 'memory' },
+      blobs: { adapter: 'memory' },
+      broker: { adapter: 'memory' },
+      events: { adapter: 'memory', retention },
+    });
+    expect(config({ MICRO_HOME: '/data' })).toMatchObject({
+      store: { adapter: 'file', folder: '/data/store' },
+      blobs: { adapter: 'directory', folder: '/data/blobs' },
+      broker: { adapter: 'http', host: '127.0.0.1' },
+      events: { adapter: 'log', folder: '/data/events', retention },
+    });
+    const remote = { adapter: 'remote' };
+    expect(config({ MICRO_PROFILE: 'service' })).toMatchObject({ store: remote, blobs: remote, broker: remote, events: remote });
+    expect(config({ MICRO_STORE: 'remote', MICRO_BROKER: 'memory', MICRO_EVENTS_RETENTION_AGE: '31536000000', MICRO_EVENTS_RETENTION_BYTES: '1048576' })).toMatchObject({
+      store: remote,
+      blobs: remote,
+      broker: { adapter: 'memory' },
+      events: { adapter: 'memory', retention: { age: 31_536_000_000, bytes: 1_048_576 } },
+    });
+    const wrong = () => config({ MICRO_STORE: 'redis', MICRO_BROKER: 'nats', MICRO_EVENTS_RETENTION_AGE: '1d', MICRO_EVENTS_RETENTION_BYTES: '1' });
+    expect(wrong).toThrow('MICRO_STORE="redis" is not legal; use one of memory, file, remote');
+    expect(wrong).toThrow('MICRO_BROKER="nats" is not legal; use one of memory, http, remote');
+    expect(wrong).toThrow('MICRO_EVENTS_RETENTION_AGE="1d" is not legal; use a whole number from 1000 to 315360000000');
+    expect(wrong).toThrow('MICRO_EVENTS_RETENTION_BYTES="1" is not legal; use a whole number from 1048576 to');
+  });
+
   it('has one limit of messages, which the body of a request to the gateway does not exceed', () => {
     expect(config({}).limits).toEqual({ messageBytes: 4_194_304, bodyBytes: 4_194_304 });
     expect(config({ MICRO_MESSAGE_LIMIT: '16777216' }).limits).toEqual({ messageBytes: 16_777_216, bodyBytes: 16_777_216 });

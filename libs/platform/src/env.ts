@@ -3,7 +3,18 @@ import { join, resolve } from 'node:path';
 import { MicroError } from '@micro/errors';
 import { defaultLimits } from '@micro/rpc';
 import { type LogLevel, logLevels } from '@micro/telemetry';
-import { type ProfileName, profiles, type RegistryName, registryNames, type RuntimeName, runtimeNames } from './profiles.js';
+import {
+  type BrokerName,
+  brokerNames,
+  type ProfileName,
+  profiles,
+  type RegistryName,
+  registryNames,
+  type RuntimeName,
+  runtimeNames,
+  type StoreName,
+  storeNames,
+} from './profiles.js';
 
 /** What the process was told by its environment, checked. The token of it in Nest. Every field is one `MICRO_…` variable. */
 export abstract class Environment {
@@ -24,8 +35,13 @@ export abstract class Environment {
   abstract readonly registry: RegistryName | undefined;
   /** Where the adapter's server is: of `remote`, apps/registry. */
   abstract readonly registryAddress: Address | undefined;
+  abstract readonly broker: BrokerName | undefined;
+  abstract readonly store: StoreName | undefined;
   abstract readonly runtime: RuntimeName | undefined;
-  /** Interface, by its IPv4 address, and UDP port that the mdns adapter uses. Default: loopback, 5353. */
+  /** Milliseconds and bytes a stream for which events are kept in the log of this process; undefined: as libs/broker says. */
+  abstract readonly eventsAge: number | undefined;
+  abstract readonly eventsBytes: number | undefined;
+  /** Interface, by its IPv4 address, and UDP port that the mdns adapter uses; subscribers listen there, too. Default: loopback, 5353. */
   abstract readonly mdnsInterface: string;
   abstract readonly mdnsPort: number;
   /** Default: `info`; `warn` in tests. */
@@ -90,7 +106,12 @@ const variables: Variables = {
   address: { name: 'MICRO_ADDRESS', ...address(0), fallback: absent },
   registry: { name: 'MICRO_REGISTRY', ...oneOf(registryNames), fallback: absent },
   registryAddress: { name: 'MICRO_REGISTRY_ADDRESS', ...address(1), fallback: absent },
+  broker: { name: 'MICRO_BROKER', ...oneOf(brokerNames), fallback: absent },
+  store: { name: 'MICRO_STORE', ...oneOf(storeNames), fallback: absent },
   runtime: { name: 'MICRO_RUNTIME', ...oneOf(runtimeNames), fallback: absent },
+  // A second; ten years.
+  eventsAge: { name: 'MICRO_EVENTS_RETENTION_AGE', ...integer(1_000, 315_360_000_000), fallback: absent },
+  eventsBytes: { name: 'MICRO_EVENTS_RETENTION_BYTES', ...integer(1_048_576, 2 ** 50), fallback: absent },
   mdnsInterface: { name: 'MICRO_MDNS_INTERFACE', read: ipv4, legal: 'the IPv4 address of an interface', fallback: () => '127.0.0.1' },
   mdnsPort: { name: 'MICRO_MDNS_PORT', ...integer(1, 65_535), fallback: () => 5353 },
   logLevel: { name: 'MICRO_LOG_LEVEL', ...oneOf(logLevels), fallback: absent },
@@ -157,7 +178,7 @@ function address(lowestPort: number) {
 }
 
 function integer(least: number, most: number) {
-  const read = (text: string) => (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined);
+  const read = (text: string) => (/^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined);
   return { read, legal: `a whole number from ${least} to ${most}` };
 }
 

@@ -3,5 +3,5 @@ export { type Address, Environment, formatAddress, otherVariables, parseAddress,
 export { Hosted, type HostOptions, type Listener } from './hosted.js';
 export { fail, type Lifecycle, ownProcess, tellReady } from './lifecycle.js';
 export { Platform, type PlatformOptions } from './platform.js';
-export { type ProfileName, profiles, type RegistryName, type RuntimeName } from './profiles.js';
+export { type BrokerName, type ProfileName, profiles, type RegistryName, type RuntimeName, type StoreName } from './profiles.js';
 export { type AppOptions, runApp, type RunningApp, startApp, type StartOptions } from './run-app.js';

@@ -8,7 +8,7 @@ import { RpcTransport } from '@micro/rpc/nest';
 import { Hosted, type HostOptions, type Listener } from './hosted.js';
 import { NestLogger } from './nest-logger.js';
 import type { Platform } from './platform.js';
-import { PlatformModule } from './platform.module.js';
+import { type Blocks, PlatformModule } from './platform.module.js';
 
 /** Finds a provider of the app's modules by its token. */
 export type Find = <T>(token: abstract new (...args: never[]) => T) => T;
@@ -22,6 +22,8 @@ export interface NestHostOptions extends HostOptions {
   readonly server: RpcServerOptions;
   /** Asked once the module's providers are made. */
   readonly extras?: (find: Find) => ServerExtras;
+  /** What the module gets injected instead of the platform's own. */
+  readonly blocks?: Blocks;
   /** Called before anything listens: the place for global guards, pipes and filters. */
   readonly configure?: (app: INestMicroservice) => void;
 }
@@ -44,7 +46,7 @@ export async function hostNest(platform: Platform, options: NestHostOptions): Pr
     },
   };
   const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(
-    { module: class Root {}, imports: [PlatformModule.forRoot(platform), options.module] },
+    { module: class Root {}, imports: [PlatformModule.forRoot(platform, options.blocks), options.module] },
     { ...microservice, logger: new NestLogger(platform.logger), abortOnError: false },
   );
   const transport = made as RpcTransport;

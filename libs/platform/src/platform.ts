@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { type Broker, type Events, LaterBroker, LaterEvents } from '@micro/broker';
 import { openRegistry, type Registry, RegistryCache } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
+import { type Blobs, LaterBlobs, LaterStore, type Store } from '@micro/store';
 import { createLogger, type Logger, Metrics } from '@micro/telemetry';
 import { Config, configOf } from './config.js';
 import type { Environment } from './env.js';
+import { openBlobsOf, openBrokerOf, openEventsOf, openStoreOf, type Surroundings } from './open-blocks.js';
 import { withPlatformServices } from './platform-services.js';
 
 export interface PlatformOptions {
@@ -18,8 +21,8 @@ export interface PlatformOptions {
 }
 
 /**
- * What a process has of Micro: environment and configuration, and what they name, opened. Cache and client are made when first asked for:
- * a service that calls nobody holds neither.
+ * What a process has of Micro: environment and configuration, and what they name, opened. Cache and client are made when first asked for,
+ * store, blobs, broker and events are opened when first used: a service that neither calls nor keeps anything holds none of them.
  */
 export class Platform implements AsyncDisposable {
   readonly environment: Environment;
@@ -28,6 +31,10 @@ export class Platform implements AsyncDisposable {
   readonly logger: Logger;
   readonly metrics = new Metrics();
   readonly registry: Registry;
+  readonly store: Store;
+  readonly blobs: Blobs;
+  readonly broker: Broker;
+  readonly events: Events;
   readonly #closers: (() => Promise<void>)[];
   #cache: RegistryCache | undefined;
   #client: Client | undefined;
@@ -39,6 +46,11 @@ export class Platform implements AsyncDisposable {
     this.logger = options.logger;
     this.registry = opened.registry;
     this.#closers = [opened.close];
+    const around = this.#surroundings();
+    this.store = new LaterStore(() => openStoreOf(around));
+    this.blobs = new LaterBlobs(() => openBlobsOf(around));
+    this.broker = new LaterBroker(() => openBrokerOf(around));
+    this.events = new LaterEvents(() => openEventsOf(around));
   }
 
   /** Throws MicroError where the environment contradicts itself or the registry cannot be opened. */
@@ -78,13 +90,28 @@ export class Platform implements AsyncDisposable {
     return this.environment.nodeId ?? `${service}-${randomBytes(6).toString('hex')}`;
   }
 
-  /** Closes client, cache and registry, in this order. A second call does nothing. */
+  /** Closes what keeps and what publishes, then client, cache and registry, which they may need. A second call does nothing. */
   async close(): Promise<void> {
+    await Promise.all([this.events, this.broker, this.blobs, this.store].map((block) => block.close()));
     for (const close of this.#closers.splice(0)) await close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What adapters see of it; the client is not made before one asks. */
+  #surroundings(): Surroundings {
+    const client = () => this.client;
+    const { config, registry, logger } = this;
+    return {
+      config,
+      registry,
+      get client() {
+        return client();
+      },
+      warn: (message) => logger.warn(message),
+    };
   }
 }
 

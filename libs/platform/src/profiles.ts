@@ -4,11 +4,11 @@
  */
 export const profiles = {
   /** Unit tests: nothing leaves the process. */
-  test: { registry: 'memory', runtime: 'process' },
+  test: { registry: 'memory', broker: 'memory', store: 'memory', runtime: 'process' },
   /** A laptop: `micro server`, `nx serve`, and a service started by hand. */
-  local: { registry: 'mdns', runtime: 'process' },
+  local: { registry: 'mdns', broker: 'http', store: 'file', runtime: 'process' },
   /** A user's service started by `micro run`: everything through the platform's own services. */
-  service: { registry: 'remote', runtime: 'remote' },
+  service: { registry: 'remote', broker: 'remote', store: 'remote', runtime: 'remote' },
 } as const satisfies Record<string, Row>;
 
 export type ProfileName = keyof typeof profiles;
@@ -16,11 +16,21 @@ export type ProfileName = keyof typeof profiles;
 export const registryNames = ['memory', 'mdns', 'remote'] as const;
 export type RegistryName = (typeof registryNames)[number];
 
+/** Events come with it: in `memory`, or with `http` in a log on disk. */
+export const brokerNames = ['memory', 'http', 'remote'] as const;
+export type BrokerName = (typeof brokerNames)[number];
+
+/** Blobs come with it: in `memory`, or with `file` in a directory. */
+export const storeNames = ['memory', 'file', 'remote'] as const;
+export type StoreName = (typeof storeNames)[number];
+
 export const runtimeNames = ['process', 'remote'] as const;
 export type RuntimeName = (typeof runtimeNames)[number];
 
 /** One cell for each block. */
 interface Row {
   readonly registry: RegistryName;
+  readonly broker: BrokerName;
+  readonly store: StoreName;
   readonly runtime: RuntimeName;
 }
