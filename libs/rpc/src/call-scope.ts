@@ -1,24 +1,33 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CallContext } from './handler.js';
 
-let storage: AsyncLocalStorage<CallContext> | undefined;
+/** What calls made here take over: trace and namespace; from a call that is being answered also its deadline and its end. */
+export type CallScope = Pick<CallContext, 'metadata' | 'namespace'> & Partial<CallContext>;
+
+let storage: AsyncLocalStorage<CallScope | Turn> | undefined;
 
 /**
  * Makes every call that a server of this process answers from now on the current call of what it does. The first Client calls it: a
  * process without clients has nobody to hand deadline, trace and namespace on to, and does not pay for knowing them.
  */
 export function enableCallScope(): void {
-  storage ??= new AsyncLocalStorage<CallContext>();
+  following();
 }
 
-/** The call that is being answered here; undefined outside of one, and in a process without clients. */
-export function currentCall(): CallContext | undefined {
-  return storage?.getStore();
+/** The call, or the message, that is being answered here; undefined outside of one, and in a process without clients. */
+export function currentCall(): CallScope | undefined {
+  const found = storage?.getStore();
+  return found instanceof Turn ? (found.scope ?? found.outer) : found;
 }
 
-/** Runs a handler as part of a call. */
+/** Runs a handler as part of a call, where calls are followed. */
 export function runInCall<T>(context: CallContext, handler: () => T): T {
   return storage ? storage.run(context, handler) : handler();
+}
+
+/** Runs what is part of something else that is answered than a call: a message. */
+export function runInScope<T>(scope: CallScope, work: () => T): T {
+  return following().run(scope, work);
 }
 
 /** Runs what is to outlive the call that is being answered here, and does not belong to it. */
@@ -29,4 +38,48 @@ export function outsideCalls<T>(work: () => T): T {
 /** Whether calls are being followed; the hot path asks before it makes a closure for runInCall. */
 export function callScopeEnabled(): boolean {
   return storage !== undefined;
+}
+
+/**
+ * What the body of `for await` does belongs to the item that it was given, by the item's scope. To be iterated over directly: a generator in
+ * between would be the one whose turns these are.
+ */
+export function inTurns<T>(items: AsyncIterator<T>, scopeOf: (item: T) => CallScope): AsyncIterableIterator<T> {
+  const followed = following();
+  let outer: CallScope | undefined;
+  let first: Turn | undefined;
+  return {
+    next() {
+      if (!first) outer = currentCall();
+      // The loop may have begun in the middle of something that goes on beside it, and shares this first turn.
+      else first.scope = undefined;
+      const turn = new Turn(outer);
+      first ??= turn;
+      // Before the loop waits: what it does then is what it does in this turn.
+      followed.enterWith(turn);
+      return followed.exit(() => items.next()).then((result) => {
+        if (!result.done) turn.scope = scopeOf(result.value);
+        return result;
+      });
+    },
+    return() {
+      if (first) first.scope = undefined;
+      followed.enterWith(new Turn(outer));
+      return followed.exit(() => items.return?.()) ?? Promise.resolve({ value: undefined, done: true });
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** One round of a loop. What it is about is not known yet when it begins. */
+class Turn {
+  scope: CallScope | undefined;
+
+  constructor(readonly outer: CallScope | undefined) {}
+}
+
+function following(): AsyncLocalStorage<CallScope | Turn> {
+  return (storage ??= new AsyncLocalStorage());
 }

@@ -1,4 +1,4 @@
-export { currentCall } from './call-scope.js';
+export { type CallScope, currentCall, inTurns, outsideCalls, runInScope } from './call-scope.js';
 export { type Discovery, fixedTargets, type Route, type Target } from './discovery.js';
 export type { CallContext, Handler, Handlers } from './handler.js';
 export { Metadata, type MetadataInit, type MetadataValue } from './metadata.js';

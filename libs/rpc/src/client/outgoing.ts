@@ -2,7 +2,7 @@ import { gzip } from 'node:zlib';
 import type { Init, Message, MessageCodec } from '@micro/proto';
 import { childTraceparent } from '@micro/telemetry';
 import { pushHeaders } from '../connect-wire.js';
-import type { CallContext } from '../handler.js';
+import type { CallScope } from '../call-scope.js';
 import { Metadata } from '../metadata.js';
 import type { CallOptions, Messages } from './options.js';
 import type { UnaryRequest } from './unary-call.js';
@@ -24,7 +24,7 @@ export function callHeaders(
   headers: string[],
   identity: Identity,
   namespace: string,
-  { options, current }: { readonly options: CallOptions; readonly current: CallContext | undefined },
+  { options, current }: { readonly options: CallOptions; readonly current: CallScope | undefined },
 ): void {
   headers.push('micro-namespace', namespace);
   if (identity.name !== '') headers.push('micro-from-service', identity.name);
@@ -39,7 +39,7 @@ export function callHeaders(
 }
 
 /** Milliseconds of `performance.now()` at which a call must be over: in `timeout`, and not after the call that is being answered. */
-export function deadlineOf(timeout: number, now: number, current: CallContext | undefined): number {
+export function deadlineOf(timeout: number, now: number, current: CallScope | undefined): number {
   const deadline = now + timeout;
   return current?.deadline === undefined ? deadline : Math.min(deadline, now + current.deadline - Date.now());
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
-import { currentCall, enableCallScope } from '../call-scope.js';
+import { describe, expect, it } from 'vitest';
+import { currentCall, enableCallScope, inTurns, runInScope } from '../call-scope.js';
+import { Metadata } from '../metadata.js';
 import { bidiStream, outcome, plainClient } from './grpc-client.fixture.js';
 import { Kitchen } from './kitchen.fixture.js';
 import { RpcServer } from './server.js';
@@ -17,7 +18,7 @@ const handlers = {
   async *banquet(orders: AsyncIterable<unknown>) {
     for await (const _order of orders) {
       await sleep(1);
-      yield { name: currentCall()?.method.name };
+      yield { name: currentCall()?.method?.name };
     }
   },
 };
@@ -45,4 +46,54 @@ it("is each handler's own, in both lanes, behind interceptors", async () => {
   expect((await outcome(call)).messages.map(({ name }) => name)).toEqual(['Banquet', 'Banquet']);
   expect(currentCall()).toBeUndefined();
   client.close();
+});
+
+describe('the turns of a loop', () => {
+  const scope = (namespace: string) => ({ namespace, metadata: new Metadata() });
+  const here = () => currentCall()?.namespace;
+  async function* letters() {
+    for (const letter of 'abc') {
+      await sleep(1);
+      yield letter;
+    }
+  }
+  const turns = () => inTurns(letters(), scope);
+
+  it('belong to their items, what they begin included, and what comes after the loop does not', async () => {
+    const begun: Promise<string | undefined>[] = [];
+    const seen = await runInScope(scope('outer'), async () => {
+      const inside: unknown[] = [];
+      for await (const letter of turns()) {
+        inside.push([letter, here()]);
+        await sleep(1);
+        inside.push(here());
+        if (letter !== 'a') begun.push(sleep(20).then(here));
+      }
+      return [inside, here()];
+    });
+    expect(seen).toEqual([[['a', 'a'], 'a', ['b', 'b'], 'b', ['c', 'c'], 'c'], 'outer']);
+    expect(await Promise.all(begun)).toEqual(['b', 'c']);
+  });
+
+  it('are over after a break', async () => {
+    for await (const letter of turns()) {
+      expect(here()).toBe(letter);
+      break;
+    }
+    expect(here()).toBeUndefined();
+  });
+
+  it('of two loops side by side are not each other’s, nor those of who began them', async () => {
+    const seen: unknown[] = [];
+    const loop = async (name: string) => {
+      for await (const letter of inTurns(letters(), (one) => scope(name + one))) {
+        await sleep(2);
+        seen.push(here() === name + letter);
+      }
+    };
+    const loops = [loop('x'), loop('y')];
+    await Promise.all(loops);
+    expect(seen).toEqual(Array.from({ length: 6 }, () => true));
+    expect(here()).toBeUndefined();
+  });
 });
