@@ -42,3 +42,4 @@ export { LaterEvents } from './events/later.js';
 export { type EventsConfig, openEvents } from './events/open.js';
 export { LaterBroker } from './later.js';
 export { type BrokerConfig, openBroker } from './open.js';
+export { BrokerHandlers } from './handlers.js';

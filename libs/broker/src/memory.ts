@@ -10,6 +10,7 @@ import {
 } from './broker.js';
 import { Inbox } from './inbox.js';
 import { Lane } from './lane.js';
+import { unlessAborted } from './publishing.js';
 import {
   canceled,
   checkedBuffer,
@@ -86,15 +87,10 @@ export class MemoryBroker extends Broker {
 
   async #wait(taken: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
     this.#publishing.add(taken);
-    void taken.finally(() => this.#publishing.delete(taken));
-    if (!signal) return void (await taken);
-    let abort: () => void = () => undefined;
-    const aborted = new Promise<never>((_, reject) => (abort = () => reject(canceled())));
-    signal.addEventListener('abort', abort, { once: true });
     try {
-      await Promise.race([taken, aborted]);
+      await unlessAborted(taken, signal);
     } finally {
-      signal.removeEventListener('abort', abort);
+      this.#publishing.delete(taken);
     }
   }
 

@@ -1,23 +1,34 @@
-import { MicroError } from '@micro/errors';
 import type { Registry } from '@micro/registry';
 import type { Client } from '@micro/rpc';
 import type { Broker } from './broker.js';
+import { MemoryBroker } from './memory.js';
 
-/** Which adapter, with all that it needs. */
+/** Which adapter, with all that it needs. What is given stays open. */
 export type BrokerConfig =
   | { readonly adapter: 'memory' }
   | {
       readonly adapter: 'http';
-      /** Where subscribers are found; stays open when the broker closes. */
+      /** Where subscribers are found. */
       readonly registry: Registry;
-      /** Where subscribers listen. Default 127.0.0.1. */
+      /** Address that subscriptions are posted to; default 127.0.0.1. */
       readonly host?: string;
+      /** Told, in plain words, what does not work. Default: a process warning. */
       readonly warn?: (message: string) => void;
     }
   | { readonly adapter: 'remote'; readonly client: Client };
 
 /** Opens the broker that the configuration names; an adapter is loaded only when chosen. */
 export async function openBroker(config: BrokerConfig): Promise<Broker> {
-  if (config.adapter === 'memory') return new (await import('./memory.js')).MemoryBroker();
-  throw new MicroError('unimplemented', `the adapter ${config.adapter} of the broker is not in this build`);
+  switch (config.adapter) {
+    case 'memory':
+      return new MemoryBroker();
+    case 'http': {
+      const { HttpBroker } = await import('./http.js');
+      return new HttpBroker(config);
+    }
+    case 'remote': {
+      const { RemoteBroker } = await import('./remote.js');
+      return new RemoteBroker(config.client);
+    }
+  }
 }

@@ -10,11 +10,21 @@ export interface PublishRequest {
 
 export interface PublishResponse {}
 
+export interface PublishAllRequest {
+  messages: PublishRequest[];
+}
+
 export interface SubscribeRequest {
   topic: string;
   /** Subscriptions with the same queue share the messages; empty: each message comes. */
   queue: string;
 }
+
+export interface UnsubscribeRequest {
+  subscription: string;
+}
+
+export interface UnsubscribeResponse {}
 
 export interface Message_ {
   topic: string;
@@ -37,8 +47,14 @@ package broker;
 service Broker {
   // Sends a message to whoever is subscribed at the moment.
   rpc Publish(PublishRequest) returns (PublishResponse);
-  // Messages as they come. The response headers come when the subscription is in force.
+  // Sends messages one after the other, in their order, as Publish does each.
+  rpc PublishAll(PublishAllRequest) returns (PublishResponse);
+  // Messages as they come. The response headers come when the subscription is in force; \`micro-subscription\` is its name.
   rpc Subscribe(SubscribeRequest) returns (stream Message);
+  // Ends a subscription: when the answer comes, no message goes there any more. One that is not there is no error.
+  rpc Unsubscribe(UnsubscribeRequest) returns (UnsubscribeResponse) {
+    option idempotency_level = IDEMPOTENT;
+  }
   // Topics with at least one subscription.
   rpc Topics(TopicsRequest) returns (TopicsResponse) {
     option idempotency_level = NO_SIDE_EFFECTS;
@@ -52,11 +68,20 @@ message PublishRequest {
 }
 message PublishResponse {}
 
+message PublishAllRequest {
+  repeated PublishRequest messages = 1;
+}
+
 message SubscribeRequest {
   string topic = 1;
   // Subscriptions with the same queue share the messages; empty: each message comes.
   string queue = 2;
 }
+
+message UnsubscribeRequest {
+  string subscription = 1;
+}
+message UnsubscribeResponse {}
 
 message Message {
   string topic = 1;
@@ -77,8 +102,12 @@ const schema = lazySchema(protoFiles);
 export const Broker = schema.service<{
   /** Sends a message to whoever is subscribed at the moment. */
   publish: Unary<PublishRequest, PublishResponse>;
-  /** Messages as they come. The response headers come when the subscription is in force. */
+  /** Sends messages one after the other, in their order, as Publish does each. */
+  publishAll: Unary<PublishAllRequest, PublishResponse>;
+  /** Messages as they come. The response headers come when the subscription is in force; `micro-subscription` is its name. */
   subscribe: ServerStream<SubscribeRequest, Message_>;
+  /** Ends a subscription: when the answer comes, no message goes there any more. One that is not there is no error. */
+  unsubscribe: Unary<UnsubscribeRequest, UnsubscribeResponse>;
   /** Topics with at least one subscription. */
   topics: Unary<TopicsRequest, TopicsResponse>;
 }>('broker.Broker');

@@ -1,0 +1,137 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { MicroError } from '@micro/errors';
+import type { Message } from './broker.js';
+import { batchBytes, contentType, decodeFrames, waitHeader } from './http-frames.js';
+import type { Lane } from './lane.js';
+
+/** Where the messages for a subscription go. */
+export interface Receiver {
+  readonly topic: string;
+  readonly lane: Lane;
+}
+
+/** What a subscriber says to messages that were sent to it: how many of them, from the first, it has taken, and how many wait there now. */
+export interface Answer {
+  readonly taken: number;
+  readonly waiting: number;
+}
+
+/** Milliseconds that a request may ask to wait, and that a broken one has to end. */
+const longestWait = 10_000;
+const closeTimeout = 500;
+
+/**
+ * The HTTP server that a process's subscriptions are posted to: `POST /<subscription>`, answered when the messages have been taken. Whoever
+ * knows a subscription's name may post to it; web pages, which may post to any port of the machine, cannot know it, and are refused besides.
+ */
+export class Door {
+  readonly #host: string;
+  readonly #receivers = new Map<string, Receiver>();
+  #server: Server | undefined;
+  #address: Promise<string> | undefined;
+
+  constructor(host: string) {
+    this.#host = host;
+  }
+
+  /** `host:port`; it is opened by the first who asks. */
+  address(): Promise<string> {
+    return (this.#address ??= this.#listen().catch((error: unknown) => {
+      this.#address = undefined;
+      throw error;
+    }));
+  }
+
+  get(subscription: string): Receiver | undefined {
+    return this.#receivers.get(subscription);
+  }
+
+  add(subscription: string, receiver: Receiver): void {
+    this.#receivers.set(subscription, receiver);
+  }
+
+  remove(subscription: string): void {
+    this.#receivers.delete(subscription);
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeIdleConnections();
+    const late = setTimeout(() => server.closeAllConnections(), closeTimeout);
+    await closed;
+    clearTimeout(late);
+  }
+
+  async #listen(): Promise<string> {
+    const server = createServer({ keepAliveTimeout: 60_000, maxHeaderSize: 8 * 1024 }, (request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
+        const { status, detail } = MicroError.from(error, 'broker');
+        refuse(response, status, detail);
+      });
+    });
+    server.listen(0, this.#host);
+    await once(server, 'listening');
+    this.#server = server;
+    const { address, port, family } = server.address() as AddressInfo;
+    return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method, headers, url = '' } = request;
+    if (method !== 'POST') return refuse(response, 405, 'messages are posted here, and nothing else');
+    if (headers.origin !== undefined) return refuse(response, 403, 'web pages do not publish here');
+    if (headers['content-type'] !== contentType) return refuse(response, 415, `messages are ${contentType}`);
+    const receiver = this.#receivers.get(url.slice(1));
+    if (!receiver) return refuse(response, 404, 'there is no such subscription');
+    const body = await read(request);
+    if (!body) return refuse(response, 413, `a request has at most ${batchBytes} bytes`);
+    const wait = Number(headers[waitHeader] ?? 0);
+    const messages = decodeFrames(body, receiver.topic);
+    const answer = await take(receiver.lane, messages, wait >= 0 ? Math.min(wait, longestWait) : 0);
+    const text = `${answer.taken} ${answer.waiting}`;
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': text.length });
+    response.end(text);
+  }
+}
+
+/** Gives messages to a subscription in their order, waiting for room at most so many milliseconds; stops at the first that it has none for. */
+export async function take(lane: Lane, messages: readonly Message[], wait: number): Promise<Answer> {
+  const end = performance.now() + wait;
+  let taken = 0;
+  for (const message of messages) {
+    const given = lane.give(message, wait && end - performance.now());
+    if (!(given === true || (await given))) break;
+    taken++;
+  }
+  return { taken, waiting: lane.waiting };
+}
+
+/** Undefined for more than there may be. */
+async function read(request: IncomingMessage): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > batchBytes) return undefined;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > batchBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
+}
+
+/** Closes the connection: what is left of the request is not read. */
+function refuse(response: ServerResponse, status: number, reason: string): void {
+  if (response.headersSent || response.destroyed) return;
+  const text = `${reason}\n`;
+  response.writeHead(status, {
+    'content-type': 'text/plain',
+    'content-length': Buffer.byteLength(text),
+    connection: 'close',
+  });
+  response.end(text);
+}
