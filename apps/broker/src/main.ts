@@ -1,0 +1,4 @@
+import { runApp } from '@micro/platform';
+import { brokerApp } from './broker.app.js';
+
+void runApp(brokerApp);
