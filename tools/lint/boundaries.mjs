@@ -16,7 +16,10 @@ export const depConstraints = rules([]);
 /** A spec may also use the test rig, which imports none of our libraries and so closes no circle. */
 export const specDepConstraints = rules(['type:test']);
 
-/** A zero-dependency adapter imports nothing but node: and its own lib; mdns and file have the one client they are named for. */
+/**
+ * A zero-dependency adapter imports nothing but node: and its own lib; mdns, file and log have the one client they are named for, and http the
+ * contract of the registry in which it finds whom to post to. An adapter may be several files: `http.ts`, `http-door.ts`.
+ */
 const ownLibOnly = (files, allowed) => ({
   files,
   rules: {
@@ -34,11 +37,14 @@ const ownLibOnly = (files, allowed) => ({
   },
 });
 
+const filesOf = (...adapters) => [`libs/{broker,registry,store}/src/**/@(${adapters.join('|')})?(-*).ts`];
+
 export const zeroDependencyAdapters = [
-  ownLibOnly(['libs/*/src/memory.ts', 'libs/*/src/http.ts'], []),
-  ownLibOnly(['libs/*/src/mdns.ts'], ['multicast-dns']),
-  ownLibOnly(['libs/*/src/file.ts'], ['better-sqlite3', 'typeorm']),
-];
+  ownLibOnly(filesOf('memory', 'directory'), []),
+  ownLibOnly(filesOf('mdns'), ['multicast-dns']),
+  ownLibOnly(filesOf('file', 'log'), ['better-sqlite3']),
+  ownLibOnly(filesOf('http'), ['@micro/registry']),
+].map((rule) => ({ ...rule, ignores: ['**/*.spec.ts', '**/*.rig.ts', '**/*.fixture.ts', '**/*.program.ts'] }));
 
 /** The edge reaches state only through contracts. */
 export const edgeWithoutState = {

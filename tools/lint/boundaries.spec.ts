@@ -43,6 +43,19 @@ describe('module boundaries', () => {
     expect(await lint('libs/registry/src/mdns.ts', `import mdns from 'multicast-dns';\nexport const used = mdns;\n`)).toEqual([]);
   });
 
+  it.each([
+    ['libs/broker/src/memory.ts', '@micro/rpc', '@micro/errors'],
+    ['libs/broker/src/http.ts', '@micro/rpc', '@micro/registry'],
+    ['libs/broker/src/http-door.ts', 'undici', 'node:http'],
+    ['libs/broker/src/events/log-groups.ts', '@micro/proto', 'better-sqlite3'],
+    ['libs/store/src/file.ts', 'typeorm', 'better-sqlite3'],
+    ['libs/store/src/blob/directory.ts', 'better-sqlite3', 'node:fs/promises'],
+  ])('hold for all files of an adapter: %s, which may not import %s but %s', async (file, forbidden, allowed) => {
+    const importing = (name: string) => lint(file, `import * as used from '${name}';\nexport const user = used;\n`);
+    expect(await importing(forbidden)).toEqual([expect.stringContaining('no-restricted-imports')]);
+    expect(await importing(allowed)).toEqual([]);
+  });
+
   it('keep the environment in one file', async () => {
     expect(await lint('libs/rpc/src/illegal.ts', `export const home = process.env['HOME'];\n`)).toEqual([
       expect.stringContaining('no-restricted-properties'),
