@@ -67,6 +67,16 @@ describe('a cache in front of a registry', () => {
     await expect.poll(() => ids('a'), soon).toEqual(['a-1', 'a-2']);
   });
 
+  it('finds services whose names mean something to JavaScript, and does not find what nobody registered', async () => {
+    const odd = ['__proto__', 'constructor', 'toString', '0', '4294967295'];
+    await cache.ready();
+    for (const name of odd) expect(await ids(name)).toEqual([]);
+    for (const name of odd) await registry.register(service(name));
+    for (const name of odd) await expect.poll(() => ids(name), soon).toEqual([`${name}-1`]);
+    for (const name of odd) await registry.deregister(service(name));
+    for (const name of odd) await expect.poll(() => ids(name), soon).toEqual([]);
+  });
+
   it('gathers the nodes of all versions, and knows what they speak', async () => {
     await registry.register(service('a', { version: '1', nodes: { one: 'grpc', page: 'http', silent: '' } }));
     await registry.register(service('a', { version: '2', nodes: { two: 'grpc, connect' } }));
