@@ -1,0 +1,58 @@
+/** For specs: a process of its own that publishes and subscribes as it is told over IPC. Arguments: UDP port of mDNS, fallback file. */
+import { openRegistry } from '@micro/registry';
+import type { Broker } from './broker.js';
+import { HttpBroker } from './http.js';
+
+export type Order =
+  | {
+      readonly do: 'subscribe';
+      readonly id: number;
+      readonly topic: string;
+      readonly queue?: string;
+      readonly as: string;
+    }
+  | { readonly do: 'publish'; readonly id: number; readonly topic: string; readonly texts: readonly string[] };
+
+export type Report =
+  | { readonly done: number; readonly slowest: number }
+  | { readonly failed: number; readonly detail: string }
+  | { readonly got: string; readonly as: string };
+
+async function main(): Promise<void> {
+  const [port, fallbackFile = ''] = process.argv.slice(2);
+  const broker = new HttpBroker({
+    registry: await openRegistry({ adapter: 'mdns', port: Number(port), fallbackFile }),
+  });
+  process.on('message', (order: Order) => {
+    obey(broker, order).then(
+      (slowest) => tell({ done: order.id, slowest }),
+      (error: Error) => tell({ failed: order.id, detail: error.message }),
+    );
+  });
+  process.send?.({ ready: true, address: 'none' });
+}
+
+/** Milliseconds of the slowest publish. */
+async function obey(broker: Broker, order: Order): Promise<number> {
+  if (order.do === 'subscribe') {
+    const subscription = await broker.subscribe(order.topic, { queue: order.queue });
+    const read = async () => {
+      for await (const { body } of subscription) tell({ got: new TextDecoder().decode(body), as: order.as });
+    };
+    void read();
+    return 0;
+  }
+  let slowest = 0;
+  for (const text of order.texts) {
+    const begin = performance.now();
+    await broker.publish(order.topic, { body: new TextEncoder().encode(text) });
+    slowest = Math.max(slowest, performance.now() - begin);
+  }
+  return slowest;
+}
+
+function tell(report: Report): void {
+  process.send?.(report);
+}
+
+void main();
