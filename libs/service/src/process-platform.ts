@@ -1,6 +1,7 @@
 import { MicroError } from '@micro/errors';
 import { configOf, type Environment, type Hosted, ownProcess, Platform, type ProfileName, readEnvironment, tellReady } from '@micro/platform';
 import { createLogger, type Logger, type LogFields } from '@micro/telemetry';
+import { packageOfProgram } from './package-of-program.js';
 
 /** What the program decides instead of the environment. */
 export interface ProcessOptions {
@@ -12,10 +13,21 @@ export interface ProcessOptions {
   readonly signals?: boolean;
 }
 
-/** The one platform of this process: opened with the first service or call, closed with the last service. */
+/** What goes on beside the calls, and ends with the service. */
+export interface Activity {
+  /** Begins nothing more, lets what has begun come to its end within so many milliseconds, then ends it. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** The one platform of this process: opened with the first service, call or use, closed with the last service. */
 let opening: Promise<Platform> | undefined;
 let current: Platform | undefined;
 const running = new Set<Hosted>();
+const activities = new Set<Activity>();
+/** Name of the process's first service. */
+let served: string | undefined;
+/** Name by which the process's own place was used. */
+let placeName: string | undefined;
 /** Services that are being started. */
 let starting = 0;
 let disownProcess: (() => void) | undefined;
@@ -30,6 +42,14 @@ export const logger: Logger = {
   error: (message: string, fields?: LogFields) => sink().error(message, fields),
   child: (fields: LogFields) => sink().child(fields),
 };
+
+/**
+ * Opens what this process has of Micro now instead of with the first service, call or use. `{ profile: 'test' }` keeps everything in memory:
+ * for a test of what needs no service.
+ */
+export async function open(options: ProcessOptions & { readonly name?: string } = {}): Promise<void> {
+  await openPlatform(options);
+}
 
 /** Undefined while it is not open. */
 export function openedPlatform(): Platform | undefined {
@@ -65,6 +85,7 @@ export async function host(
   starting++;
   try {
     const platform = await openPlatform(options, fallback);
+    beCalled(options.name ?? platform.environment.name ?? fallback);
     const hosted = await start(platform);
     running.add(hosted);
     tellReady(hosted.address);
@@ -78,8 +99,25 @@ export async function host(
   }
 }
 
+/** Ends with the service, from now on. Returns the way to undo that. */
+export function endWithService(activity: Activity): () => void {
+  activities.add(activity);
+  return () => void activities.delete(activity);
+}
+
+/** Milliseconds in which what has begun may come to its end. */
+export function stopGrace(): number {
+  return current?.config.stop.grace ?? 10_000;
+}
+
+/** The name under which this process keeps what is its own. Once used it stays. */
+export function ownName({ environment }: Platform): string {
+  return (placeName ??= served ?? environment.name ?? packageOfProgram().name ?? 'micro');
+}
+
 /** Stops a service, and with the last one all that the process has open. */
 export async function unhost(hosted: Hosted): Promise<void> {
+  if (running.size === 1 && running.has(hosted)) return close();
   await hosted.stop();
   running.delete(hosted);
   if (running.size === 0) await close();
@@ -91,8 +129,13 @@ export async function unhost(hosted: Hosted): Promise<void> {
  */
 export async function close(): Promise<void> {
   const platform = await opening?.catch(() => undefined);
-  await Promise.all([...running].map((hosted) => hosted.stop()));
+  const grace = platform?.config.stop.grace ?? 0;
+  await Promise.all([...[...running].map((hosted) => hosted.stop()), ...[...activities].map((activity) => activity.stop(grace))]);
+  // What was begun in the meantime.
+  await Promise.all([...activities].map((activity) => activity.stop(0)));
   running.clear();
+  served = undefined;
+  placeName = undefined;
   if (opening && platform === current) {
     opening = undefined;
     current = undefined;
@@ -101,6 +144,16 @@ export async function close(): Promise<void> {
   if (running.size > 0 || starting > 0) return;
   disownProcess?.();
   disownProcess = undefined;
+}
+
+function beCalled(name: string): void {
+  served ??= name;
+  if (placeName === undefined || placeName === served) return;
+  const used = placeName;
+  throw new MicroError(
+    'failed_precondition',
+    `this process has kept things as ${used} before it began to serve as ${served}: set MICRO_NAME=${served}, serve first, or name the table`,
+  );
 }
 
 function agreeing(platform: Platform, { profile, namespace }: ProcessOptions): Platform {

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
 import { MicroError } from '@micro/errors';
 import { Hosted, onLoopback, parseAddress, type Platform } from '@micro/platform';
 import type { MethodTypes, ServiceDefinition } from '@micro/proto';
 import { type Handlers, RpcServer, type RpcServerOptions } from '@micro/rpc';
+import { packageOfProgram } from './package-of-program.js';
 import { host, type ProcessOptions, unhost } from './process-platform.js';
 
 export interface ServeOptions extends ProcessOptions {
@@ -81,7 +80,7 @@ export async function serveWith(
   const hosted = await host(options, fallback, (platform) => {
     const { config, environment, logger, metrics } = platform;
     const name = options.name ?? environment.name ?? fallback;
-    const version = options.version ?? environment.version ?? packageVersion() ?? 'latest';
+    const version = options.version ?? environment.version ?? packageOfProgram().version ?? 'latest';
     const { host, port } = addressOf(options.address) ?? environment.address ?? onLoopback(0);
     const limits = { messageBytes: config.limits.messageBytes, ...options.limits };
     return start(platform, { name, version, host, port, limits, logger, metrics });
@@ -95,20 +94,4 @@ function addressOf(text: string | undefined) {
   const address = parseAddress(text);
   if (!address) throw new MicroError('invalid_argument', `address ${JSON.stringify(text)} is not host:port, such as 127.0.0.1:9000`);
   return address;
-}
-
-/** Version in the package.json of the program that was started; not of a tool that runs it. */
-function packageVersion(): string | undefined {
-  let folder = process.argv[1] ?? sep;
-  if (folder.includes(`${sep}node_modules${sep}`)) return undefined;
-  while (folder !== dirname(folder)) {
-    folder = dirname(folder);
-    try {
-      const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version?: unknown };
-      return typeof version === 'string' ? version : undefined;
-    } catch {
-      // Not here: one folder up.
-    }
-  }
-  return undefined;
 }
