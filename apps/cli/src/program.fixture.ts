@@ -207,6 +207,7 @@ function runtimeHandlers(running: runtimeProto.Service[]): Handlers<typeof runti
         throw new MicroError('already_exists', `${name} runs already: use --force or micro update`, { id: 'runtime' });
       yield { status: Status.BUILDING, step: 'building' };
       const broken = name === 'broken';
+      if (broken) yield { status: Status.ERROR, step: 'broken-1 build failed\nsrc/main.ts:1:1 no' };
       const service: runtimeProto.Service = {
         name: name || 'helloworld',
         version: version || 'latest',

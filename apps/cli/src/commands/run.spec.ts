@@ -58,12 +58,18 @@ describe('what runs', () => {
   });
 
   it('says why it does not run', async () => {
-    expect(await platform().micro('run', platform().home, '--name=broken')).toMatchObject({
+    expect(await platform().micro('run', platform().home, '--name=broken')).toEqual({
       code: 1,
       stdout: '',
-      stderr: expect.stringContaining(
-        'error: broken did not start: build failed\n       src/main.ts:1:1 no\n       more of what it wrote: micro logs broken\n',
-      ),
+      stderr: [
+        'running broken',
+        'building',
+        'error: broken did not start: build failed',
+        '       src/main.ts:1:1 no',
+        '       more of what it wrote: micro logs broken',
+        '       once it is put right: micro update broken',
+        '',
+      ].join('\n'),
     });
     expect((await platform().micro('status')).stdout).toMatch(/ error .*build failed/);
     expect(await platform().micro('run', platform().home, '--name=broken')).toMatchObject({

@@ -5,6 +5,7 @@ import { Failure } from '../failure.js';
 import { commandWords, count, environmentPairs } from '../remote/run-options.js';
 import { collect, pairs } from '../remote/call-options.js';
 import { isFolder, RuntimeConnection, statusName, type RuntimeService } from '../remote/runtime.js';
+import { notStarted } from '../remote/failed-start.js';
 import { serviceData } from '../remote/running-service.js';
 
 interface Options {
@@ -70,8 +71,4 @@ function sourceOf(source: string): string {
   throw new Failure(
     `there is no folder ${absolute(source)}: give the folder of a service, such as one made by \`micro new\``,
   );
-}
-
-function notStarted({ name, message }: RuntimeService): Failure {
-  return new Failure(`${name} did not start: ${message}\nmore of what it wrote: micro logs ${name}`);
 }

@@ -2,6 +2,7 @@ import { resolve as absolute } from 'node:path';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.js';
 import { Failure } from '../failure.js';
+import { because } from '../remote/failed-start.js';
 import { collect, pairs } from '../remote/call-options.js';
 import { count, environmentPairs } from '../remote/run-options.js';
 import { isFolder, RuntimeConnection, statusName } from '../remote/runtime.js';
@@ -38,7 +39,7 @@ export function define(command: Command, cli: Cli): void {
       const service = await runtime.update(request, progress).finally(() => progress.stop());
       if (service.message !== '')
         throw new Failure(
-          `${name} was not updated${statusName(service.status) === 'running' ? ', the old instances go on' : ''}: ${service.message}`,
+          `${name} was not updated${statusName(service.status) === 'running' ? ', the old instances go on' : ''}${because(service.message)}\nmore of what it wrote: micro logs ${name}`,
         );
       await cli.out.value(serviceData(service), `${name} ${service.version} is ${statusName(service.status)}`);
     });

@@ -122,12 +122,16 @@ export function isFolder(word: string): boolean {
   return statSync(word, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+/** Shows the steps. A step that failed says what came of it once more: it is shown only if what came of it is something else. */
 async function lastOf(steps: AsyncIterable<runtimeProto.Progress>, shown: Shown): Promise<RuntimeService> {
   let service: RuntimeService | undefined;
-  for await (const progress of steps) {
-    if (progress.step) shown.step(progress.step);
-    service = progress.service ?? service;
+  const failed: string[] = [];
+  for await (const { step, status, service: result } of steps) {
+    service = result ?? service;
+    if (statusName(status) === 'error') failed.push(step);
+    else if (step) shown.step(step);
   }
   if (!service) throw new MicroError('internal', 'the runtime did not say what came of it: see `micro status`');
+  if (statusName(service.status) !== 'error') for (const step of failed) if (step) shown.step(step);
   return service;
 }
