@@ -1,5 +1,6 @@
 /** How everything is bundled: SWC first, because Nest needs decorator metadata that esbuild does not emit; then esbuild. */
 import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,6 +87,29 @@ const rxjsAsModules = {
   },
 };
 
+/**
+ * libs/platform opens store and broker for whoever wants them. An app that imports neither does not, and its bundle, which every process reads into
+ * memory as a whole, goes without their adapters.
+ */
+function withoutUnusedBlocks(projectRoot) {
+  const source = join(workspaceRoot, projectRoot, 'src');
+  const files = readdirSync(source, { recursive: true }).filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'));
+  const text = files.map((name) => readFileSync(join(source, name), 'utf8')).join('\n');
+  return {
+    name: 'without-unused-blocks',
+    setup(build) {
+      build.onLoad({ filter: /[\\/]libs[\\/]platform[\\/]src[\\/]open-(store|broker)\.ts$/ }, async ({ path }) => {
+        const [, block] = /open-(\w+)\.ts$/.exec(path);
+        if (new RegExp(`from '@micro/${block}'`).test(text)) return undefined;
+        const opened = (await readFile(path, 'utf8')).matchAll(/^export async function (\w+)/gm);
+        const refusal = `this program was built without the ${block}: import @micro/${block} in ${projectRoot}/src`;
+        const stubs = [...opened].map(([, name]) => `export async function ${name}() { throw new MicroError('unimplemented', ${JSON.stringify(refusal)}); }`);
+        return { contents: [`import { MicroError } from '@micro/errors';`, ...stubs].join('\n'), loader: 'js', resolveDir: dirname(path) };
+      });
+    },
+  };
+}
+
 /** Writes the launcher beside the bundle, and into it the hash of the bundle's text. Last, when that text is done. */
 const launcher = {
   name: 'launcher',
@@ -138,7 +162,7 @@ export function appBundle(projectRoot, outfile) {
     // Wrapped here and not where it is started: text put together there is held in memory twice.
     banner: { js: `(function (exports, require, module, __filename, __dirname) {${programStart}` },
     footer: { js: '})' },
-    plugins: [...program.plugins, launcher],
+    plugins: [withoutUnusedBlocks(projectRoot), ...program.plugins, launcher],
   };
 }
 

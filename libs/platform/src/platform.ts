@@ -6,8 +6,10 @@ import { type Blobs, LaterBlobs, LaterStore, type Store } from '@micro/store';
 import { createLogger, type Logger, Metrics } from '@micro/telemetry';
 import { Config, configOf } from './config.js';
 import type { Environment } from './env.js';
-import { openBlobsOf, openBrokerOf, openEventsOf, openStoreOf, type Surroundings } from './open-blocks.js';
+import { openBrokerOf, openEventsOf } from './open-broker.js';
+import { openBlobsOf, openStoreOf } from './open-store.js';
 import { withPlatformServices } from './platform-services.js';
+import type { Surroundings } from './surroundings.js';
 
 export interface PlatformOptions {
   /** Name of the service or app: on log lines, and told to whom it calls. */

@@ -1,8 +1,6 @@
-import { type Broker, type Events, openBroker, openEvents } from '@micro/broker';
 import { MicroError } from '@micro/errors';
 import type { Registry } from '@micro/registry';
 import type { Client } from '@micro/rpc';
-import { type Blobs, openBlobs, openStore, type Store } from '@micro/store';
 import type { Config } from './config.js';
 
 /** What the adapters of a process may need. */
@@ -14,36 +12,8 @@ export interface Surroundings {
   warn(message: string): void;
 }
 
-export async function openStoreOf(around: Surroundings): Promise<Store> {
-  const { store } = around.config;
-  return withSqlite('MICRO_STORE', () => openStore(store.adapter === 'remote' ? { ...store, client: around.client } : store));
-}
-
-export async function openBlobsOf(around: Surroundings): Promise<Blobs> {
-  const { blobs } = around.config;
-  return openBlobs(blobs.adapter === 'remote' ? { ...blobs, client: around.client } : blobs);
-}
-
-export async function openBrokerOf(around: Surroundings): Promise<Broker> {
-  const { config, registry } = around;
-  const { broker } = config;
-  switch (broker.adapter) {
-    case 'memory':
-      return openBroker(broker);
-    case 'http':
-      return openBroker({ ...broker, registry, warn: (message) => around.warn(message) });
-    case 'remote':
-      return openBroker({ ...broker, client: around.client });
-  }
-}
-
-export async function openEventsOf(around: Surroundings): Promise<Events> {
-  const { events } = around.config;
-  return withSqlite('MICRO_BROKER', () => openEvents(events.adapter === 'remote' ? { ...events, client: around.client } : events));
-}
-
 /** Says what to do where the package that keeps files is not there, or was built for another Node: it is an optional one, for its native part. */
-async function withSqlite<T>(variable: string, open: () => Promise<T>): Promise<T> {
+export async function withSqlite<T>(variable: string, open: () => Promise<T>): Promise<T> {
   try {
     return await open();
   } catch (error) {

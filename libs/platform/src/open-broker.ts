@@ -1,0 +1,22 @@
+import { type Broker, type Events, openBroker, openEvents } from '@micro/broker';
+import { type Surroundings, withSqlite } from './surroundings.js';
+
+// Bundles of apps that do not import @micro/broker get this file without what it imports: see tools/build/bundle.mjs.
+
+export async function openBrokerOf(around: Surroundings): Promise<Broker> {
+  const { config, registry } = around;
+  const { broker } = config;
+  switch (broker.adapter) {
+    case 'memory':
+      return openBroker(broker);
+    case 'http':
+      return openBroker({ ...broker, registry, warn: (message) => around.warn(message) });
+    case 'remote':
+      return openBroker({ ...broker, client: around.client });
+  }
+}
+
+export async function openEventsOf(around: Surroundings): Promise<Events> {
+  const { events } = around.config;
+  return withSqlite('MICRO_BROKER', () => openEvents(events.adapter === 'remote' ? { ...events, client: around.client } : events));
+}
