@@ -1,17 +1,20 @@
 import { readdirSync } from 'node:fs';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
-import { run, startPlatform, temporaryFolder, workspaceRoot } from '@micro/testing';
+import { compiledPackages, run, startPlatform, temporaryFolder, workspaceRoot } from '@micro/testing';
 import { describe, expect, it } from 'vitest';
+
+let compiled: NodeJS.ProcessEnv = {};
 
 /** npm as users run it, without what the test's own npm put into the environment. */
 function npm(cwd: string, ...args: string[]) {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
+  const env = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))), ...compiled };
   return run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
 }
 
 describe('the packages', () => {
   it('work in an empty folder outside the repository', async () => {
     await using folder = await temporaryFolder();
+    compiled = await compiledPackages(folder.path);
     for (const name of ['apps/cli', 'libs/service']) {
       expect(await npm(workspaceRoot, 'pack', `./${name}`, '--pack-destination', folder.path)).toMatchObject({ code: 0 });
     }

@@ -1,3 +1,4 @@
+export { compiledPackages } from './compiled.js';
 export { checkDeliveries, type DeliveryHistory, type DeliveryPromise, type Received, type Sent } from './deliveries.js';
 export { checkLinearizable, type Model, type Operation, type Verdict } from './linearizability.js';
 export { haveTool, type OutsideTool, toolPath } from './outside.js';
