@@ -46,6 +46,14 @@ describe('lists', () => {
     expect((await platform().micro('deregister', 'legacy')).code).toBe(4);
   });
 
+  it('leaves topics out of the list of services', async () => {
+    const topic = ['register', 'topic.orders', '--address', '127.0.0.1:9', '--metadata', 'kind=topic'];
+    expect((await platform().micro(...topic)).code).toBe(0);
+    expect((await platform().micro('services')).stdout).not.toContain('topic.orders');
+    expect((await platform().micro('get', 'service', 'topic.orders')).stdout).toContain('topic.orders');
+    expect((await platform().micro('deregister', 'topic.orders')).code).toBe(0);
+  });
+
   it('environments', async () => {
     expect((await platform().micro('env')).stdout).toMatch(/^\* +local +127\.0\.0\.1:8081$/m);
     expect((await platform().micro('env', 'add', 'lab', '127.0.0.1:1')).code).toBe(0);

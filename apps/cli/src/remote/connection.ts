@@ -70,9 +70,15 @@ export class Connection {
     }
   }
 
-  /** Services of a namespace, by name and version: all, or all versions of one. What is not there is an empty list. */
+  /**
+   * Services of a namespace, by name and version: all, or all versions of one. What is not there is an empty list. Topics that somebody is
+   * subscribed to are in the registry as well, but are nothing to call: of them all only the one that is asked for is told.
+   */
   async services(name?: string, namespace = this.options.namespace): Promise<ServiceView[]> {
-    if (name === undefined) return servicesOf(await this.#registry('ListServices', {}, namespace), namespace);
+    if (name === undefined) {
+      const services = servicesOf(await this.#registry('ListServices', {}, namespace), namespace);
+      return services.filter(({ metadata }) => metadata['kind'] !== 'topic');
+    }
     try {
       return servicesOf(await this.#registry('GetService', { name }, namespace), namespace);
     } catch (error) {
