@@ -25,6 +25,31 @@ describe('call and stream', () => {
     );
   });
 
+  it('warn of fields that the request does not have, and call all the same', async () => {
+    const call = (request: string, ...more: string[]) =>
+      platform().micro('call', 'helloworld', 'call', request, ...more);
+    expect(await call('{"nmae":"A"}')).toEqual({
+      code: 0,
+      stdout: '{"msg":"Hello "}\n',
+      stderr:
+        "warning: the request's field nmae is ignored; did you mean name? (helloworld.CallRequest has name, options, tags)\n",
+    });
+    expect(await call('{"name":"A","options":{"vloume":"3"}}', '-o', 'json')).toMatchObject({
+      code: 0,
+      stdout: '{\n  "msg": "Hello A"\n}\n',
+      stderr: expect.stringMatching(/^warning: .* field options\.vloume is ignored; did you mean volume\? .*\n$/),
+    });
+    expect((await call('{"name":"A","options":{"volume":"3"},"tags":["x"]}')).stderr).toBe('');
+    const atNode = await call('{"nmae":"A"}', '--address', platform().address);
+    expect(atNode.stderr).toContain('did you mean name?');
+    expect((await platform().micro('call', 'helloworld', 'fail', '{"code":"internal","cdoe":1}')).stderr).toMatch(
+      /^warning: .* field cdoe is ignored; did you mean code\? .*\nerror: failed with internal .*\n$/,
+    );
+    platform().registered.clear();
+    const unknown = ['helloworld', 'Helloworld.Call', '{"nmae":"A"}', '--address', platform().address];
+    expect(await platform().micro('call', ...unknown)).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it('are each for their kind of endpoint', async () => {
     expect(await platform().micro('call', 'helloworld', 'stream', '{"count":2}')).toMatchObject({
       code: 5,

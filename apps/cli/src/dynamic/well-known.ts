@@ -1,4 +1,4 @@
-import type { FieldDefinition } from '@micro/proto';
+import type { FieldDefinition, MessageCodec } from '@micro/proto';
 
 /** How the text of a flag is read for the messages of google.protobuf whose JSON is not an object of their fields. */
 export type WellKnown =
@@ -27,7 +27,12 @@ const byName: Readonly<Record<string, WellKnown>> = {
 /** Which of them a field is (of a map: its values); undefined for any other field. */
 export function wellKnown(field: FieldDefinition): WellKnown | undefined {
   if (field.type !== 'message' || !field.message) return undefined;
-  const [, name] = /^google\.protobuf\.(\w+)$/.exec(field.message().name) ?? [];
+  return wellKnownMessage(field.message());
+}
+
+/** Which of them a message is; undefined for any other. */
+export function wellKnownMessage(message: MessageCodec): WellKnown | undefined {
+  const [, name] = /^google\.protobuf\.(\w+)$/.exec(message.name) ?? [];
   return name !== undefined && Object.hasOwn(byName, name) ? byName[name] : undefined;
 }
 

@@ -46,14 +46,22 @@ export function callSettings({ metadata, address, timeout }: CallOptionValues): 
   };
 }
 
+/** Where a call goes, and the service as it is registered, where it is. */
+export interface FoundEndpoint {
+  /** `/package.Service/Method` */
+  readonly path: string;
+  readonly namespace?: string;
+  readonly service?: ServiceView;
+}
+
 /**
- * The full method path of an endpoint, and the namespace it was found in. With an address the service need not be registered, as long as the
+ * The full method path of an endpoint, and the service it was found in. With an address the service need not be registered, as long as the
  * name says enough: package.Service/Method, or Handler.Method of the package that is named like the service. Failure where it is known to stream.
  */
 export async function endpointPath(
   cli: Cli,
   called: { service: string; endpoint: string; address?: string },
-): Promise<{ path: string; namespace?: string }> {
+): Promise<FoundEndpoint> {
   const { path, handler, method } = parseEndpoint(called.endpoint);
   const found = (service: ServiceView) => {
     const endpoint = namedEndpoint(service, called.endpoint);
@@ -61,7 +69,7 @@ export async function endpointPath(
       throw new Failure(`${endpoint.name} streams: use \`micro stream ${called.service} ${called.endpoint}\``, {
         exitCode: exitCodes.methodNotFound,
       });
-    return { path: endpoint.path, namespace: service.namespace };
+    return { path: endpoint.path, namespace: service.namespace, service };
   };
   if (called.address !== undefined) {
     if (path !== undefined) return { path };
