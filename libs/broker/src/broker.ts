@@ -2,7 +2,10 @@
 export interface NewMessage {
   /** Default: empty. */
   readonly body?: Uint8Array;
-  /** Names are compared without case and come in lower case. Default: none. */
+  /**
+   * Names as HTTP has them (letters, digits and !#$%&'*+-.^_`|~), compared without case; they come in lower case. Values are text without
+   * control characters. Default: none.
+   */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +29,7 @@ export interface PublishOptions extends BrokerOptions {
 export interface SubscribeOptions extends BrokerOptions {
   /** The subscriptions of a topic with the same queue share its messages: each goes to one of them. Default, and empty: each message comes here. */
   readonly queue?: string;
-  /** Messages that wait here to be taken, at least 1; beyond that the publishers wait. Default 1,000. */
+  /** Messages that wait here to be taken, at least 1; beyond that, and what is on its way, the publishers wait. Default 1,000. */
   readonly buffer?: number;
   /** Ends the subscription, quietly. */
   readonly signal?: AbortSignal;
