@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { Agent } from 'node:http';
 import { MicroError } from '@micro/errors';
 import type { Registry } from '@micro/registry';
@@ -51,6 +52,8 @@ export class HttpBroker extends Broker {
   readonly #warn: (message: string) => void;
   readonly #door: Door;
   readonly #agent = new Agent({ keepAlive: true });
+  /** What outlives the call that somebody publishes or subscribes in is done outside of it: watches and renewals would end with its deadline. */
+  readonly #outside = new AsyncResource('MicroBroker');
   /** By namespace and topic, the one published to longest ago first. */
   readonly #audiences = new Map<string, Audience>();
   readonly #inboxes = new Set<Inbox>();
@@ -69,7 +72,8 @@ export class HttpBroker extends Broker {
     const namespace = checkedNamespace(options.namespace);
     const checked = checkedMessage(topic, message);
     if (options.signal?.aborted) throw canceled();
-    const sent = this.#audience(namespace, topic).send(checked);
+    const audience = this.#audience(namespace, topic);
+    const sent = this.#outside.runInAsyncScope(() => audience.send(checked));
     this.#publishing.add(sent);
     try {
       await unlessAborted(sent, options.signal);
@@ -107,8 +111,9 @@ export class HttpBroker extends Broker {
       const address = await this.#door.address();
       if (inbox.isClosed) return inbox;
       const service = toService({ topic: name, queue, subscription, address });
-      registration = new Registration(this.#registry, service, { namespace, warn: this.#warn });
-      await registration.start();
+      const placed = new Registration(this.#registry, service, { namespace, warn: this.#warn });
+      registration = placed;
+      await this.#outside.runInAsyncScope(() => placed.start());
       return inbox;
     } catch (error) {
       await inbox.close();

@@ -1,3 +1,4 @@
+import { outsideCalls } from '@micro/rpc';
 import {
   Broker,
   type BrokerOptions,
@@ -46,7 +47,8 @@ export class LaterBroker extends Broker {
   #broker(): Promise<Broker> {
     if (this.#closed) return Promise.reject(closed());
     if (!this.#opening) {
-      const opening = this.#open();
+      // It outlives the call that it is first used in.
+      const opening = outsideCalls(this.#open);
       this.#opening = opening;
       opening.then(
         (broker) => (this.#opened = broker),
