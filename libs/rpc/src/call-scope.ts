@@ -4,7 +4,7 @@ import type { CallContext } from './handler.js';
 /** What calls made here take over: trace and namespace; from a call that is being answered also its deadline and its end. */
 export type CallScope = Pick<CallContext, 'metadata' | 'namespace'> & Partial<CallContext>;
 
-let storage: AsyncLocalStorage<CallScope | Turn> | undefined;
+let storage: AsyncLocalStorage<CallScope> | undefined;
 
 /**
  * Makes every call that a server of this process answers from now on the current call of what it does. The first Client calls it: a
@@ -16,8 +16,7 @@ export function enableCallScope(): void {
 
 /** The call, or the message, that is being answered here; undefined outside of one, and in a process without clients. */
 export function currentCall(): CallScope | undefined {
-  const found = storage?.getStore();
-  return found instanceof Turn ? (found.scope ?? found.outer) : found;
+  return storage?.getStore();
 }
 
 /** Runs a handler as part of a call, where calls are followed. */
@@ -41,30 +40,34 @@ export function callScopeEnabled(): boolean {
 }
 
 /**
- * What the body of `for await` does belongs to the item that it was given, by the item's scope. To be iterated over directly: a generator in
- * between would be the one whose turns these are.
+ * What the body of `for await` does belongs to the item that it was given, by the item's scope. To be iterated over directly: of a generator in
+ * between it would be the body whose turns these are.
  */
 export function inTurns<T>(items: AsyncIterator<T>, scopeOf: (item: T) => CallScope): AsyncIterableIterator<T> {
   const followed = following();
-  let outer: CallScope | undefined;
-  let first: Turn | undefined;
+  let begun: { readonly outer: CallScope | undefined } | undefined;
+  const leave = () => {
+    if (begun) followed.enterWith(begun.outer as CallScope);
+    begun ??= { outer: currentCall() };
+  };
   return {
     next() {
-      if (!first) outer = currentCall();
-      // The loop may have begun in the middle of something that goes on beside it, and shares this first turn.
-      else first.scope = undefined;
-      const turn = new Turn(outer);
-      first ??= turn;
-      // Before the loop waits: what it does then is what it does in this turn.
-      followed.enterWith(turn);
+      leave();
       return followed.exit(() => items.next()).then((result) => {
-        if (!result.done) turn.scope = scopeOf(result.value);
-        return result;
+        if (result.done) return result;
+        const { value } = result;
+        return {
+          done: false,
+          // Read by the loop where it goes on, just before its body: from here on this is what goes on there, and nowhere else.
+          get value() {
+            followed.enterWith(scopeOf(value));
+            return value;
+          },
+        };
       });
     },
     return() {
-      if (first) first.scope = undefined;
-      followed.enterWith(new Turn(outer));
+      leave();
       return followed.exit(() => items.return?.()) ?? Promise.resolve({ value: undefined, done: true });
     },
     [Symbol.asyncIterator]() {
@@ -73,13 +76,6 @@ export function inTurns<T>(items: AsyncIterator<T>, scopeOf: (item: T) => CallSc
   };
 }
 
-/** One round of a loop. What it is about is not known yet when it begins. */
-class Turn {
-  scope: CallScope | undefined;
-
-  constructor(readonly outer: CallScope | undefined) {}
-}
-
-function following(): AsyncLocalStorage<CallScope | Turn> {
+function following(): AsyncLocalStorage<CallScope> {
   return (storage ??= new AsyncLocalStorage());
 }

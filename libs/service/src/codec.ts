@@ -98,7 +98,7 @@ const deepest = 500;
 const instead = 'write it as text, or give a schema of a .proto message, which keeps it';
 
 function problemOf(value: unknown, path: string, dates: boolean, depth: number): string | undefined {
-  const it = path === '' ? 'the value' : path.slice(1);
+  const it = path === '' ? 'the value' : path.length > 200 ? `${path.slice(1, 200)}…` : path.slice(1);
   switch (typeof value) {
     case 'string':
     case 'boolean':
