@@ -7,7 +7,7 @@ import { install, nx, workspaceRoot } from './install.mjs';
 
 const endToEnd = 'platform-e2e';
 
-install();
+await install();
 for (const file of reportFiles()) rmSync(file, { force: true });
 const everything = ['run-many', '--outputStyle=static', ...process.argv.slice(2)];
 const steps = [
