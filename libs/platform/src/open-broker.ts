@@ -1,5 +1,5 @@
 import { type Broker, type Events, openBroker, openEvents } from '@micro/broker';
-import { type Surroundings, withSqlite } from './surroundings.js';
+import { requireSqlite, type Surroundings } from './surroundings.js';
 
 // Bundles of apps that do not import @micro/broker get this file without what it imports: see tools/build/bundle.mjs.
 
@@ -18,5 +18,6 @@ export async function openBrokerOf(around: Surroundings): Promise<Broker> {
 
 export async function openEventsOf(around: Surroundings): Promise<Events> {
   const { events } = around.config;
-  return withSqlite('MICRO_BROKER', () => openEvents(events.adapter === 'remote' ? { ...events, client: around.client } : events));
+  if (events.adapter === 'log') await requireSqlite('MICRO_BROKER');
+  return openEvents(events.adapter === 'remote' ? { ...events, client: around.client } : events);
 }

@@ -12,24 +12,25 @@ export interface Surroundings {
   warn(message: string): void;
 }
 
-/** Says what to do where the package that keeps files is not there, or was built for another Node: it is an optional one, for its native part. */
-export async function withSqlite<T>(variable: string, open: () => Promise<T>): Promise<T> {
+/**
+ * Loads what keeps files. It is an optional package, for its native part; MicroError `failed_precondition`, with what to do, where it is not there
+ * or was built for another Node. `variable`: by which one can do without.
+ */
+export async function requireSqlite(variable: string): Promise<void> {
   try {
-    return await open();
+    const { default: Database } = await import('better-sqlite3');
+    // The native part is loaded with the first database.
+    new Database(':memory:').close();
   } catch (error) {
-    if (error instanceof MicroError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const way = `or keep nothing here: start \`micro server\` and set ${variable}=remote, or ${variable}=memory`;
-    if (/(ERR_)?MODULE_NOT_FOUND/.test(code ?? '') && message.includes('better-sqlite3')) {
-      throw new MicroError('failed_precondition', `files need the package better-sqlite3, which is not installed: npm install better-sqlite3; ${way}`, { cause: error });
-    }
-    if (code === 'ERR_DLOPEN_FAILED' || message.startsWith('Could not locate the bindings file')) {
-      throw new MicroError(
-        'failed_precondition',
-        `the package better-sqlite3 was not built for this Node (${process.version}): npm rebuild better-sqlite3, which needs python3, make and a C++ compiler where there is no ready one; ${way}`,
-        { cause: error },
-      );
-    }
-    throw error;
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const missing = code.endsWith('MODULE_NOT_FOUND');
+    const what = missing
+      ? 'files need the package better-sqlite3, which is not installed: npm install better-sqlite3'
+      : `files need the package better-sqlite3, which cannot be loaded by this Node, ${process.version} (${message.split('\n', 1)[0]}): npm rebuild better-sqlite3`;
+    throw new MicroError(
+      'failed_precondition',
+      `${what} (where there is no ready build of it, that takes python3, make and a C++ compiler); or leave the files to \`micro server\`: ${variable}=remote`,
+      { cause: error },
+    );
   }
 }
