@@ -189,7 +189,8 @@ export function brokerContract(adapter: string, { open, capabilities }: BrokerCo
 
     describe('subscribers', () => {
       it('each get each message, also with a queue whose name is empty', async () => {
-        const got = [await listen('orders'), await listen('orders'), await listen('orders', { queue: '' })];
+        const got = [await listen('orders'), await listen('orders')];
+        for (let times = 0; times < 2; times++) got.push(await listen('orders', { queue: '' }));
         if (capabilities.shared !== 'instance') got.push(await listen('orders', {}, publisher));
         for (let index = 0; index < 20; index++) await publish('orders', `${index}`);
         for (const one of got) await expect.poll(() => one.texts, soon).toEqual(numbers(20));
