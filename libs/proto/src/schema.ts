@@ -1,5 +1,5 @@
 import { MicroError } from '@micro/errors';
-import type { MessageCodec, MethodDefinition, MethodTypes, ServiceDefinition, ServiceSchema } from './definition.js';
+import type { Message, MessageCodec, MethodDefinition, MethodTypes, ServiceDefinition, ServiceSchema } from './definition.js';
 import type { FileDescriptor } from './descriptor.js';
 import { asMicroError } from './invalid.js';
 import type { MessageType } from './message-type.js';
@@ -62,10 +62,10 @@ export class Schema implements ServiceSchema {
   }
 
   /** The codec of a message by its full name; those of google/protobuf are always there. Throws MicroError `not_found`. */
-  message(fullName: string): MessageCodec {
+  message<T extends Message = Message>(fullName: string): MessageCodec<T> {
     const type = this.#types.message(fullName);
     if (!type) throw new MicroError('not_found', `there is no message ${fullName} in the schema`);
-    return type;
+    return type as MessageCodec as MessageCodec<T>;
   }
 
   /** A method by its path, `/package.Service/Method`. */
