@@ -88,7 +88,7 @@ describe('a schema', () => {
       total: bigint;
       content: Uint8Array;
     }
-    const codec = codecOf<Blob64>('stream x', parseSchema({ 'b.proto': 'syntax = "proto3"; package b; message Blob64 { int64 total = 1; bytes content = 2; }' }).message('b.Blob64') as never);
+    const codec = codecOf<Blob64>('stream x', parseSchema({ 'b.proto': 'syntax = "proto3"; package b; message Blob64 { int64 total = 1; bytes content = 2; }' }).message<Blob64>('b.Blob64'));
     const value = { total: 2n ** 62n, content: bytes('\0x') };
     expect(await codec.decode(await codec.encode(value))).toMatchObject(value);
     expect(() => codec.decode(bytes('\x0f'))).toThrow(expect.objectContaining({ code: 'data_loss' }));
