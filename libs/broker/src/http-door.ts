@@ -57,6 +57,7 @@ export class Door {
   }
 
   async close(): Promise<void> {
+    await this.#address?.catch(() => undefined);
     const server = this.#server;
     if (!server) return;
     const closed = once(server, 'close');

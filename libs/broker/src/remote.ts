@@ -39,6 +39,8 @@ interface Following {
 
 /** Waits between two attempts to subscribe, in milliseconds. */
 const retry = { first: 100, most: 2_000 } as const;
+/** Milliseconds in which a broker that can be reached puts a subscription into force. */
+const answerTimeout = 5_000;
 /** Milliseconds that the end of a subscription waits for a broker that does not answer. */
 const closeTimeout = 1_000;
 /** Codes that asking again does not change. */
@@ -100,17 +102,26 @@ export class RemoteBroker extends Broker {
     });
     if (inbox.isClosed) return inbox;
     this.#inboxes.add(inbox);
-    await new Promise<void>((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const begun = new Promise<void>((resolve, reject) => {
       const inForce = (named: string) => {
         name = named;
         resolve();
       };
       const room = () => new Promise<void>((go) => (roomy = go));
-      following = outsideCalls(() =>
-        this.#follow({ request, namespace, inbox, stop: stop.signal, inForce, room }, reject),
-      );
+      const wanted = { request, namespace, inbox, stop: stop.signal, inForce, room };
+      following = outsideCalls(() => this.#follow(wanted, reject));
       void following.then(resolve);
+      timer = setTimeout(() => reject(silent()), answerTimeout);
     });
+    try {
+      await begun;
+    } catch (error) {
+      void inbox.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
     return inbox;
   }
 
@@ -169,11 +180,7 @@ export class RemoteBroker extends Broker {
       } catch (error) {
         if (inbox.isClosed) return;
         const code = MicroError.from(error).code;
-        if (isFirst) {
-          failed(explained(error));
-          void inbox.close();
-          return;
-        }
+        if (isFirst) return failed(explained(error));
         if (final.has(code)) return inbox.fail(explained(error));
       }
       const wait = Math.min(retry.first * 2 ** failures, retry.most) * (0.75 + Math.random() / 2);
@@ -195,6 +202,10 @@ export class RemoteBroker extends Broker {
       }
     }
   }
+}
+
+function silent(): MicroError {
+  return new MicroError('unavailable', `the broker did not answer within ${answerTimeout} ms`, { id: 'broker' });
 }
 
 /** What the client throws, in the words of the contract. */
