@@ -45,12 +45,17 @@ export function post({ agent, address, subscription, frames, wait }: Post): Post
       response.setEncoding('latin1');
       response.on('data', (chunk: string) => (text = (text + chunk).slice(0, 100)));
       response.on('error', () => resolve('unknown'));
-      // Another program may have got the port of one that is no more: whatever it says, it is not the subscriber.
-      response.on('end', () => resolve(response.statusCode === 200 ? (parse(text) ?? 'gone') : 'gone'));
+      response.on('end', () => resolve(outcomeOf(response.statusCode, text)));
     });
   });
   sent.end(body);
   return { outcome, cancel: () => void sent.destroy() };
+}
+
+/** Whatever is said but for 200, nothing was taken. Another program may have got the port of one that is no more. */
+function outcomeOf(status: number | undefined, text: string): Outcome {
+  if (status === 200) return parse(text) ?? 'gone';
+  return status === 404 ? 'gone' : { taken: 0, waiting: Infinity };
 }
 
 function parse(text: string): Answer | undefined {
