@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, connect } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import { MicroError } from '@micro/errors';
 import { isProtocolHeader, notProcessed, pushHeaders } from '../connect-wire.js';
 import {
@@ -109,8 +109,18 @@ export class GrpcLane {
     );
   }
 
-  #connect(): Promise<Connection> {
-    return new Promise<Connection>((resolve, reject) => {
+  async #connect(): Promise<Connection> {
+    try {
+      // Loaded here: it takes some 10 ms, which whoever calls over Connect need not wait for.
+      const { connect } = await import('node:http2');
+      return await this.#connectBy(connect);
+    } finally {
+      this.#connecting = undefined;
+    }
+  }
+
+  #connectBy(connect: typeof import('node:http2').connect): Promise<Connection> {
+    return new Promise((resolve, reject) => {
       const session = connect(`http://${this.#address}`, {
         settings: { enablePush: false, initialWindowSize: window },
         maxSessionMemory: 1000,
@@ -137,7 +147,7 @@ export class GrpcLane {
         this.#forget(session);
         reject(connectError('ECONNRESET', this.#address));
       });
-    }).finally(() => (this.#connecting = undefined));
+    });
   }
 
   #forget(session: ClientHttp2Session): void {

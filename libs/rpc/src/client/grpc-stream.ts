@@ -1,5 +1,6 @@
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
+import type { ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { type Code, MicroError } from '@micro/errors';
+import { errorCode, flag } from '../http2/frames.js';
 import { Metadata } from '../metadata.js';
 import { gunzipped, tooLarge } from './connect-answer.js';
 import { grpcMetadata, type GrpcOutcome, outcomeOf, valueOf } from './grpc-status.js';
@@ -120,7 +121,7 @@ export class GrpcStream {
   /** Breaks the call off; its outcome is `reason`, unless it had one. */
   cancel(reason: MicroError): void {
     this.#settle({ error: reason, trailers: new Metadata() });
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.close(errorCode.cancel);
   }
 
   #nextFrame(): Promise<Frame | undefined> {
@@ -134,7 +135,7 @@ export class GrpcStream {
   #onHeaders(raw: readonly string[], flags: number): void {
     this.answered = true;
     this.#status = Number(valueOf(raw, ':status') ?? 0);
-    const over = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    const over = (flags & flag.endStream) !== 0;
     if (!over) this.#received = grpcMetadata(raw);
     const error = this.#unexpected(raw, over);
     if (error) return this.#break(error);
@@ -213,7 +214,7 @@ export class GrpcStream {
       const cut = outcome.error === undefined && (this.#pendingBytes > 0 || this.#expected !== undefined);
       this.#settle(cut ? broken('the last message is incomplete', this.#received) : outcome);
       // A service may end the call before it has heard all of ours.
-      if (!this.#stream.writableEnded) this.#stream.close(constants.NGHTTP2_CANCEL);
+      if (!this.#stream.writableEnded) this.#stream.close(errorCode.cancel);
     }
   }
 
@@ -230,7 +231,7 @@ export class GrpcStream {
     const trailers = new Metadata();
     const metadata = this.#received.toJSON();
     const error = (code: Code, detail: string) => new MicroError(code, detail, { metadata, cause: this.#fault });
-    if (rstCode === constants.NGHTTP2_REFUSED_STREAM)
+    if (rstCode === errorCode.refusedStream)
       return { error: error('unavailable', 'the service refused the call'), trailers, refused: true };
     if (!this.#session || this.#session.destroyed) {
       return {
@@ -240,19 +241,19 @@ export class GrpcStream {
       };
     }
     switch (rstCode) {
-      case constants.NGHTTP2_NO_ERROR:
+      case errorCode.none:
         return broken('the call ended without a gRPC status', this.#received);
-      case constants.NGHTTP2_CANCEL:
+      case errorCode.cancel:
         // The service may see the deadline pass an instant before we do; its whole milliseconds are rounded down.
         if (performance.now() >= this.#deadline - 2)
           return { error: error('deadline_exceeded', 'the deadline passed'), trailers };
         return { error: error('canceled', 'the service canceled the call'), trailers };
-      case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+      case errorCode.enhanceYourCalm:
         return {
           error: error('resource_exhausted', 'the service has had too much of us: call it less often'),
           trailers,
         };
-      case constants.NGHTTP2_INADEQUATE_SECURITY:
+      case errorCode.inadequateSecurity:
         return {
           error: error('permission_denied', 'the service does not take this connection for secure enough'),
           trailers,
@@ -265,7 +266,7 @@ export class GrpcStream {
   /** What came is not gRPC. */
   #break(error: MicroError): void {
     this.#settle({ error, trailers: new Metadata() });
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.close(errorCode.cancel);
   }
 
   #settle(outcome: GrpcOutcome): void {

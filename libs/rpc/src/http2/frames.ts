@@ -27,6 +27,7 @@ export const errorCode = {
   cancel: 8,
   compression: 9,
   enhanceYourCalm: 11,
+  inadequateSecurity: 12,
 } as const;
 
 /** RFC 9113, section 6.5.2. */
