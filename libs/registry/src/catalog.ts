@@ -109,6 +109,11 @@ export class Catalog {
     if (within && from?.entries.delete(id)) this.#touch(within, from);
   }
 
+  /** Whether a node was put and has neither been removed nor expired since. */
+  hasNode({ namespace, name, version, id }: PlacementKey): boolean {
+    return this.#namespaces.get(namespace)?.names.get(name)?.get(version)?.entries.has(id) ?? false;
+  }
+
   /** Since when a node has had this content; undefined if it has other content, or is not there. */
   since({ namespace, name, version, id }: PlacementKey, hash: string): number | undefined {
     const entry = this.#namespaces.get(namespace)?.names.get(name)?.get(version)?.entries.get(id);

@@ -1,6 +1,7 @@
 import { Catalog, type PlacementKey, registrationTime } from './catalog.js';
 import { encodeContent } from './content.js';
 import { Watches } from './event-queue.js';
+import { OwnRegistrations } from './own-registrations.js';
 import {
   type RegisterOptions,
   Registry,
@@ -16,12 +17,13 @@ export class MemoryRegistry extends Registry {
   readonly #catalog: Catalog;
   readonly #watches = new Watches();
   /** What close() withdraws. */
-  readonly #own = new Map<string, PlacementKey>();
+  readonly #own: OwnRegistrations<PlacementKey>;
   #closed = false;
 
   constructor(catalog = new Catalog()) {
     super();
     this.#catalog = catalog;
+    this.#own = new OwnRegistrations((key) => !catalog.hasNode(key));
   }
 
   override async register(service: Service, options: RegisterOptions = {}): Promise<void> {
@@ -45,7 +47,7 @@ export class MemoryRegistry extends Registry {
         since,
         ttl,
       });
-      this.#own.set(JSON.stringify(key), key);
+      this.#own.set(key, key);
     }
     this.#catalog.flush();
   }
@@ -59,7 +61,7 @@ export class MemoryRegistry extends Registry {
     for (const { id } of service.nodes) {
       const key = { namespace, name: service.name, version: service.version, id };
       this.#catalog.remove(key);
-      this.#own.delete(JSON.stringify(key));
+      this.#own.delete(key);
     }
     this.#catalog.flush();
   }

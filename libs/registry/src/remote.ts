@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import { registryProto } from '@micro/proto';
 import type { CallOptions, Client, ClientOf } from '@micro/rpc';
-import type { PlacementKey } from './catalog.js';
 import { type EventQueue, Watches } from './event-queue.js';
 import { epochHeader, fromEventMessage, fromMessage, toMessage } from './messages.js';
+import { OwnRegistrations } from './own-registrations.js';
 import {
   defaultTtl,
   type RegisterOptions,
@@ -46,7 +46,7 @@ export class RemoteRegistry extends Registry {
   readonly #calls: ClientOf<typeof registryProto.Registry>;
   readonly #watches = new Watches();
   /** What is registered, to be told again and to be withdrawn. */
-  readonly #own = new Map<string, Own>();
+  readonly #own = new OwnRegistrations<Own>(({ expires }) => expires <= performance.now());
   #epoch: string | undefined;
   #closed = false;
 
@@ -63,12 +63,9 @@ export class RemoteRegistry extends Registry {
     await this.#calls.register({ service: toMessage(service), ttlMs: ttl }, { namespace });
     const expires = performance.now() + ttl;
     for (const node of service.nodes) {
-      this.#own.set(textOf({ ...service, namespace, id: node.id }), {
-        service: { ...service, nodes: [node] },
-        namespace,
-        ttl,
-        expires,
-      });
+      const { name, version } = service;
+      const own = { service: { ...service, nodes: [node] }, namespace, ttl, expires };
+      this.#own.set({ namespace, name, version, id: node.id }, own);
     }
   }
 
@@ -114,7 +111,7 @@ export class RemoteRegistry extends Registry {
     if (this.#closed) return;
     this.#closed = true;
     this.#watches.close();
-    const own = [...this.#own.values()];
+    const own = this.#own.values();
     await Promise.all(
       own.map(({ service, namespace }) =>
         this.#deregister(service, { namespace, timeout: closeTimeout }).catch(() => undefined),
@@ -126,7 +123,7 @@ export class RemoteRegistry extends Registry {
     { name, version, nodes }: Pick<Service, 'name' | 'version' | 'nodes'>,
     options: CallOptions & { namespace: string },
   ) {
-    for (const { id } of nodes) this.#own.delete(textOf({ namespace: options.namespace, name, version, id }));
+    for (const { id } of nodes) this.#own.delete({ namespace: options.namespace, name, version, id });
     await this.#calls.deregister({ service: { name, version, nodes: nodes.map(({ id }) => ({ id })) } }, options);
   }
 
@@ -181,8 +178,4 @@ export class RemoteRegistry extends Registry {
       if (expires > performance.now()) void this.register(service, { namespace, ttl }).catch(() => undefined);
     }
   }
-}
-
-function textOf({ namespace, name, version, id }: PlacementKey): string {
-  return JSON.stringify([namespace, name, version, id]);
 }
