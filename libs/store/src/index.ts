@@ -9,6 +9,7 @@ export {
   type WriteBlobOptions,
 } from './blob/blobs.js';
 export { blobCapabilities, type Capabilities, type Shared, storeCapabilities, type Survives } from './capabilities.js';
+export { BlobsHandlers } from './blob/handlers.js';
 export { LaterBlobs } from './blob/later.js';
 export { type BlobsConfig, openBlobs } from './blob/open.js';
 export { LaterStore } from './later.js';

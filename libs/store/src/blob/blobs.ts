@@ -31,7 +31,7 @@ export interface WriteBlobOptions extends BlobOptions {
 }
 
 export interface ReadBlobOptions extends BlobOptions {
-  /** First byte, from 0. Default 0. Behind the end of the blob: MicroError `out_of_range`. */
+  /** First byte, from 0. Default 0. The blob's size gives nothing; more than that is MicroError `out_of_range`. */
   readonly offset?: number;
   /** At most so many bytes, at least 1. Default: to the end. */
   readonly length?: number;

@@ -53,7 +53,8 @@ export class LaterBlobs extends Blobs {
   }
 
   #blobs(): Promise<Blobs> {
-    if (this.#closed) return Promise.reject(new MicroError('unavailable', 'these blobs are closed: open others', { id: 'store' }));
+    if (this.#closed)
+      return Promise.reject(new MicroError('unavailable', 'these blobs are closed: open others', { id: 'store' }));
     if (!this.#opening) {
       const opening = this.#open();
       this.#opening = opening;

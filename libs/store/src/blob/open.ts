@@ -1,6 +1,6 @@
-import { MicroError } from '@micro/errors';
 import type { Client } from '@micro/rpc';
 import type { Blobs } from './blobs.js';
+import { MemoryBlobs } from './memory.js';
 
 /** Which adapter, with all that it needs. */
 export type BlobsConfig =
@@ -10,5 +10,16 @@ export type BlobsConfig =
 
 /** Opens the blobs that the configuration names; an adapter is loaded only when chosen. */
 export async function openBlobs(config: BlobsConfig): Promise<Blobs> {
-  throw new MicroError('unimplemented', `the adapter ${config.adapter} of blobs is not in this build`);
+  switch (config.adapter) {
+    case 'memory':
+      return new MemoryBlobs();
+    case 'directory': {
+      const { openDirectory } = await import('./directory.js');
+      return openDirectory(config.folder);
+    }
+    case 'remote': {
+      const { RemoteBlobs } = await import('./remote.js');
+      return new RemoteBlobs(config.client);
+    }
+  }
 }
