@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import type { Platform } from '@micro/platform';
-import { type CallScope, inTurns, outsideCalls, runInScope } from '@micro/rpc';
+import { type CallScope, currentCall, inTurns, outsideCalls, runInScope } from '@micro/rpc';
 import { endWithService, logger, openPlatform, stopGrace } from './process-platform.js';
 
 /** Where a flow comes from, once it is in force. */
@@ -55,6 +55,8 @@ export class Flow<T> implements AsyncIterable<T>, AsyncDisposable {
   readonly #ended = new AbortController();
   readonly #opening: Promise<Source<T> | undefined>;
   readonly #forget: () => void;
+  /** What its rounds belong to. */
+  readonly #rounds = new WeakSet<CallScope>();
   #source: Source<T> | undefined;
   /** Whether the loop is in the middle of a round. */
   #busy = false;
@@ -127,14 +129,16 @@ export class Flow<T> implements AsyncIterable<T>, AsyncDisposable {
 
   /** Runs what is done for an item. */
   within<R>(item: T, work: () => R): R {
-    const { scope } = this.#options;
-    return scope ? runInScope(scope(item), work) : work();
+    return this.#options.scope ? runInScope(this.#round(item), work) : work();
   }
 
   /** Takes nothing more, and ends as soon as the round and what is held are over, or the time is. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping.abort();
-    if (this.#busy || this.#held > 0) {
+    const current = currentCall();
+    // A round that ends everything is not waited for: it waits for this.
+    const within = current !== undefined && this.#rounds.has(current);
+    if (!within && (this.#busy || this.#held > 0)) {
       const settled = new Promise<void>((resolve) => (this.#settle = resolve));
       await Promise.race([settled, sleep(graceMs, undefined, { signal: this.#ended.signal }).catch(() => undefined)]);
     }
@@ -147,12 +151,17 @@ export class Flow<T> implements AsyncIterable<T>, AsyncDisposable {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T> {
-    const { scope } = this.#options;
-    return scope ? inTurns(this, scope) : this;
+    return this.#options.scope ? inTurns(this, (item) => this.#round(item)) : this;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #round(item: T): CallScope {
+    const scope = this.#options.scope?.(item) as CallScope;
+    this.#rounds.add(scope);
+    return scope;
   }
 
   #settled(): void {

@@ -135,6 +135,23 @@ describe('a topic', () => {
     expect(steps).toEqual(['began a', 'ended a', 'stopped']);
   });
 
+  it('may be what ends everything, in the middle of a round', async () => {
+    const subscription = placed.subscribe();
+    await subscription.ready;
+    const began = performance.now();
+    const rounds: string[] = [];
+    const loop = (async () => {
+      for await (const { value } of subscription) {
+        await close();
+        rounds.push(value.id);
+      }
+    })();
+    await placed.publish({ id: 'a' });
+    await loop;
+    expect(rounds).toEqual(['a']);
+    expect(performance.now() - began).toBeLessThan(9_000);
+  });
+
   it('fails where it cannot be, in the loop', async () => {
     await expect(collected(topic<Placed>('no name').subscribe()).ended).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(placed.publish({ id: 1n } as never)).rejects.toMatchObject({ code: 'invalid_argument', detail: expect.stringContaining('topic orders.placed: id is a bigint') });
