@@ -29,3 +29,6 @@ export type {
 } from './client/options.js';
 export type { RetryBudgetOptions } from './client/retry-budget.js';
 export { listenError } from './server/one-port.js';
+export { PlainLane, type PlainLaneOptions } from './http1/plain-lane.js';
+export { type PlainLimits, PlainRequest } from './http1/plain-request.js';
+export type { HttpResponse } from './http1/plain-response.js';

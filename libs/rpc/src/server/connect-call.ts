@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { MicroError } from '@micro/errors';
+import type { PlainRequest } from '../http1/plain-request.js';
+import type { HttpResponse } from '../http1/plain-response.js';
 import { type JsonValue, type MethodDefinition, parseJson } from '@micro/proto';
 import { type AnyHandler, type CallRuntime, ServerCall } from './call.js';
 import { compress, compressFrom, decompress, isEncoding, encodings, negotiate } from './compression.js';
@@ -13,8 +15,8 @@ const empty = Buffer.alloc(0);
 
 /** One unary call over HTTP/1.1. */
 export class ConnectCall extends ServerCall {
-  private readonly request: IncomingMessage;
-  private readonly response: ServerResponse;
+  private readonly request: IncomingMessage | PlainRequest;
+  private readonly response: HttpResponse;
   private readonly handler: AnyHandler;
   private json = true;
   private encoding = '';
@@ -24,6 +26,8 @@ export class ConnectCall extends ServerCall {
   private chunks: Buffer[] | undefined = undefined;
   private complete = false;
   private metadataIn: Metadata | undefined = undefined;
+  /** Whose body is being read. */
+  private incoming: IncomingMessage | undefined = undefined;
 
   constructor(method: MethodDefinition, handler: AnyHandler, runtime: CallRuntime, exchange: Exchange) {
     super(method, runtime);
@@ -50,11 +54,18 @@ export class ConnectCall extends ServerCall {
     return undefined;
   }
 
+  /** POST whose body is there. */
+  take(body: Buffer): void {
+    if (!this.admit()) return;
+    if (body.length > this.runtime.limits.messageBytes) return this.fail(this.runtime.tooLarge());
+    this.bodyRead(body);
+  }
+
   /** POST: reads the body, then answers. */
-  read(): void {
+  read(request: IncomingMessage): void {
     if (!this.admit()) return;
     if (this.length > this.runtime.limits.messageBytes) return this.fail(this.runtime.tooLarge());
-    const { request } = this;
+    this.incoming = request;
     request.on('data', (chunk: Buffer) => this.receive(chunk));
     request.on('end', () => this.end());
     request.on('close', () => this.gone());
@@ -153,7 +164,7 @@ export class ConnectCall extends ServerCall {
   private receive(chunk: Buffer): void {
     this.received += chunk.length;
     if (this.done) {
-      if (this.received > discardLimit) this.request.destroy();
+      if (this.received > discardLimit) this.incoming?.destroy();
       return;
     }
     if (this.received > this.runtime.limits.messageBytes) return this.fail(this.runtime.tooLarge());
@@ -234,7 +245,9 @@ export class ConnectCall extends ServerCall {
   }
 
   protected watchCaller(): void {
-    this.response.once('close', () => this.abort(new MicroError('canceled', 'the caller went away', { id: this.runtime.name })));
+    this.response.once('close', () => {
+      if (!this.response.writableEnded) this.abort(new MicroError('canceled', 'the caller went away', { id: this.runtime.name }));
+    });
   }
 
   private send(body: string | Uint8Array): void {
@@ -255,8 +268,8 @@ export class ConnectCall extends ServerCall {
 }
 
 export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: IncomingMessage | PlainRequest;
+  readonly response: HttpResponse;
 }
 
 function jsonOf(body: Buffer): JsonValue {

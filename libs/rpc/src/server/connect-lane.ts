@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { MicroError } from '@micro/errors';
+import type { PlainRequest } from '../http1/plain-request.js';
+import type { HttpResponse } from '../http1/plain-response.js';
 import type { BoundMethod, CallRuntime } from './call.js';
 import { ConnectCall } from './connect-call.js';
 import { connectErrorBody, connectStatus, errorHeaders } from '../connect-wire.js';
@@ -37,6 +39,16 @@ export class ConnectLane {
     refuse(response, new MicroError('unimplemented', notFound(request), { id: this.#runtime.name, status: 404 }));
   }
 
+  /** Answers a call that there is nothing unusual about; false, with nothing done, for any other request. */
+  handlePlain(request: PlainRequest, response: HttpResponse): boolean {
+    if (request.method !== 'POST') return false;
+    const bound = this.#find(request.url);
+    if (!bound?.handler || bound.method.kind !== 'unary') return false;
+    if (this.#runtime.closing) response.shouldKeepAlive = false;
+    new ConnectCall(bound.method, bound.handler, this.#runtime, { request, response }).take(request.body);
+    return true;
+  }
+
   /** As `handle`, of a request that waits for leave to send its body: a body over the limit gets none. */
   handleExpecting(request: IncomingMessage, response: ServerResponse): void {
     const tooLarge = Number(request.headers['content-length']) > this.#runtime.limits.messageBytes;
@@ -48,7 +60,7 @@ export class ConnectLane {
     if (request.method === 'POST') {
       if (method.kind !== 'unary') return refuse(response, this.#streaming(method.path));
       if (!handler) return refuse(response, this.#unimplemented(method.path));
-      return new ConnectCall(method, handler, this.#runtime, { request, response }).read();
+      return new ConnectCall(method, handler, this.#runtime, { request, response }).read(request);
     }
     const get = method.kind === 'unary' && method.idempotency === 'noSideEffects';
     if (!get || request.method !== 'GET') {

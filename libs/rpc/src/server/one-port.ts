@@ -1,16 +1,21 @@
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { MicroError } from '@micro/errors';
+import { PlainLane } from '../http1/plain-lane.js';
+import type { PlainRequest } from '../http1/plain-request.js';
+import type { HttpResponse } from '../http1/plain-response.js';
 
 export interface OnePortOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
   readonly http1: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Requests that can be answered without node:http; false for one that cannot. */
+  readonly plain: (request: PlainRequest, response: HttpResponse) => boolean;
   /** Takes over a connection that begins with the HTTP/2 preface; what was read of it has been put back. */
   readonly http2: (socket: Socket) => void;
   /** Of node:http: limits and timeouts. */
-  readonly httpOptions: ServerOptions;
+  readonly httpOptions: ServerOptions & { readonly maxHeaderSize: number; readonly keepAliveTimeout: number };
   /** Milliseconds that a new connection may stay silent. */
   readonly firstByteMs: number;
 }
@@ -18,23 +23,31 @@ export interface OnePortOptions {
 /** First bytes of every HTTP/2 connection (RFC 9113, section 3.4); no HTTP/1 method is called PRI. */
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 const decisive = 'PRI '.length;
+/** Bytes of the headers, and of the body, of a request that is answered without node:http. */
+const plainBytes = 32 * 1024;
 
 /**
- * A port that speaks HTTP/1.1 and HTTP/2 without TLS. Built on the HTTP/1 server itself, whose own connection listener is called once the
- * first bytes have shown what a connection is, so that its timeouts and its tracking of connections stay in force.
+ * A port that speaks HTTP/1.1 and HTTP/2 without TLS. Built on the HTTP/1 server itself, whose own connection listener is called for what is no
+ * plain HTTP/1.1, so that its timeouts and its tracking of connections stay in force.
  */
 export class OnePort {
   readonly http: Server;
   readonly #options: OnePortOptions;
   readonly #undecided = new Set<Socket>();
   readonly #http2 = new Set<Socket>();
-  readonly #http1: (socket: Socket) => void;
+  readonly #plain: PlainLane;
 
   constructor(options: OnePortOptions) {
     this.#options = options;
     this.http = createServer(options.httpOptions, options.http1);
     const [http1] = this.http.listeners('connection') as [(socket: Socket) => void];
-    this.#http1 = http1.bind(this.http);
+    const { keepAliveTimeout, maxHeaderSize } = options.httpOptions;
+    this.#plain = new PlainLane({
+      limits: { headBytes: Math.min(maxHeaderSize, plainBytes), bodyBytes: plainBytes },
+      keepAliveMs: keepAliveTimeout,
+      take: options.plain,
+      handOver: http1.bind(this.http),
+    });
     this.http.removeAllListeners('connection');
     this.http.on('connection', (socket: Socket) => this.#sniff(socket));
   }
@@ -56,12 +69,14 @@ export class OnePort {
   /** Takes no more connections and closes those with nothing under way; resolves when the last one is gone. */
   close(): Promise<void> {
     for (const socket of this.#undecided) socket.destroy();
+    this.#plain.close();
     return new Promise((resolve) => this.http.close(() => resolve()));
   }
 
   /** Cuts every connection. */
   destroy(): void {
     this.http.closeAllConnections();
+    this.#plain.destroy();
     for (const socket of this.#http2) socket.destroy();
   }
 
@@ -84,13 +99,9 @@ export class OnePort {
       const matches = preface.compare(bytes, 0, compared, 0, compared) === 0;
       if (matches && length < decisive) return;
       decided();
+      if (!matches) return this.#plain.accept(socket, bytes);
       socket.pause();
       socket.unshift(bytes);
-      if (!matches) {
-        this.#http1(socket);
-        socket.resume();
-        return;
-      }
       this.#http2.add(socket);
       socket.once('close', () => this.#http2.delete(socket));
       this.#options.http2(socket);

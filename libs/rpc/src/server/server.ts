@@ -92,6 +92,7 @@ export class RpcServer {
         connectionsCheckingInterval: Math.min(limits.headersMs, 5_000),
       },
       http1: (request: IncomingMessage, response: ServerResponse) => connect.handle(request, response),
+      plain: (request, response) => connect.handlePlain(request, response),
       http2: (socket) => this.#acceptHttp2(socket),
     });
     this.#port.http.on('checkContinue', (request, response) => connect.handleExpecting(request, response));
