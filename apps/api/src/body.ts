@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { MicroError } from '@micro/errors';
-import { decompress, encodings } from '@micro/rpc';
+import { decompress, encodings, PlainRequest } from '@micro/rpc';
 import { shown } from './path.js';
 
 const nothing = Buffer.alloc(0);
 
 /** Reads a request's body of at most `limit` bytes. Calls back once, or never if the caller goes away before the end. */
-export function readBody(request: IncomingMessage, limit: number, done: (body: Buffer | MicroError) => void): void {
+export function readBody(request: IncomingMessage | PlainRequest, limit: number, done: (body: Buffer | MicroError) => void): void {
+  if (request instanceof PlainRequest) return done(request.body.length > limit ? tooLarge(limit) : request.body);
   let first: Buffer | undefined;
   let more: Buffer[] | undefined;
   let size = 0;

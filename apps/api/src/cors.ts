@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { PlainRequest } from '@micro/rpc';
 
 /** Seconds that a browser may remember a preflight's answer: two hours is the most that Chromium takes. */
 const maxAge = '7200';
@@ -10,7 +11,9 @@ export function pushCors(headers: string[], origin: string): void {
 }
 
 /** What a preflight's answer has beside these headers; undefined if the request is none. */
-export function preflight(request: IncomingMessage, origin: string): string[] | undefined {
+export function preflight(request: IncomingMessage | PlainRequest, origin: string): string[] | undefined {
+  // OPTIONS is never plain.
+  if (request instanceof PlainRequest) return undefined;
   const { method, headers } = request;
   if (method !== 'OPTIONS' || origin === '' || headers['access-control-request-method'] === undefined) return undefined;
   const answer = ['access-control-allow-methods', methods, 'access-control-max-age', maxAge];

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { MicroError } from '@micro/errors';
 import { type Address, type Listener, Platform } from '@micro/platform';
-import { listenError } from '@micro/rpc';
+import { type HttpResponse, listenError, PlainLane, type PlainRequest } from '@micro/rpc';
 import type { Logger } from '@micro/telemetry';
 import { Injectable } from '@nestjs/common';
 import { Gateway, type OwnRoutes } from './gateway.js';
@@ -15,15 +15,20 @@ import { metricsOfAll } from './worker-metrics.js';
 const keepAliveMs = 75_000;
 /** Milliseconds for which a refused connection is read on: closing it at once would take the answer away from a caller still sending. */
 const lingerMs = 1_000;
+/** Bytes of the headers, and of the body, of a request that is answered without node:http. */
+const plainBytes = 32 * 1024;
 
 /** The gateway's port: plain HTTP/1.1, every fault of the protocol answered with an error's JSON. */
 @Injectable()
 export class EdgeServer implements Listener {
   readonly #http: Server;
+  readonly #plain: PlainLane;
   readonly #gateway: Gateway;
   readonly #own: OwnRoutes;
   readonly #logger: Logger;
   readonly #refused = new WeakSet<Socket>();
+  /** Connections that have sent nothing yet. */
+  readonly #silent = new Set<Socket>();
   #address: Address = { host: '127.0.0.1', port: 0 };
   #serving = false;
 
@@ -44,6 +49,17 @@ export class EdgeServer implements Listener {
       },
       (request, response) => this.#handle(request, response),
     );
+    const [handOver] = this.#http.listeners('connection') as [(socket: Socket) => void];
+    this.#plain = new PlainLane({
+      limits: { headBytes: Math.min(headerBytes, plainBytes), bodyBytes: plainBytes },
+      keepAliveMs,
+      take: (request, response) => {
+        this.#handle(request, response);
+        return true;
+      },
+      handOver: handOver.bind(this.#http),
+    });
+    this.#http.removeAllListeners('connection').on('connection', (socket: Socket) => this.#accept(socket, headersMs));
     this.#http.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#handle(request, response));
     this.#http.on('checkExpectation', (_request, response: ServerResponse) => {
       refuse(response, new MicroError('invalid_argument', 'the only expectation that is met here is 100-continue', { id: 'api', status: 417 }));
@@ -90,13 +106,34 @@ export class EdgeServer implements Listener {
   async close({ graceMs }: { readonly graceMs: number }): Promise<void> {
     this.#serving = false;
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    for (const socket of this.#silent) socket.destroy();
+    this.#plain.close();
     await this.#gateway.drained(graceMs);
     this.#http.closeIdleConnections();
     this.#http.closeAllConnections();
+    this.#plain.destroy();
     await closed;
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
+  /** Waits for the first bytes of a connection: what they are says who reads it. */
+  #accept(socket: Socket, headersMs: number): void {
+    const silent = () => this.#refuse(socket, tooSlow());
+    const decided = (first?: Buffer) => {
+      this.#silent.delete(socket);
+      socket.off('data', decided).off('end', ended).off('close', ended).off('timeout', silent).setTimeout(0);
+      if (first) this.#plain.accept(socket, first);
+    };
+    const ended = () => {
+      decided();
+      socket.destroy();
+    };
+    this.#silent.add(socket);
+    // For good: between two owners a reset must not be an uncaught error.
+    socket.on('error', () => socket.destroy());
+    socket.on('data', decided).on('end', ended).on('close', ended).on('timeout', silent).setTimeout(headersMs);
+  }
+
+  #handle(request: IncomingMessage | PlainRequest, response: HttpResponse): void {
     // Callers are told to go elsewhere with their next request.
     if (!this.#serving) response.shouldKeepAlive = false;
     this.#gateway.handle(request, response, this.#own);
@@ -137,13 +174,17 @@ function explain(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, headerBy
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return new MicroError('resource_exhausted', 'the extensions of the chunks are too large', { ...options, status: 413 });
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster', { ...options, status: 408 });
+      return tooSlow(error);
     default:
       if (error.rawPacket?.toString('latin1', 0, 14) === 'PRI * HTTP/2.0') {
         return new MicroError('invalid_argument', 'this port speaks HTTP/1.1; gRPC and HTTP/2 are at the proxy', options);
       }
       return new MicroError('invalid_argument', `this is not HTTP/1.1: ${error.message}`, options);
   }
+}
+
+function tooSlow(cause?: unknown): MicroError {
+  return new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster', { id: 'api', cause, status: 408 });
 }
 
 function tunnel(): MicroError {

@@ -244,13 +244,16 @@ describe('deadlines', () => {
     await until('the service sees it canceled', () => seen.canceled === true);
   });
 
-  it('end as well for what waits behind another request on a connection that is lost', async () => {
-    const body = '{"ms":60000}';
-    const one = `POST /everything/slow HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const body = '{"ms":60000}';
+  const head = 'POST /everything/slow HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
+  it.each([
+    { what: 'is plain, and waits for its turn', one: `${head}content-length: ${body.length}\r\n\r\n${body}`, underWay: 1 },
+    { what: 'is not, and does not', one: `${head}transfer-encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`, underWay: 5 },
+  ])('end as well for what came behind another request on a connection that is lost, whether it $what', async ({ one, underWay }) => {
     const [host, port] = rig.address.split(':') as [string, string];
     const socket = connect(Number(port), host);
     socket.write(one.repeat(5));
-    await until('all are under way', () => rig.app.platform.metrics.inFlight('server') === 5);
+    await until('they are under way', () => rig.app.platform.metrics.inFlight('server') === underWay);
     socket.destroy();
     await until('none is', () => rig.app.platform.metrics.inFlight('server') + rig.app.platform.metrics.inFlight('client') === 0);
   });

@@ -1,6 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { MicroError } from '@micro/errors';
 import { Platform } from '@micro/platform';
+import type { HttpResponse, PlainRequest } from '@micro/rpc';
 import type { Logger, Metrics } from '@micro/telemetry';
 import { Injectable } from '@nestjs/common';
 import { decompressed, readBody, tooLarge } from './body.js';
@@ -42,7 +43,7 @@ export class Gateway {
     this.#metrics = platform.metrics;
   }
 
-  handle(request: IncomingMessage, response: ServerResponse, own: OwnRoutes): void {
+  handle(request: IncomingMessage | PlainRequest, response: HttpResponse, own: OwnRoutes): void {
     this.#inFlight++;
     const http = new HttpCall(request, response, (call) => this.#over(call));
     try {

@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Code, MicroError } from '@micro/errors';
-import { Cancellation } from '@micro/rpc';
+import { Cancellation, type HttpResponse, type PlainRequest } from '@micro/rpc';
 import { childTraceparent, traceId } from '@micro/telemetry';
 import { pushCors } from './cors.js';
 import { type Inbound, readInbound } from './inbound.js';
@@ -13,8 +13,8 @@ const onePiece = 16 * 1024;
 
 /** One request to the gateway and its answer, which is given once. */
 export class HttpCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: IncomingMessage | PlainRequest;
+  readonly response: HttpResponse;
   readonly inbound: Inbound;
   /** Of the gateway's own part in the trace. */
   readonly traceparent: string;
@@ -29,7 +29,7 @@ export class HttpCall {
   readonly #others: Set<HttpCall>;
 
   /** `closed` is called once: when it has its answer, or its caller has gone. */
-  constructor(request: IncomingMessage, response: ServerResponse, closed: (call: HttpCall) => void) {
+  constructor(request: IncomingMessage | PlainRequest, response: HttpResponse, closed: (call: HttpCall) => void) {
     this.request = request;
     this.response = response;
     this.#closed = closed;
@@ -74,7 +74,7 @@ export class HttpCall {
   }
 
   /** Begins an answer whose body is written piece by piece. */
-  open(type: string, metadata?: readonly string[]): ServerResponse {
+  open(type: string, metadata?: readonly string[]): HttpResponse {
     return this.#write(200, ['content-type', type, 'cache-control', 'no-cache', 'x-accel-buffering', 'no', 'micro-trace-id', this.trace], metadata);
   }
 
@@ -96,7 +96,7 @@ export class HttpCall {
     return error;
   }
 
-  #write(status: number, headers: string[], metadata: readonly string[] | undefined): ServerResponse {
+  #write(status: number, headers: string[], metadata: readonly string[] | undefined): HttpResponse {
     if (status < 400) this.outcome = 'ok';
     if (this.inbound.origin !== '') pushCors(headers, this.inbound.origin);
     if (metadata) pushMetadata(headers, metadata);

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { PlainRequest } from '@micro/rpc';
 
 /** What the gateway needs to know of a request's headers, and what goes on to the service as metadata. */
 export interface Inbound {
@@ -47,7 +48,7 @@ const dropped = new Set([
 ]);
 
 /** Reads all headers in one pass. */
-export function readInbound(request: IncomingMessage): Inbound {
+export function readInbound(request: IncomingMessage | PlainRequest): Inbound {
   const inbound = {
     contentType: '', contentEncoding: '', contentLength: -1, host: '', manyHosts: false, origin: '', accept: '', namespace: '', connectTimeout: '', timeout: '', expect: '',
     traceparent: undefined as string | undefined, metadata: [] as string[],

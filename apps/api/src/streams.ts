@@ -1,6 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import { MicroError } from '@micro/errors';
-import { Client, Metadata } from '@micro/rpc';
+import { Client, type HttpResponse, Metadata } from '@micro/rpc';
 import { Injectable } from '@nestjs/common';
 import type { Arrived } from './caller.js';
 import { formatOf } from './content.js';
@@ -51,7 +50,7 @@ export class Streams {
     // Waited for below; a stream that breaks off earlier must not count as unhandled.
     stream.trailers.catch(() => undefined);
     const opened = stream.headers.then((headers) => [...headers].flatMap(([name, value]) => (typeof value === 'string' ? [name, value] : [])));
-    let response: ServerResponse | undefined;
+    let response: HttpResponse | undefined;
     for await (const bytes of stream.messages) {
       response ??= http.open(framing.type, await opened);
       const message = definition.output.toJson(definition.output.decode(bytes));
@@ -78,7 +77,7 @@ async function* only(message: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** Waits while the caller reads more slowly than the service writes. */
-async function write(response: ServerResponse, text: string): Promise<void> {
+async function write(response: HttpResponse, text: string): Promise<void> {
   if (response.destroyed) throw new MicroError('canceled', 'the caller went away', { id: 'api' });
   if (response.write(text)) return;
   await new Promise<void>((resolve) => {
