@@ -12,8 +12,10 @@ export { blobCapabilities, type Capabilities, type Shared, storeCapabilities, ty
 export { BlobsHandlers } from './blob/handlers.js';
 export { LaterBlobs } from './blob/later.js';
 export { type BlobsConfig, openBlobs } from './blob/open.js';
+export { StoreHandlers } from './handlers.js';
 export { LaterStore } from './later.js';
 export { openStore, type StoreConfig } from './open.js';
+export { decodeSnapshot, encodeSnapshot } from './snapshot.js';
 export {
   type Change,
   type Condition,

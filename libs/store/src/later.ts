@@ -72,7 +72,8 @@ export class LaterStore extends Store {
   }
 
   #store(): Promise<Store> {
-    if (this.#closed) return Promise.reject(new MicroError('unavailable', 'this store is closed: open another', { id: 'store' }));
+    if (this.#closed)
+      return Promise.reject(new MicroError('unavailable', 'this store is closed: open another', { id: 'store' }));
     if (!this.#opening) {
       const opening = this.#open();
       this.#opening = opening;
