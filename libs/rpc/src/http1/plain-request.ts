@@ -80,7 +80,8 @@ export function readPlainRequest(bytes: Buffer, { headBytes, bodyBytes }: PlainL
       case 'refuse':
         return undefined;
       case 'length':
-        if (length >= 0 || !/^\d{1,9}$/.test(value)) return undefined;
+        // Blanks behind it: some readers refuse a tab there.
+        if (length >= 0 || !/^\d{1,9}$/.test(value) || isBlank(head.charCodeAt(stop - 1))) return undefined;
         length = Number(value);
         break;
       case 'host':

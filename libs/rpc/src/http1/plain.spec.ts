@@ -85,6 +85,7 @@ describe('what is plain', () => {
     ['two hosts', 'GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n'],
     ['two lengths', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\nx'],
     ['a length with a sign', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +1\r\n\r\nx'],
+    ['a tab behind a length', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\t\r\n\r\nx'],
     ['a list of lengths', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1, 1\r\n\r\nx'],
     ['chunks', 'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
     ['length and chunks', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
