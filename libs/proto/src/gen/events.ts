@@ -71,6 +71,8 @@ export interface ConsumeRequest {
   join?: ConsumeRequest_Join;
   /** At most one field of `request` is set. */
   settle?: ConsumeRequest_Settle;
+  /** At most one field of `request` is set. */
+  more?: ConsumeRequest_More;
 }
 
 export interface ConsumeRequest_Join {
@@ -86,6 +88,12 @@ export interface ConsumeRequest_Join {
   backoffMs?: bigint;
   /** 0: 64. */
   inFlight: number;
+}
+
+/** Nothing is given out that was not asked for: what waits at a consumer is kept from the others of the group. */
+export interface ConsumeRequest_More {
+  /** So many events, beside those asked for before. */
+  count: number;
 }
 
 export interface ConsumeRequest_Settle {
@@ -163,10 +171,6 @@ export interface DeadLettersRequest {
   group: string;
 }
 
-export interface DeadLettersResponse {
-  deadLetters: DeadLetter[];
-}
-
 export interface DeadLetter {
   event?: Event;
   group: string;
@@ -212,14 +216,14 @@ service Events {
   }
   // Events from a position on, then those that are published.
   rpc Follow(FollowEventsRequest) returns (stream Event);
-  // Takes part in a group: the first message says which, the others settle what was delivered.
+  // Takes part in a group: the first message says which, the others ask for events and settle what was delivered.
   rpc Consume(stream ConsumeRequest) returns (stream ConsumeResponse);
   // The streams that there are.
   rpc Streams(StreamsRequest) returns (StreamsResponse) {
     option idempotency_level = NO_SIDE_EFFECTS;
   }
   // What groups gave up on.
-  rpc DeadLetters(DeadLettersRequest) returns (DeadLettersResponse) {
+  rpc DeadLetters(DeadLettersRequest) returns (stream DeadLetter) {
     option idempotency_level = NO_SIDE_EFFECTS;
   }
   // Gives dead letters out again.
@@ -291,6 +295,7 @@ message ConsumeRequest {
   oneof request {
     Join join = 1;
     Settle settle = 2;
+    More more = 3;
   }
 
   message Join {
@@ -306,6 +311,12 @@ message ConsumeRequest {
     optional uint64 backoff_ms = 6;
     // 0: 64.
     uint32 in_flight = 7;
+  }
+
+  // Nothing is given out that was not asked for: what waits at a consumer is kept from the others of the group.
+  message More {
+    // So many events, beside those asked for before.
+    uint32 count = 1;
   }
 
   message Settle {
@@ -375,9 +386,6 @@ message DeadLettersRequest {
   // Empty: every group.
   string group = 2;
 }
-message DeadLettersResponse {
-  repeated DeadLetter dead_letters = 1;
-}
 
 message DeadLetter {
   Event event = 1;
@@ -419,12 +427,12 @@ export const Events = schema.service<{
   read: Unary<ReadEventsRequest, ReadEventsResponse>;
   /** Events from a position on, then those that are published. */
   follow: ServerStream<FollowEventsRequest, Event>;
-  /** Takes part in a group: the first message says which, the others settle what was delivered. */
+  /** Takes part in a group: the first message says which, the others ask for events and settle what was delivered. */
   consume: BidiStream<ConsumeRequest, ConsumeResponse>;
   /** The streams that there are. */
   streams: Unary<StreamsRequest, StreamsResponse>;
   /** What groups gave up on. */
-  deadLetters: Unary<DeadLettersRequest, DeadLettersResponse>;
+  deadLetters: ServerStream<DeadLettersRequest, DeadLetter>;
   /** Gives dead letters out again. */
   replay: Unary<ReplayRequest, ReplayResponse>;
   /** Removes dead letters for good. */
