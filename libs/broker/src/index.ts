@@ -38,6 +38,7 @@ export {
   type Retention,
   type StreamInfo,
 } from './events/events.js';
+export { EventsHandlers } from './events/handlers.js';
 export { LaterEvents } from './events/later.js';
 export { type EventsConfig, openEvents } from './events/open.js';
 export { LaterBroker } from './later.js';

@@ -60,7 +60,8 @@ const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 /** Control characters but the tab, and halves of surrogate pairs. */
 const unprintable = /[^\t\P{Cc}]|\p{Cs}/u;
 
-function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+/** Their names in lower case. */
+export function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   if (entries.length === 0) return {};
   let bytes = 0;
@@ -80,7 +81,8 @@ function checkedHeaders(headers: Readonly<Record<string, string>>): Readonly<Rec
   return checked;
 }
 
-function checkName(what: string, name: string): void {
+/** Of a topic, a queue, a stream or a group. */
+export function checkName(what: string, name: string): void {
   if (typeof name !== 'string' || name === '') throw invalid(`the ${what} has no name`);
   if (name.length > brokerLimits.nameLength)
     throw invalid(

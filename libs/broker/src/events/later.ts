@@ -80,7 +80,8 @@ export class LaterEvents extends Events {
   }
 
   #events(): Promise<Events> {
-    if (this.#closed) return Promise.reject(new MicroError('unavailable', 'these events are closed: open others', { id: 'broker' }));
+    if (this.#closed)
+      return Promise.reject(new MicroError('unavailable', 'these events are closed: open others', { id: 'broker' }));
     if (!this.#opening) {
       const opening = this.#open();
       this.#opening = opening;

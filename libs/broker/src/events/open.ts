@@ -1,6 +1,7 @@
 import { MicroError } from '@micro/errors';
 import type { Client } from '@micro/rpc';
 import type { Events, Retention } from './events.js';
+import { MemoryEvents } from './memory.js';
 
 /** Which adapter, with all that it needs. */
 export type EventsConfig =
@@ -11,5 +12,14 @@ export type EventsConfig =
 
 /** Opens the events that the configuration names; an adapter is loaded only when chosen. */
 export async function openEvents(config: EventsConfig): Promise<Events> {
-  throw new MicroError('unimplemented', `the adapter ${config.adapter} of events is not in this build`);
+  switch (config.adapter) {
+    case 'memory':
+      return new MemoryEvents(config);
+    case 'log':
+      throw new MicroError('unimplemented', 'the adapter log of events is not in this build');
+    case 'remote': {
+      const { RemoteEvents } = await import('./remote.js');
+      return new RemoteEvents(config.client);
+    }
+  }
 }
