@@ -6,6 +6,8 @@ export interface Lease {
   readonly event: Event;
   readonly attempt: number;
   readonly token: number;
+  /** It was a dead letter. */
+  readonly replayed: boolean;
 }
 
 /** Nothing to give out at present. */

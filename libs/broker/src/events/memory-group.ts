@@ -156,7 +156,7 @@ export class MemoryGroup implements Ledger {
     row.token = ++this.#tokens;
     row.due = now + ackWait;
     this.#due.push(row);
-    return { event: ownCopy(row.event), attempt: row.attempt, token: row.token };
+    return { event: ownCopy(row.event), attempt: row.attempt, token: row.token, replayed: row.replayed };
   }
 
   /** The earliest event that is not settled. */

@@ -1,4 +1,3 @@
-import { MicroError } from '@micro/errors';
 import type { Client } from '@micro/rpc';
 import type { Events, Retention } from './events.js';
 import { MemoryEvents } from './memory.js';
@@ -15,8 +14,10 @@ export async function openEvents(config: EventsConfig): Promise<Events> {
   switch (config.adapter) {
     case 'memory':
       return new MemoryEvents(config);
-    case 'log':
-      throw new MicroError('unimplemented', 'the adapter log of events is not in this build');
+    case 'log': {
+      const { LogEvents } = await import('./log.js');
+      return new LogEvents(config);
+    }
     case 'remote': {
       const { RemoteEvents } = await import('./remote.js');
       return new RemoteEvents(config.client);

@@ -78,15 +78,12 @@ export function readingContract(rig: EventsRig): void {
     it('by bytes removes the oldest', async () => {
       const events = await rig.open({ age: 1e9, bytes: 1_000 });
       for (const n of numbered(20)) await events.publish('orders', { body: Buffer.alloc(98), headers: { n } }, rig);
-      await expect.poll(async () => (await events.read('orders', rig)).length, soon).toBeLessThanOrEqual(10);
+      await expect.poll(async () => (await events.streams(rig))[0]?.bytes, soon).toBeLessThanOrEqual(1_000);
       const kept = await events.read('orders', rig);
-      expect(kept.map(({ offset }) => offset)).toEqual(
-        [12, 13, 14, 15, 16, 17, 18, 19, 20].slice(-kept.length).map(BigInt),
-      );
-      expect(kept.length).toBeGreaterThan(7);
+      expect(kept.map(({ offset }) => Number(offset))).toEqual([12, 13, 14, 15, 16, 17, 18, 19, 20]);
       const [info] = await events.streams(rig);
       expect(info).toMatchObject({ oldest: kept[0]?.offset, newest: 20n, events: kept.length });
-      expect(info?.bytes).toBeLessThanOrEqual(1_000);
+      expect(info?.bytes).toBe(9 * (98 + 3));
     });
 
     it('takes from a group what it has not got yet', async () => {
