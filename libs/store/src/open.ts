@@ -1,5 +1,5 @@
-import { MicroError } from '@micro/errors';
 import type { Client } from '@micro/rpc';
+import { MemoryStore } from './memory.js';
 import type { Store } from './store.js';
 
 /** Which adapter, with all that it needs. */
@@ -9,7 +9,18 @@ export type StoreConfig =
   | { readonly adapter: 'file'; readonly folder: string }
   | { readonly adapter: 'remote'; readonly client: Client };
 
-/** Opens the store that the configuration names; an adapter is loaded only when chosen. */
+/** Opens the store that the configuration names; an adapter's client is loaded only when chosen. */
 export async function openStore(config: StoreConfig): Promise<Store> {
-  throw new MicroError('unimplemented', `the adapter ${config.adapter} of the store is not in this build`);
+  switch (config.adapter) {
+    case 'memory':
+      return new MemoryStore();
+    case 'file': {
+      const { FileStore } = await import('./file.js');
+      return new FileStore(config.folder);
+    }
+    case 'remote': {
+      const { RemoteStore } = await import('./remote.js');
+      return new RemoteStore(config.client);
+    }
+  }
 }

@@ -33,7 +33,8 @@ export class RemoteWatch implements AsyncIterableIterator<StoreEvent> {
     this.#events = follow(connect, this.#stop.signal);
     this.#signal = signal;
     this.#ended = ended;
-    if (signal?.aborted) this.end();
+    // Nobody has been told of it yet who would have to forget it.
+    if (signal?.aborted) this.#stop.abort();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 

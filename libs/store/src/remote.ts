@@ -1,19 +1,27 @@
 import { MicroError } from '@micro/errors';
 import { storeProto } from '@micro/proto';
 import type { CallOptions, Client, ClientOf } from '@micro/rpc';
-import { checkedPlace } from './blob/validation.js';
 import {
   bytesOf,
   fromEventMessage,
   fromMessage,
   fromSnapshotMessage,
-  invalid,
   toChangeMessage,
   toNewMessage,
   toSnapshotMessage,
 } from './messages.js';
 import { explained } from './remote-errors.js';
 import { RemoteWatch } from './remote-watch.js';
+import {
+  checkedChanges,
+  checkedKey,
+  checkedListing,
+  checkedTable,
+  checkedVersion,
+  checkedWatch,
+  checkedWriting,
+  closed,
+} from './validation.js';
 import {
   type Change,
   type Condition,
@@ -45,7 +53,7 @@ export class RemoteStore extends Store {
 
   override async read(key: string, options?: TableOptions): Promise<StoreRecord> {
     const { database, table } = this.#place(options);
-    const request = { key: checkedText('key', key), table };
+    const request = { key: checkedKey(key), table };
     const { record } = await this.#told(this.#calls.read(request, { namespace: database }));
     return recordOf(record);
   }
@@ -53,46 +61,34 @@ export class RemoteStore extends Store {
   override async write(record: NewRecord, options: TableOptions & Condition = {}): Promise<StoreRecord> {
     const { database, table } = this.#place(options);
     const { ifVersion } = options;
-    const request = { record: toNewMessage(checkedRecord(record)), table, ifVersion: checkedVersion(ifVersion) };
+    const request = { record: toNewMessage(checkedWriting(record)), table, ifVersion: checkedVersion(ifVersion) };
     return recordOf((await this.#told(this.#calls.write(request, { namespace: database }))).record);
   }
 
   override async delete(key: string, options: TableOptions & Condition = {}): Promise<void> {
     const { database, table } = this.#place(options);
-    const request = { key: checkedText('key', key), table, ifVersion: checkedVersion(options.ifVersion) };
+    const request = { key: checkedKey(key), table, ifVersion: checkedVersion(options.ifVersion) };
     await this.#told(this.#calls.delete(request, { namespace: database }));
   }
 
   override async transact(changes: readonly Change[], options?: TableOptions): Promise<readonly bigint[]> {
     const { database, table } = this.#place(options);
-    for (const change of changes) {
-      checkedVersion(change.ifVersion);
-      if (change.type === 'write') checkedRecord(change.record);
-      else checkedText('key', change.key);
-    }
+    checkedChanges(changes);
     const request = { changes: changes.map(toChangeMessage), table };
     return (await this.#told(this.#calls.transact(request, { namespace: database }))).versions;
   }
 
   override async list(options: ListOptions = {}): Promise<Page> {
     const { database, table } = this.#place(options);
-    const { prefix = '', suffix = '', limit = 1_000, offset = 0, order, cursor, keysOnly = false } = options;
-    // What the wire would take for "none", or could not say.
-    if (!(Number.isInteger(limit) && limit >= 1 && limit <= 10_000))
-      throw invalid(`limit ${limit} is not a whole number from 1 to 10,000`);
-    if (!(Number.isInteger(offset) && offset >= 0 && offset < 2 ** 32))
-      throw invalid(`offset ${offset} is not a whole number from 0`);
-    if (order !== undefined && order !== 'ascending' && order !== 'descending')
-      throw invalid(`order ${JSON.stringify(order)} is neither ascending nor descending`);
-    if (cursor === '') throw invalid('the cursor is of no page: list from the start');
+    const { prefix, suffix, limit, offset, descending, keysOnly } = checkedListing(options);
     const request = {
       table,
-      prefix: checkedText('prefix', prefix),
-      suffix: checkedText('suffix', suffix),
+      prefix,
+      suffix,
       limit,
       offset,
-      descending: order === 'descending',
-      cursor,
+      descending,
+      cursor: options.cursor,
       keysOnly,
     };
     const page = await this.#told(this.#calls.list(request, { namespace: database }));
@@ -110,8 +106,8 @@ export class RemoteStore extends Store {
   }
 
   override watch(options: WatchOptions = {}): AsyncIterable<StoreEvent> {
-    const { database, table } = checkedPlace(options);
-    const request = { table, prefix: checkedText('prefix', options.prefix ?? '') };
+    const { database, table, prefix } = checkedWatch(options);
+    const request = { table, prefix };
     const connect = (signal: AbortSignal) =>
       known(this.#calls.watch(request, { namespace: database, signal, timeout: Infinity }));
     const watch: RemoteWatch = new RemoteWatch(connect, options.signal, () => this.#watches.delete(watch));
@@ -160,7 +156,7 @@ export class RemoteStore extends Store {
 
   #place(options?: TableOptions): { readonly database: string; readonly table: string } {
     this.#check();
-    return checkedPlace(options);
+    return checkedTable(options);
   }
 
   #check(): void {
@@ -204,32 +200,4 @@ async function* batches(records: AsyncIterable<SnapshotRecord>) {
 function recordOf(record: storeProto.Record | undefined): StoreRecord {
   if (record) return fromMessage(record);
   throw new MicroError('internal', 'the store answered without a record', { id: 'store' });
-}
-
-function closed(): MicroError {
-  return new MicroError('unavailable', 'this store is closed: open another', { id: 'store' });
-}
-
-function checkedRecord(record: NewRecord): NewRecord {
-  checkedText('key', record.key);
-  if (!(record.value instanceof Uint8Array)) throw invalid('the value is not a Uint8Array');
-  const { ttl, metadata = {} } = record;
-  if (ttl !== undefined && !(ttl >= 1 && Number.isFinite(ttl)))
-    throw invalid(`ttl ${ttl} is not at least 1 millisecond`);
-  for (const [name, value] of Object.entries(metadata)) {
-    checkedText('name of metadata', name);
-    checkedText('value of metadata', value);
-  }
-  return record;
-}
-
-/** What the wire cannot say. */
-function checkedText(what: string, text: string): string {
-  if (typeof text !== 'string' || /\p{Cs}/u.test(text)) throw invalid(`the ${what} is no text that UTF-8 can say`);
-  return text;
-}
-
-function checkedVersion(version: bigint | undefined): bigint | undefined {
-  if (version === undefined || (typeof version === 'bigint' && version >= 0n && version < 2n ** 64n)) return version;
-  throw invalid(`version ${String(version)} is not a bigint from 0n`);
 }
