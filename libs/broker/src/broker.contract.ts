@@ -242,7 +242,7 @@ export function brokerContract(adapter: string, { open, capabilities }: BrokerCo
         expect(performance.now() - begin).toBeLessThan(5_000);
       });
 
-      it.runIf(capabilities.shared === 'instance')('of another broker hear nothing', async () => {
+      if (capabilities.shared === 'instance') it('of another broker hear nothing', async () => {
         const other = await another();
         const got = await listen('orders', {}, other);
         await publish('orders', 'hello');

@@ -75,9 +75,8 @@ describe('a topic', () => {
   });
 
   it('carries trace and namespace: what the body of a loop calls goes on with them', async () => {
-    let service: Served | undefined;
     await close();
-    service = await serve(
+    const service: Served = await serve(
       Where,
       {
         am: (_request, { metadata, namespace }) => ({ trace: traceOf(metadata.get('traceparent')), namespace }),
