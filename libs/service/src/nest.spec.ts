@@ -1,7 +1,7 @@
 import { parseSchema, type ServerStream, type Unary } from '@micro/proto';
 import { Observable } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { client, Logger, MicroError, type Served } from './index.js';
+import { Blobs, Broker, client, Events, Logger, MicroError, type Served, Store, store } from './index.js';
 import {
   type CallHandler,
   type CanActivate,
@@ -23,6 +23,7 @@ const schema = parseSchema({
     service Greeter {
       rpc Greet(Greeting) returns (Greeting);
       rpc Refuse(Greeting) returns (Greeting);
+      rpc Keep(Greeting) returns (Greeting);
       rpc Repeat(Greeting) returns (stream Greeting);
     }
     message Greeting { string text = 1; }`,
@@ -30,6 +31,7 @@ const schema = parseSchema({
 const Greeter = schema.service<{
   greet: Unary<Greeting, Greeting>;
   refuse: Unary<Greeting, Greeting>;
+  keep: Unary<Greeting, Greeting>;
   repeat: ServerStream<Greeting, Greeting>;
 }>('greeter.Greeter');
 
@@ -55,12 +57,36 @@ class Louder implements NestInterceptor {
   }
 }
 
+@Injectable()
+class Keeper {
+  constructor(
+    private readonly store: Store,
+    private readonly blobs: Blobs,
+    private readonly broker: Broker,
+    private readonly events: Events,
+  ) {}
+
+  async keep({ text }: Greeting): Promise<Greeting> {
+    await this.store.write({ key: text, value: new Uint8Array([1]) });
+    await this.blobs.write(text, [new Uint8Array([2])]);
+    await this.broker.publish('greetings', {});
+    await this.events.publish('greetings', {});
+    return { text: `${(await this.store.tables()).join()} ${(await this.events.streams()).map(({ stream }) => stream).join()}` };
+  }
+}
+
 @Controller()
 class GreeterController {
   constructor(
     private readonly words: Words,
     private readonly logger: Logger,
+    private readonly keeper: Keeper,
   ) {}
+
+  @GrpcMethod('Greeter')
+  keep(greeting: Greeting): Promise<Greeting> {
+    return this.keeper.keep(greeting);
+  }
 
   @GrpcMethod('Greeter')
   @UseInterceptors(Louder)
@@ -84,7 +110,7 @@ class GreeterController {
   }
 }
 
-@Module({ controllers: [GreeterController], providers: [Words] })
+@Module({ controllers: [GreeterController], providers: [Words, Keeper] })
 class GreeterModule {}
 
 let service: Served | undefined;
@@ -100,5 +126,11 @@ describe('serveNest', () => {
     for await (const { text } of greeter.repeat({ text: 'again' })) repeated.push(text);
     expect(repeated).toEqual(['again', 'again']);
     expect(GrpcStreamMethod).toBeTypeOf('function');
+  });
+
+  it('gives store, blobs, broker and events by injection, in the service’s own place', async () => {
+    service = await serveNest(Greeter, GreeterModule, { profile: 'test', signals: false });
+    expect(await client(Greeter).keep({ text: 'k' })).toEqual({ text: 'greeter greetings' });
+    expect((await store.read('k')).value).toEqual(new Uint8Array([1]));
   });
 });

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { compiledPackages, freePort, run, startProgram, temporaryFolder, until, workspaceRoot } from '@micro/testing';
+import { cleanEnvironment, compiledPackages, freePort, run, startProgram, temporaryFolder, until, workspaceRoot } from '@micro/testing';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 
@@ -80,6 +80,14 @@ describe('the package', () => {
        await serveNest(Helloworld, HelloworldModule);
        console.log((await client(Helloworld).call({ name: 'Bob' })).msg);`,
     );
+    await write(
+      'src/kept.ts',
+      `import { close, table } from '@micro/service';
+       const counts = table<{ runs: number }>('counts');
+       const { runs } = await counts.update('main', (before) => ({ runs: (before?.runs ?? 0) + 1 }));
+       console.log(\`run \${runs satisfies number}\`);
+       await close();`,
+    );
     const types = await run(process.execPath, [join(folder.path, 'node_modules/typescript/bin/tsc'), '-p', folder.path], {});
     expect(types).toMatchObject({ code: 0, stdout: '' });
 
@@ -90,6 +98,13 @@ describe('the package', () => {
       await program.stop();
       expect((await program.exited).code).toBe(0);
     }
+    const kept = () => run(process.execPath, [join(folder.path, 'dist/kept.js')], { env: { ...cleanEnvironment(), ...env } });
+    expect(await kept()).toMatchObject({ code: 0, stdout: 'run 1\n' });
+    expect(await kept()).toMatchObject({ code: 0, stdout: 'run 2\n' });
+    await rm(join(folder.path, 'node_modules/better-sqlite3'), { recursive: true });
+    const missing = await kept();
+    expect(missing.code).toBe(1);
+    expect(missing.stderr).toContain('files need the package better-sqlite3, which is not installed: npm install better-sqlite3');
     expect(existsSync(join(folder.path, 'node_modules/@micro/proto'))).toBe(false);
     expect(createRequire(join(folder.path, 'x.js')).resolve('@micro/service')).toContain('dist/index.js');
   }, 240_000);
