@@ -12,8 +12,8 @@ export interface BlobsContractOptions {
 
 const testTimeout = 30_000;
 const soon = { timeout: 10_000, interval: 5 };
-/** More than a network, a disk and what has not been collected yet hold of 64 MiB. */
-const onTheWay = 48 * 1024 * 1024;
+/** More than a network, a disk and what has not been collected yet hold of 256 MiB. */
+const onTheWay = 128 * 1024 * 1024;
 
 /** The contract of blobs.ts, run on an adapter. */
 export function blobsContract(adapter: string, { capabilities, open }: BlobsContractOptions): void {
@@ -340,16 +340,16 @@ export function blobsContract(adapter: string, { capabilities, open }: BlobsCont
         expect(await keys()).toEqual([]);
       });
 
-      it('of 64 MiB asks for content no faster than it is taken', async () => {
+      it('of 256 MiB asks for content no faster than it is taken', async () => {
         const before = process.memoryUsage().arrayBuffers;
         let most = 0;
         async function* fresh() {
-          for (let made = 0; made < 64; made++) {
+          for (let made = 0; made < 256; made++) {
             yield new Uint8Array(1024 * 1024).fill(made);
             most = Math.max(most, process.memoryUsage().arrayBuffers - before);
           }
         }
-        expect((await blobs.write('large', fresh(), { database })).size).toBe(64 * 1024 * 1024);
+        expect((await blobs.write('large', fresh(), { database })).size).toBe(256 * 1024 * 1024);
         if (capabilities.survives !== 'nothing') expect(most).toBeLessThan(onTheWay);
       });
     });
@@ -397,11 +397,11 @@ export function blobsContract(adapter: string, { capabilities, open }: BlobsCont
         await expect(never).rejects.toMatchObject({ code: 'canceled', id: 'store' });
       });
 
-      it('of 64 MiB takes no more memory than is on the way', async () => {
+      it('of 256 MiB takes no more memory than is on the way', async () => {
         const piece = randomBytes(1024 * 1024);
         await blobs.write(
           'large',
-          Array.from({ length: 64 }, () => piece),
+          Array.from({ length: 256 }, () => piece),
           { database },
         );
         const { content } = await blobs.read('large', { database });
@@ -414,7 +414,7 @@ export function blobsContract(adapter: string, { capabilities, open }: BlobsCont
           await new Promise(setImmediate);
           most = Math.max(most, process.memoryUsage().arrayBuffers - before);
         }
-        expect(size).toBe(64 * 1024 * 1024);
+        expect(size).toBe(256 * 1024 * 1024);
         if (capabilities.survives !== 'nothing') expect(most).toBeLessThan(onTheWay);
       });
     });
