@@ -2,7 +2,7 @@
 export interface NewEvent {
   /** Default: empty. */
   readonly body?: Uint8Array;
-  /** Default: none. */
+  /** Names and values as in a message of the broker; names come in lower case. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
    * By which a repetition is known: an event of the same stream with the same id within the last two minutes is not kept again. 1 to 200 bytes.
@@ -46,7 +46,7 @@ export interface ReadOptions extends EventsOptions {
 }
 
 export interface FollowOptions extends EventsOptions {
-  /** Default `newest`: what is published from now on. */
+  /** Default `newest`: what is published from when it is first read. */
   readonly from?: Position;
   /** Ends it, quietly. */
   readonly signal?: AbortSignal;
@@ -59,11 +59,14 @@ export interface ConsumeOptions extends EventsOptions {
   readonly from?: Position;
   /** Milliseconds, at least 100, in which an event is to be acknowledged before it is given out again. Default 30,000. */
   readonly ackWait?: number;
-  /** Times, at least 1, that an event is given out before it goes to the dead letters. Default 5. */
+  /** Times, at least 1, that an event is given out before it goes to the dead letters; those that a consumer gave back by closing do not count. Default 5. */
   readonly maxDeliveries?: number;
   /** Milliseconds to wait before the second delivery; twice as many before each further one, up to a minute. Default 500. */
   readonly backoff?: number;
-  /** Events given out here and not yet acknowledged, 1 to 1,000. Default 64; 1 keeps the order also through redeliveries. */
+  /**
+   * Events given out here and not yet acknowledged, 1 to 1,000. Default 64. 1 keeps the order also through redeliveries: nothing is given out here while
+   * an earlier event of the group is not settled, whoever has it.
+   */
   readonly inFlight?: number;
   /** Ends it, quietly. */
   readonly signal?: AbortSignal;

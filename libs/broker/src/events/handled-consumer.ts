@@ -10,10 +10,18 @@ const { ACK, NACK, REJECT, EXTEND } = eventsProto.ConsumeRequest_Settle_Outcome;
 /** Deliveries that are remembered of a consumer who settles nothing. */
 const mostRemembered = 10_000;
 
+export interface HandledConsumerOptions {
+  readonly namespace: string;
+  /** Aborts when the other end is not there any more. */
+  readonly lost: AbortSignal;
+  /** Aborts when this end stops. */
+  readonly stop: AbortSignal;
+}
+
 /** A consumer whose hands are at the other end of a call of Consume. */
 export class HandledConsumer {
   readonly #events: Events;
-  readonly #options: { readonly namespace: string; readonly signal: AbortSignal };
+  readonly #options: HandledConsumerOptions;
   readonly #outbox = new Outbox<Partial<eventsProto.ConsumeResponse>>();
   /** By the number that the other end knows them by. */
   readonly #deliveries = new Map<bigint, Delivery>();
@@ -23,12 +31,12 @@ export class HandledConsumer {
   #giving = false;
   #failure: unknown;
 
-  constructor(events: Events, options: { readonly namespace: string; readonly signal: AbortSignal }) {
+  constructor(events: Events, options: HandledConsumerOptions) {
     this.#events = events;
     this.#options = options;
   }
 
-  /** The answers of the call; ends when the requests end, or the signal aborts. */
+  /** The answers of the call; ends when the requests end, or a signal aborts. */
   async *run(requests: AsyncIterable<eventsProto.ConsumeRequest>) {
     const incoming = requests[Symbol.asyncIterator]();
     const { value: first } = await incoming.next();
@@ -36,11 +44,13 @@ export class HandledConsumer {
     try {
       this.#outbox.push({ joined: {} });
       const end = () => this.#outbox.end();
-      this.#options.signal.addEventListener('abort', end, { once: true });
-      if (this.#options.signal.aborted) end();
+      const over = AbortSignal.any([this.#options.lost, this.#options.stop]);
+      over.addEventListener('abort', end, { once: true });
+      if (over.aborted) end();
       void this.#obey(incoming, consumer);
       yield* this.#outbox;
     } finally {
+      if (this.#options.lost.aborted) await this.#giveUp();
       await consumer.close();
       this.#deliveries.clear();
     }
@@ -50,7 +60,7 @@ export class HandledConsumer {
   async #join(join: eventsProto.ConsumeRequest_Join | undefined): Promise<Consumer> {
     if (!join) throw invalid('the first message of Consume is `join`: which stream and group');
     return this.#events.consume(join.stream, {
-      ...this.#options,
+      namespace: this.#options.namespace,
       group: join.group,
       from: fromPosition(join.from),
       ackWait: join.ackWaitMs === 0n ? undefined : Number(join.ackWaitMs),
@@ -58,6 +68,14 @@ export class HandledConsumer {
       backoff: join.backoffMs === undefined ? undefined : Number(join.backoffMs),
       inFlight: join.inFlight === 0 ? undefined : join.inFlight,
     });
+  }
+
+  /** Whoever was to settle these has broken down, or was cut off: it may be the events that did that. */
+  async #giveUp(): Promise<void> {
+    this.#wanted = 0;
+    const unsettled = [...this.#deliveries.values()];
+    this.#deliveries.clear();
+    await Promise.allSettled(unsettled.map((delivery) => delivery.nack({ delay: 0, reason: 'its consumer was lost' })));
   }
 
   async #obey(incoming: AsyncIterator<eventsProto.ConsumeRequest>, consumer: Consumer): Promise<void> {

@@ -3,7 +3,7 @@ import type { eventsProto } from '@micro/proto';
 import type { CallContext } from '@micro/rpc';
 import type { Events, Position } from './events.js';
 import { HandledConsumer } from './handled-consumer.js';
-import { fromHeader, fromPosition, toDeadLetter, toEvent, toStreamInfo } from './messages.js';
+import { asAsked, fromHeader, fromPosition, toDeadLetter, toEvent, toStreamInfo } from './messages.js';
 import { sizeOf } from './validation.js';
 
 /** Bytes of events in one answer, below what a client takes by default. */
@@ -45,15 +45,16 @@ export class EventsHandlers {
     const signal = AbortSignal.any([context.signal, this.#stopping.signal]);
     const position = await this.#position(stream, { from: fromPosition(from) ?? 'newest', namespace });
     const events = this.#events.follow(stream, { from: position, namespace, signal });
-    if (typeof position === 'object' && 'offset' in position) responseHeaders.set(fromHeader, `${position.offset}`);
+    const isOffset = typeof position === 'object' && 'offset' in position;
+    responseHeaders.set(fromHeader, isOffset ? `${position.offset}` : asAsked);
     context.sendHeaders();
     for await (const event of events) yield toEvent(event);
     if (!context.signal.aborted) throw stopping();
   }
 
   async *consume(requests: AsyncIterable<eventsProto.ConsumeRequest>, context: CallContext) {
-    const signal = AbortSignal.any([context.signal, this.#stopping.signal]);
-    const consumer = new HandledConsumer(this.#events, { namespace: context.namespace, signal });
+    const { namespace, signal: lost } = context;
+    const consumer = new HandledConsumer(this.#events, { namespace, lost, stop: this.#stopping.signal });
     yield* consumer.run(requests);
     if (this.#stopping.signal.aborted && !context.signal.aborted) throw stopping();
   }

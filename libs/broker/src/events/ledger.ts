@@ -30,7 +30,7 @@ export interface Ledger {
   claim(terms: Terms): Lease | Nothing | Promise<Lease | Nothing>;
   /** Resolves when it is kept: to false if another may have the event by now. */
   settle(lease: Lease, settlement: Settlement): Promise<boolean>;
-  /** Gives leases back: they are due at once. */
+  /** Gives leases back: they are due at once, and count for nothing. */
   release(leases: readonly Lease[]): Promise<void>;
 }
 

@@ -19,6 +19,7 @@ interface GivenRow {
   readonly since: number;
   readonly token: number | null;
   readonly attempt: number;
+  readonly back: number;
   readonly most: number;
   readonly reason: string | null;
   readonly replayed: 0 | 1;
@@ -64,7 +65,9 @@ export class LogGroups {
   >;
   readonly #restamp: Statement<[{ grp: number; now: number }]>;
   readonly #held: Statement<[number, number, number], GivenRow>;
-  readonly #wait: Statement<[{ grp: number; offset: number; due: number; since: number; reason: string | null }]>;
+  readonly #wait: Statement<
+    [{ grp: number; offset: number; due: number; since: number; back: number; reason: string | null }]
+  >;
   readonly #extend: Statement<[number, number, number, number, number]>;
   readonly #settled: Statement<[number, number, number]>;
   readonly #forget: Statement<[number, number]>;
@@ -96,11 +99,11 @@ export class LogGroups {
     this.#due = db.prepare('SELECT * FROM given WHERE grp = ? ORDER BY due, offset LIMIT 1');
     this.#head = db.prepare('SELECT * FROM given WHERE grp = ? ORDER BY offset LIMIT 1');
     this.#give = db.prepare(
-      `INSERT INTO given (grp, offset, due, since, token, attempt, most, replayed)
-       VALUES (@grp, @offset, @due, @since, @token, @attempt, @most, 0)`,
+      `INSERT INTO given (grp, offset, due, since, token, attempt, back, most, replayed)
+       VALUES (@grp, @offset, @due, @since, @token, @attempt, 0, @most, 0)`,
     );
     this.#giveAgain = db.prepare(
-      `INSERT INTO given (grp, offset, due, since, attempt, most, replayed) VALUES (@grp, @offset, @due, @since, 0, 0, 1)`,
+      `INSERT INTO given (grp, offset, due, since, attempt, back, most, replayed) VALUES (@grp, @offset, @due, @since, 0, 0, 0, 1)`,
     );
     this.#lease = db.prepare(
       `UPDATE given SET due = @due, since = @since, token = @token, attempt = @attempt, most = @most
@@ -111,12 +114,14 @@ export class LogGroups {
     );
     this.#held = db.prepare('SELECT * FROM given WHERE grp = ? AND offset = ? AND token = ?');
     this.#wait = db.prepare(
-      `UPDATE given SET due = @due, since = @since, token = NULL, reason = @reason WHERE grp = @grp AND offset = @offset`,
+      `UPDATE given SET due = @due, since = @since, token = NULL, reason = @reason, back = @back WHERE grp = @grp AND offset = @offset`,
     );
     this.#extend = db.prepare('UPDATE given SET due = ?, since = ? WHERE grp = ? AND offset = ? AND token = ?');
     this.#settled = db.prepare('DELETE FROM given WHERE grp = ? AND offset = ? AND token = ?');
     this.#forget = db.prepare('DELETE FROM given WHERE grp = ? AND offset = ?');
-    this.#over = db.prepare(`SELECT * FROM given WHERE due <= ? AND token IS NOT NULL AND attempt >= most LIMIT ?`);
+    this.#over = db.prepare(
+      `SELECT * FROM given WHERE due <= ? AND token IS NOT NULL AND attempt - back >= most LIMIT ?`,
+    );
     this.#pending = db
       .prepare<[number, number], number>(
         'SELECT count(*) FROM given WHERE grp = ? AND (offset >= ? OR replayed = 1 OR token IS NOT NULL)',
@@ -178,7 +183,7 @@ export class LogGroups {
         continue;
       }
       if (row && row.due <= now) {
-        const lease = this.#again(group, row, terms);
+        const lease = this.#leaseAgain(group, row, terms);
         if (lease) return lease;
         continue;
       }
@@ -212,7 +217,7 @@ export class LogGroups {
   release(group: GroupKey, leases: readonly Lease[]): void {
     for (const { event, token } of leases) {
       const row = this.#held.get(group.id, Number(event.offset), token);
-      if (row) this.#giveUp(row, Date.now(), event);
+      if (row) this.#again({ ...row, back: row.back + 1 }, Date.now());
     }
   }
 
@@ -287,8 +292,8 @@ export class LogGroups {
   }
 
   /** Undefined if it is not to be given out any more. */
-  #again(group: GroupKey, row: GivenRow, { ackWait, maxDeliveries: most }: Terms): Lease | undefined {
-    if (row.token !== null && row.attempt >= row.most) {
+  #leaseAgain(group: GroupKey, row: GivenRow, { ackWait, maxDeliveries: most }: Terms): Lease | undefined {
+    if (row.token !== null && row.attempt - row.back >= row.most) {
       this.#die(row, row.reason ?? unsettledReason);
       return undefined;
     }
@@ -306,8 +311,12 @@ export class LogGroups {
   }
 
   #giveUp(row: GivenRow, due: number, event: Event): void {
-    if (row.attempt >= row.most) return this.#die(row, row.reason ?? unsettledReason, event);
-    this.#wait.run({ grp: row.grp, offset: row.offset, due, since: Date.now(), reason: row.reason });
+    if (row.attempt - row.back >= row.most) return this.#die(row, row.reason ?? unsettledReason, event);
+    this.#again(row, due);
+  }
+
+  #again({ grp, offset, back, reason }: GivenRow, due: number): void {
+    this.#wait.run({ grp, offset, due, since: Date.now(), back, reason });
   }
 
   /** `event`: where the stream may not have it any more. */

@@ -28,10 +28,11 @@ const schema = `
     id INTEGER PRIMARY KEY, stream INTEGER NOT NULL, name TEXT NOT NULL, cursor INTEGER NOT NULL,
     UNIQUE (stream, name)
   ) STRICT;
-  -- Given out and not settled. \`token\` of whoever has it, nobody without; \`due\` when it may be given out again, counted from \`since\`.
+  -- Given out and not settled. \`token\` of whoever has it, nobody without; \`due\` when it may be given out again, counted from \`since\`;
+  -- \`back\`: how many of its attempts ended with the consumer, which is nobody's failure.
   CREATE TABLE given (
     grp INTEGER NOT NULL, offset INTEGER NOT NULL, due INTEGER NOT NULL, since INTEGER NOT NULL, token INTEGER,
-    attempt INTEGER NOT NULL, most INTEGER NOT NULL, reason TEXT, replayed INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, back INTEGER NOT NULL, most INTEGER NOT NULL, reason TEXT, replayed INTEGER NOT NULL,
     PRIMARY KEY (grp, offset)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX given_by_due ON given (grp, due, offset);

@@ -10,6 +10,8 @@ interface Row {
   readonly offset: number;
   readonly event: Event;
   attempt: number;
+  /** Attempts that ended with the consumer, which is nobody's failure. */
+  back: number;
   /** Deliveries that whoever has or had it allows. */
   most: number;
   /** When it may be given out again, by this process's own clock. */
@@ -56,6 +58,7 @@ export class MemoryGroup implements Ledger {
           offset,
           event,
           attempt: 0,
+          back: 0,
           most: 0,
           due: 0,
           token: undefined,
@@ -96,7 +99,9 @@ export class MemoryGroup implements Ledger {
   async release(leases: readonly Lease[]): Promise<void> {
     for (const { event, token } of leases) {
       const row = this.#rows.get(Number(event.offset));
-      if (row?.token === token) this.#giveUp(row, performance.now());
+      if (row?.token !== token) continue;
+      row.back++;
+      this.#again(row, performance.now());
     }
     this.#wake();
   }
@@ -132,6 +137,7 @@ export class MemoryGroup implements Ledger {
         offset,
         event: letter.event,
         attempt: 0,
+        back: 0,
         most: 0,
         due,
         token: undefined,
@@ -168,14 +174,18 @@ export class MemoryGroup implements Ledger {
 
   /** Whether a row that is due is not to be given out again: removed by retention, or given out often enough. */
   #isOver(row: Row): boolean {
-    if (row.token !== undefined && row.attempt >= row.most) this.#die(row, row.reason ?? unsettledReason);
+    if (row.token !== undefined && row.attempt - row.back >= row.most) this.#die(row, row.reason ?? unsettledReason);
     else if (row.offset < this.#stream.oldest && !row.replayed) this.#rows.delete(row.offset);
     else return false;
     return true;
   }
 
   #giveUp(row: Row, due: number): void {
-    if (row.attempt >= row.most) return this.#die(row, row.reason ?? unsettledReason);
+    if (row.attempt - row.back >= row.most) return this.#die(row, row.reason ?? unsettledReason);
+    this.#again(row, due);
+  }
+
+  #again(row: Row, due: number): void {
     row.token = undefined;
     row.due = due;
     this.#due.push(row);

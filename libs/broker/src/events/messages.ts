@@ -3,8 +3,9 @@ import { eventsProto } from '@micro/proto';
 import type { DeadLetter, Event, Position, StreamInfo } from './events.js';
 import { invalid } from './validation.js';
 
-/** Response header of Follow: the offset from which it goes. Without it the follower is not in force. */
+/** Response header of Follow: the offset from which it goes, or that it goes from where it was asked to. Without it the follower is not in force. */
 export const fromHeader = 'micro-events-from';
+export const asAsked = 'as-asked';
 
 export function toEvent({ stream, offset, id, headers, body, publishedAt }: Event): eventsProto.Event {
   return { stream, offset, id, headers: { ...headers }, body, publishedAt: BigInt(publishedAt) };

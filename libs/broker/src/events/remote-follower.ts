@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { eventsProto } from '@micro/proto';
 import { type ClientOf, type Metadata, outsideCalls } from '@micro/rpc';
 import type { Event, Position } from './events.js';
-import { fromEvent, fromHeader, toPosition } from './messages.js';
+import { asAsked, fromEvent, fromHeader, toPosition } from './messages.js';
 import { explained, isFinal, retryWait } from './remote-errors.js';
 
 /** Follows over as many connections as that takes, each from where the last one was. */
@@ -93,7 +93,8 @@ export class RemoteFollower implements AsyncIterableIterator<Event> {
     const onHeaders = (headers: Metadata) => {
       const offset = headers.get(fromHeader);
       // The end of the stream is where it was the first time.
-      if (offset !== undefined) this.#position = { offset: BigInt(offset) };
+      if (offset === undefined) return;
+      if (offset !== asAsked) this.#position = { offset: BigInt(offset) };
       this.#inForce();
     };
     const request = { stream: this.#stream, from: toPosition(this.#position) };

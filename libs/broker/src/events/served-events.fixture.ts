@@ -6,7 +6,11 @@ import { EventsHandlers } from './handlers.js';
 /** For specs: events as apps/broker serves them, and a client for them. */
 export interface ServedEvents {
   readonly client: Client;
-  /** Ends every connection, and comes back at the same port. */
+  /** Closed by whoever asks for it. */
+  another(): Client;
+  /** Ends every connection. */
+  stop(): Promise<void>;
+  /** The same, and comes back at the same port. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
@@ -14,9 +18,12 @@ export interface ServedEvents {
 export async function serveEvents(events: Events): Promise<ServedEvents> {
   let served = await serve(events, 0);
   const { port } = served;
-  const client = new Client({ discovery: fixedTargets(`127.0.0.1:${port}`) });
+  const another = () => new Client({ discovery: fixedTargets(`127.0.0.1:${port}`) });
+  const client = another();
   return {
     client,
+    another,
+    stop: () => served.stop(),
     restart: async () => {
       await served.stop();
       served = await serve(events, port);

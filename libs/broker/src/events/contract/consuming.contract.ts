@@ -137,6 +137,17 @@ export function consumingContract(rig: EventsRig): void {
       await expect(taken[1]?.ack()).rejects.toMatchObject({ code: 'aborted' });
     });
 
+    it('gives back by closing what counts for nothing, so that nothing dies of it', async () => {
+      await rig.publish('orders', 'a');
+      const options = { maxDeliveries: 1 };
+      for (const attempt of [1, 2, 3]) {
+        await using consumer = await rig.consume('orders', options);
+        expect((await given(consumer)).attempt).toBe(attempt);
+      }
+      await (await given(await rig.consume('orders', options))).nack();
+      expect(await rig.events.deadLetters('orders', rig)).toMatchObject([{ attempts: 4 }]);
+    });
+
     it('ends with its signal, its loop and `await using`', async () => {
       await rig.publish('orders', ...numbered(3));
       const stop = new AbortController();

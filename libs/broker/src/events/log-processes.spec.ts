@@ -1,0 +1,172 @@
+import { join } from 'node:path';
+import {
+  checkDeliveries,
+  compileProgram,
+  type Program,
+  startProgram,
+  temporaryFolder,
+  until,
+  workspaceRoot,
+} from '@micro/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { ConsumeOrder, PublishOrder } from './log.program.js';
+import { LogEvents } from './log.js';
+
+const timeout = 60_000;
+/** Where a program finds better-sqlite3, which is in no bundle. */
+const nativePackages = { NODE_PATH: join(workspaceRoot, 'node_modules') };
+let compiled: Awaited<ReturnType<typeof temporaryFolder>>;
+let program: string;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let events: LogEvents;
+let programs: Program[] = [];
+
+beforeAll(async () => {
+  compiled = await temporaryFolder();
+  program = await compileProgram(new URL('log.program.ts', import.meta.url), compiled.path);
+});
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  events = new LogEvents({ folder: folder.path });
+});
+afterEach(async () => {
+  await Promise.all(programs.map(kill));
+  programs = [];
+  await events.close();
+  await folder[Symbol.asyncDispose]();
+});
+afterAll(() => compiled[Symbol.asyncDispose]());
+
+function start(what: 'publish', order: PublishOrder): Program;
+function start(what: 'consume', order: ConsumeOrder): Program;
+function start(what: string, order: PublishOrder | ConsumeOrder): Program {
+  const started = startProgram(program, nativePackages, [what, folder.path, JSON.stringify(order)]);
+  programs.push(started);
+  return started;
+}
+
+async function kill({ child, exited }: Program): Promise<void> {
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** Its lines that begin so, without the last where it may be cut off, as words. */
+function said(by: Program, first: string): string[][] {
+  const lines = by.output().split('\n').slice(0, -1);
+  return lines.filter((line) => line.startsWith(`${first} `)).map((line) => line.split(' '));
+}
+
+async function publish(count: number): Promise<void> {
+  const publishing = Array.from({ length: count }, (_, index) =>
+    events.publish('orders', { body: Buffer.from(`me ${index}`) }),
+  );
+  await Promise.all(publishing);
+}
+
+const group = async () => (await events.streams())[0]?.groups[0];
+const settled = () => until('all is settled', async () => (await group())?.pending === 0, 40_000);
+const offsets = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+/** Kills one consumer after the other, each after some work, and lets the last finish. */
+async function consumeWithKills(
+  order: ConsumeOrder,
+  { kills, each }: { readonly kills: number; readonly each: number },
+) {
+  const consumers: Program[] = [];
+  for (let count = 0; count < kills; count++) {
+    const consumer = start('consume', order);
+    consumers.push(consumer);
+    await until('it has worked', () => said(consumer, 'got').length > each, 20_000);
+    await kill(consumer);
+  }
+  consumers.push(start('consume', order));
+  await settled();
+  return consumers
+    .flatMap((consumer) => said(consumer, 'got'))
+    .map(([, offset, attempt]) => ({ offset: Number(offset), attempt: Number(attempt) }));
+}
+
+it('10,000 events reach a group whose consumer is killed ten times', { timeout }, async () => {
+  await publish(10_000);
+  const order = { group: 'g', ackWait: 1_000, maxDeliveries: 5, poison: 2_500 };
+  const got = await consumeWithKills(order, { kills: 10, each: 700 });
+  expect([...new Set(got.map(({ offset }) => offset))].sort((a, b) => a - b)).toEqual(offsets(10_000));
+  const first = got.filter(({ attempt }) => attempt === 1).map(({ offset }) => offset);
+  expect(first).toEqual([...first].sort((a, b) => a - b));
+  expect(new Set(first).size).toBe(first.length);
+  const dead = await events.deadLetters('orders');
+  expect(dead.map(({ event, attempts, reason }) => [event.offset, attempts, reason])).toEqual(
+    [2_500n, 5_000n, 7_500n, 10_000n].map((offset) => [offset, 5, 'poison']),
+  );
+});
+
+it('a consumer of one event at a time keeps the order through being killed', { timeout }, async () => {
+  await publish(600);
+  const got = await consumeWithKills(
+    { group: 'g', ackWait: 200, inFlight: 1, maxDeliveries: 20 },
+    { kills: 10, each: 30 },
+  );
+  const order = got.map(({ offset }) => offset);
+  expect(order).toEqual([...order].sort((a, b) => a - b));
+  expect([...new Set(order)]).toEqual(offsets(600));
+});
+
+it('what a killed publisher was told is kept, is kept', { timeout }, async () => {
+  const kept = new Map<string, number>();
+  for (const publisher of ['a', 'b', 'c']) {
+    const publishing = start('publish', { publisher, count: 1_000_000 });
+    await until('some are kept', () => said(publishing, 'kept').length > 300, 20_000);
+    await kill(publishing);
+    for (const [, by, sequence, offset] of said(publishing, 'kept')) kept.set(`${by} ${sequence}`, Number(offset));
+  }
+  expect(kept.size).toBeGreaterThan(900);
+  const found = new Map<string, number>();
+  for (let from = 1n; ;) {
+    const page = await events.read('orders', { from: { offset: from } });
+    const last = page.at(-1);
+    if (!last) break;
+    for (const { offset, body } of page) found.set(Buffer.from(body).toString(), Number(offset));
+    from = last.offset + 1n;
+  }
+  for (const [name, offset] of kept) expect(found.get(name), name).toBe(offset);
+  expect([...found.values()]).toEqual(offsets(found.size));
+});
+
+it('two processes publish at once, in one order; two consume it, each event once', { timeout }, async () => {
+  const consumers = ['one', 'other'].map((name) => ({ name, program: start('consume', { group: 'g' }) }));
+  const publishers = ['a', 'b'].map((publisher) => start('publish', { publisher, count: 1_500 }));
+  await until('all are kept', () => publishers.every((publisher) => said(publisher, 'kept').length === 1_500), 30_000);
+  await until(
+    'all are done',
+    () => consumers.reduce((count, consumer) => count + said(consumer.program, 'done').length, 0) === 3_000,
+    30_000,
+  );
+  const kept = publishers.flatMap((publisher) => said(publisher, 'kept'));
+  expect(kept.map(([, , , offset]) => Number(offset)).sort((a, b) => a - b)).toEqual(offsets(3_000));
+  const sent = kept.map(([, publisher = '', sequence]) => ({ publisher, sequence: Number(sequence) }));
+  const received = consumers.flatMap(({ name, program: consumer }) =>
+    said(consumer, 'got').map(([, , , publisher = '', sequence]) => ({
+      publisher,
+      sequence: Number(sequence),
+      subscriber: name,
+      group: 'g',
+    })),
+  );
+  const promise = { times: 'exactly once', order: 'subscriber' } as const;
+  expect(checkDeliveries({ sent, received, receivers: ['g'] }, promise)).toEqual([]);
+  for (const { name } of consumers)
+    expect(
+      received.some(({ subscriber }) => subscriber === name),
+      name,
+    ).toBe(true);
+});
+
+it('what another process publishes is heard soon', { timeout }, async () => {
+  const follower = events.follow('orders', { from: 'oldest' })[Symbol.asyncIterator]();
+  const consumer = (await events.consume('orders', { group: 'g' }))[Symbol.asyncIterator]();
+  const waiting = [follower.next(), consumer.next()];
+  const publisher = start('publish', { publisher: 'a', count: 1 });
+  const [followed, consumed] = await Promise.all(waiting);
+  expect([followed?.done, consumed?.done]).toEqual([false, false]);
+  expect(said(publisher, 'kept')).toHaveLength(1);
+});
