@@ -2,7 +2,7 @@ import { MicroError } from '@micro/errors';
 import type { Database } from 'better-sqlite3';
 
 /** In `user_version`. */
-const version = 1;
+const version = 2;
 /** In `application_id`: "MiEv". */
 const application = 0x4d694576;
 
@@ -45,11 +45,20 @@ const schema = `
   CREATE INDEX dead_by_time ON dead (died);
 `;
 
-/** Makes a new file one of events; refuses what is none. In a transaction. */
+/** What a file of the version before lacks, by that version. */
+const additions = new Map([[1, 'ALTER TABLE given ADD COLUMN back INTEGER NOT NULL DEFAULT 0']]);
+
+/** Makes a new file one of events, and an older one this version's; refuses what is none. In a transaction. */
 export function prepare(db: Database, file: string): void {
   const found = db.pragma('user_version', { simple: true }) as number;
   const owner = db.pragma('application_id', { simple: true }) as number;
   if (found === version && owner === application) return;
+  const addition = owner === application && additions.get(found);
+  if (addition) {
+    db.exec(addition);
+    db.pragma(`user_version = ${found + 1}`);
+    return prepare(db, file);
+  }
   const tables = db.prepare('SELECT count(*) FROM sqlite_master').pluck().get() as number;
   if (tables > 0 || found !== 0 || owner !== 0) {
     const detail =
