@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { freePorts, start, until } from './processes.mjs';
 
 export const root = new URL('../..', import.meta.url).pathname;
-export const services = ['registry', 'broker', 'runtime', 'proxy', 'api'];
+export const services = ['registry', 'broker', 'store', 'runtime', 'proxy', 'api'];
 
 export function platformHome() {
   const home = mkdtempSync(join(tmpdir(), 'micro-bench-home-'));

@@ -8,7 +8,7 @@ import { until } from './until.js';
 export const workspaceRoot = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Names of the platform's processes, in the order in which they start. */
-export const platformServices = ['registry', 'broker', 'runtime', 'proxy', 'api'] as const;
+export const platformServices = ['registry', 'broker', 'store', 'runtime', 'proxy', 'api'] as const;
 export type PlatformService = (typeof platformServices)[number];
 
 export interface Ran {

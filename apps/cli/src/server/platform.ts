@@ -15,9 +15,22 @@ export interface PlatformProcess {
 /** The table that everything about the platform's processes is read from, in the order of starting. */
 export const platform: readonly PlatformProcess[] = [
   { name: 'registry', port: 8000, variable: 'MICRO_REGISTRY_ADDRESS', purpose: 'who runs where', dependsOn: [] },
-  { name: 'broker', port: 8003, variable: 'MICRO_BROKER_ADDRESS', purpose: 'messages and events', dependsOn: ['registry'] },
+  {
+    name: 'broker',
+    port: 8003,
+    variable: 'MICRO_BROKER_ADDRESS',
+    purpose: 'messages and events',
+    dependsOn: ['registry'],
+  },
+  { name: 'store', port: 8002, variable: 'MICRO_STORE_ADDRESS', purpose: 'records and blobs', dependsOn: ['registry'] },
   // What it runs ends with it, and may keep and publish until then.
-  { name: 'runtime', port: 8088, variable: 'MICRO_RUNTIME_ADDRESS', purpose: 'runs services', dependsOn: ['registry', 'broker'] },
+  {
+    name: 'runtime',
+    port: 8088,
+    variable: 'MICRO_RUNTIME_ADDRESS',
+    purpose: 'runs services',
+    dependsOn: ['registry', 'broker', 'store'],
+  },
   {
     name: 'proxy',
     port: 8081,

@@ -64,7 +64,7 @@ describe('the server', () => {
     const stops = readFileSync(join(place.home, 'stops'), 'utf8').trim().split('\n');
     expect(stops.slice(0, 2).sort()).toEqual(['api', 'proxy']);
     expect(stops.slice(2, 3)).toEqual(['runtime']);
-    expect(stops.slice(3, -1).sort()).toEqual(['broker']);
+    expect(stops.slice(3, -1).sort()).toEqual(['broker', 'store']);
     expect(stops.slice(-1)).toEqual(['registry']);
     expect(runningServer(place.home)).toBeUndefined();
   });
@@ -155,6 +155,7 @@ describe('addresses', () => {
     ).toEqual({
       registry: '127.0.0.1:8000',
       broker: '127.0.0.1:8003',
+      store: '127.0.0.1:8002',
       runtime: '127.0.0.1:8088',
       proxy: '127.0.0.1:3',
       api: '127.0.0.1:1',
