@@ -21,11 +21,12 @@ const helloworld = await startHelloworld(platform);
 const worker = start(new URL('worker.mjs', import.meta.url).pathname, [rate], {
   ...platform.settings,
   MICRO_PROFILE: 'service',
+  // It gives back events on purpose.
+  MICRO_LOG_LEVEL: 'error',
 });
-const names = new Map([[helloworld.pid, 'helloworld'], [worker.pid, 'soak worker']]);
+const names = new Map([[helloworld.pid, 'helloworld'], [worker.pid, 'soak worker'], [platform.pid, 'micro server']]);
 for (const pid of tree(platform.pid)) {
-  const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ');
-  names.set(pid, /apps\/([\w-]+)\/dist/.exec(command)?.[1] ?? (pid === platform.pid ? 'micro server' : command.slice(0, 40)));
+  if (pid !== platform.pid) names.set(pid, readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(1).join(' ').trim().split('/').slice(-4).join('/'));
 }
 
 let asked = 0;
@@ -73,10 +74,9 @@ while (Date.now() - begin < minutes * 60_000) {
 }
 running = false;
 await Promise.all(doors);
-const told = worker.output().trim().split('\n').flatMap((line) => {
-  try { return [JSON.parse(line)]; } catch { return [{ failures: [line] }]; }
-});
-const failures = [...refused, ...told.slice(1).flatMap((line) => line.failures ?? [])];
+const lines = worker.output().trim().split('\n');
+const { done, failures: ofService } = JSON.parse(lines.findLast((line) => line.startsWith('{"done"')) ?? '{"failures":{"nothing was told":1}}');
+const failures = [...new Set(refused), ...Object.entries(ofService).map(([failure, times]) => `${failure} (${times} times)`)];
 await stopAll(platform, helloworld, worker);
 
 const quarter = (index) => samples.slice(Math.floor((samples.length * index) / 4), Math.floor((samples.length * (index + 1)) / 4));
@@ -95,10 +95,9 @@ console.table(rows);
 const whole = (part) => median(part.map((sample) => [...sample.values()].reduce((sum, { pss }) => sum + pss, 0)));
 const ratio = whole(last) / whole(second);
 const grown = rows.filter((row) => row['descriptors, last'] > row['descriptors, second'] + spare);
-if (options.verbose) console.log(worker.output());
-console.log(`${asked} calls through the doors; of the service: ${JSON.stringify(told.findLast(({ done }) => done)?.done)}`);
+console.log(`${asked} calls through the doors; of the service: ${JSON.stringify(done)}`);
 console.log(`memory of all: ${whole(second).toFixed(1)} MB in the second quarter, ${whole(last).toFixed(1)} MB in the last: ${((ratio - 1) * 100).toFixed(1)} %`);
-for (const failure of new Set(failures)) console.error(`failed: ${failure}`);
+for (const failure of failures) console.error(`failed: ${failure}`);
 for (const { process } of grown) console.error(`${process} has more descriptors than in the second quarter`);
 if (ratio > 1 + growth) console.error(`memory has grown by more than ${growth * 100} %`);
 process.exit(failures.length > 0 || grown.length > 0 || ratio > 1 + growth ? 1 : 0);

@@ -1,6 +1,6 @@
 /**
- * A service of a user's, as `micro run` would start it: keeps using everything that a service may use, at an even pace, until SIGTERM. Tells what
- * it did, and what went wrong, as one line of JSON each second.
+ * A service of a user's, as `micro run` would start it: keeps using everything that a service may use, at an even pace, until SIGTERM. Tells each
+ * second, as one line of JSON, what it has done and what went wrong since it began.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { blobs, call, close, open, stream, table, topic } from '@micro/service';
@@ -10,7 +10,8 @@ const rate = Number(process.argv[2] ?? 20);
 
 await open({ name: 'soak' });
 const done = new Map();
-const failures = [];
+/** How often each. */
+const failures = {};
 let stopping = false;
 process.once('SIGTERM', () => (stopping = true));
 
@@ -18,13 +19,17 @@ const accounts = table('soak-accounts');
 const orders = table('soak-orders');
 const levels = topic('soak.levels');
 const placed = stream('soak.placed');
+const failed = (what, error) => {
+  const failure = `${what}: ${error?.message ?? error}`;
+  if (!stopping) failures[failure] = (failures[failure] ?? 0) + 1;
+};
 const count = (what) => done.set(what, (done.get(what) ?? 0) + 1);
 const attempt = async (what, work) => {
   try {
     await work();
     count(what);
   } catch (error) {
-    if (!stopping) failures.push(`${what}: ${error?.message ?? error}`);
+    failed(what, error);
   }
 };
 
@@ -39,8 +44,8 @@ const flows = [
     count('event handled');
   }),
 ];
-for (const flow of flows) flow.catch((error) => stopping || failures.push(`flow: ${error?.message ?? error}`));
-const told = setInterval(() => console.log(JSON.stringify({ done: Object.fromEntries(done), failures: failures.splice(0) })), 1_000);
+for (const flow of flows) flow.catch((error) => failed('flow', error));
+const told = setInterval(() => console.log(JSON.stringify({ done: Object.fromEntries(done), failures })), 1_000);
 
 const content = Buffer.alloc(256 * 1024, 'soak');
 for (let round = 1; !stopping; round++) {
@@ -52,7 +57,7 @@ for (let round = 1; !stopping; round++) {
     attempt('write, read and delete', async () => {
       await orders.write(`order-${round}`, { item: 'tea', round }, { ttl: 60_000 });
       const read = await orders.read(`order-${round}`);
-      if (read?.value.round !== round && read?.round !== round) throw new Error(`read ${JSON.stringify(read)}`);
+      if (read?.value.round !== round) throw new Error(`read ${JSON.stringify(read)}`);
       if (round % 2 === 0) await orders.delete(`order-${round}`);
     }),
     attempt('list', async () => { for await (const _ of accounts.list({ prefix: '1' })); }),
