@@ -72,7 +72,12 @@ it('may be killed and stopped: nobody who renews is lost, neither by RPC nor by 
   await neighbour.register({ ...greeter, name: 'neighbour' });
   const [byRpc, byMdns] = [watched(remote), watched(neighbour)];
   await remote.register(greeter, { ttl });
-  const renewing = setInterval(() => void remote.register(greeter, { ttl }).catch(() => undefined), ttl / 15);
+  let renewed: Promise<unknown> = Promise.resolve();
+  const renew = () => {
+    const before = renewed;
+    renewed = Promise.all([before, remote.register(greeter, { ttl }).catch(() => undefined)]);
+  };
+  const renewing = setInterval(renew, ttl / 15);
   close.unshift(() => clearInterval(renewing));
 
   // Registered by RPC, announced by mDNS on its behalf; and the other way round.
@@ -97,7 +102,11 @@ it('may be killed and stopped: nobody who renews is lost, neither by RPC nor by 
   const lost = [...byRpc, ...byMdns].filter((event) => event === 'deleted greeter' || event === 'deleted neighbour');
   expect(lost).toEqual([]);
 
+  // Watches are back: one that is away while the registry is new must take what it no longer finds for forgotten, and waits for it.
+  await neighbour.register({ ...greeter, name: 'later' });
+  await expect.poll(() => byRpc, soon).toContain('created later');
   clearInterval(renewing);
+  await renewed;
   await remote.deregister(greeter);
   // Not as the last: news of the registry's own former nodes may come at any time.
   await expect.poll(() => byRpc, soon).toContain('deleted greeter');
