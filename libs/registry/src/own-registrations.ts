@@ -28,6 +28,10 @@ export class OwnRegistrations<Value> {
     this.#most = Math.max(few, 2 * this.#entries.size);
   }
 
+  get(key: PlacementKey): Value | undefined {
+    return this.#entries.get(textOf(key));
+  }
+
   delete(key: PlacementKey): void {
     this.#entries.delete(textOf(key));
   }

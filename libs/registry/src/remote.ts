@@ -174,8 +174,18 @@ export class RemoteRegistry extends Registry {
     const before = this.#epoch;
     this.#epoch = epoch;
     if (before === undefined || before === epoch) return;
-    for (const { service, namespace, ttl, expires } of this.#own.values()) {
-      if (expires > performance.now()) void this.register(service, { namespace, ttl }).catch(() => undefined);
+    for (const own of this.#own.values()) {
+      if (own.expires > performance.now()) void this.#tellAgain(own).catch(() => undefined);
     }
+  }
+
+  /** Whoever deregisters, or registers anew, while this is on its way has the last word. */
+  async #tellAgain(own: Own): Promise<void> {
+    const { service, namespace, ttl } = own;
+    const { name, version, nodes } = service;
+    await this.#calls.register({ service: toMessage(service), ttlMs: ttl }, { namespace });
+    const known = nodes[0] && this.#own.get({ namespace, name, version, id: nodes[0].id });
+    if (!known) await this.#deregister(service, { namespace });
+    else if (known !== own) await this.#tellAgain(known);
   }
 }
