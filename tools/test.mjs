@@ -29,9 +29,11 @@ console.log(`\n${totals.passed} passed, ${totals.failed} failed${totals.skipped 
 process.exit(brokenSteps > 0 || totals.failed > 0 || totals.passed === 0 ? 1 : 0);
 
 function reportFiles() {
-  const projects = ['apps', 'libs', 'examples', 'tools'].flatMap((folder) => [
-    folder,
-    ...readdirSync(`${workspaceRoot}${folder}`).map((name) => `${folder}/${name}`),
-  ]);
+  const inside = (folder) =>
+    readdirSync(`${workspaceRoot}${folder}`, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+      .map(({ name }) => `${folder}/${name}`);
+  // A project may be a folder of an example that consists of several.
+  const projects = ['apps', 'libs', 'examples', 'tools'].flatMap((folder) => [folder, ...inside(folder).flatMap((one) => [one, ...inside(one)])]);
   return projects.map((project) => `${workspaceRoot}${project}/.test-results/vitest.json`).filter((file) => existsSync(file));
 }

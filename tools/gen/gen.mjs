@@ -4,7 +4,7 @@
  */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
@@ -41,9 +41,18 @@ const { generate } = await load('generate');
 for (const path of await protosIn('proto')) {
   await bring(join('libs/proto/src/gen', path.replace(/\.proto$/, '.ts')), join('proto', path), { runtime: '../runtime.js' });
 }
-for (const example of await readdir(join(root, 'examples'))) {
-  const folder = join('examples', example, 'proto');
+for (const folder of await exampleProtos()) {
   for (const path of await protosIn(folder)) await bring(join(folder, path.replace(/\.proto$/, '.micro.ts')), join(folder, path), {});
+}
+
+/** The proto folders of examples: of one that is a service, and of those that consist of several. */
+async function exampleProtos() {
+  const folders = await readdir(join(root, 'examples'), { recursive: true, withFileTypes: true });
+  return folders
+    .filter((entry) => entry.isDirectory() && entry.name === 'proto')
+    .map((entry) => join(relative(root, entry.parentPath), 'proto'))
+    .filter((folder) => !/\b(node_modules|dist)\b/.test(folder))
+    .sort();
 }
 
 async function protosIn(folder, options) {
