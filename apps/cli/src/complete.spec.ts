@@ -6,7 +6,7 @@ const platform = eachWithPlatform();
 it('completes words', async () => {
   const words = async (...args: string[]) =>
     (await platform().micro('__complete', ...args)).stdout.split('\n').filter(Boolean);
-  expect(await words('s')).toEqual(['server', 'services', 'status', 'stream']);
+  expect(await words('s')).toEqual(['server', 'services', 'status', 'store', 'stream', 'subscribe']);
   expect(await words('hel')).toEqual(['helloworld', 'help']);
   expect(await words('helloworld', 'p')).toEqual(['ping-pong']);
   expect(await words('helloworld', 'call', '--')).toEqual(['--help', '--name=', '--options.volume=', '--tags=']);

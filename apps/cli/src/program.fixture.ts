@@ -120,10 +120,14 @@ export async function runMicro(
   });
   const code = await runProgram(args, given.env, {
     stdin,
-    stdout: { write: (text) => (stdout += text), isTTY },
-    stderr: { write: (text) => (stderr += text), isTTY: false },
+    stdout: { write: (data) => (stdout += textOf(data)), isTTY },
+    stderr: { write: (data) => (stderr += textOf(data)), isTTY: false },
   });
   return { code, stdout, stderr };
+}
+
+function textOf(data: string | Uint8Array): string {
+  return typeof data === 'string' ? data : Buffer.from(data).toString('utf8');
 }
 
 export function serviceOf(name: string, service: ServiceDefinition, address: string): registryProto.Service {

@@ -5,7 +5,9 @@ import { type Progress, startProgress } from './progress.js';
 
 /** What a command writes to: a terminal, a file, or a test. */
 export interface Sink {
-  write(text: string): unknown;
+  /** False where the reader is slower: `drain` tells when to go on. */
+  write(data: string | Uint8Array): unknown;
+  once?(event: 'drain', listener: () => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
@@ -93,6 +95,11 @@ export class Output {
     if (this.format !== 'yaml') return this.line(JSON.stringify(message));
     this.line('---');
     return this.#data(message);
+  }
+
+  /** Whether somebody sees on a terminal what is told beside the data. */
+  get interactive(): boolean {
+    return this.stderr.isTTY === true;
   }
 
   line(text: string): void {

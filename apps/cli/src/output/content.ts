@@ -1,0 +1,42 @@
+import { isUtf8 } from 'node:buffer';
+import type { JsonValue } from '@micro/proto';
+
+/** Bytes for people: text as it is; anything else by its size. */
+export function contentText(bytes: Uint8Array): string {
+  if (isUtf8(bytes) && !bytes.some(isControl)) return Buffer.from(bytes).toString('utf8');
+  return `(${bytes.length} bytes that are no text; -o raw gives them as they are)`;
+}
+
+/** Bytes as data: what is JSON as its value, other text as a string, anything else as `{"base64": …}`. */
+export function contentData(bytes: Uint8Array): JsonValue {
+  if (!isUtf8(bytes)) return { base64: Buffer.from(bytes).toString('base64') };
+  const text = Buffer.from(bytes).toString('utf8');
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return text;
+  }
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** `1.5 MiB`. */
+export function sizeText(bytes: number): string {
+  let size = bytes;
+  let unit = 0;
+  for (; size >= 1024 && unit < units.length - 1; unit++) size /= 1024;
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`;
+}
+
+/** `2026-01-31 12:00:00`, in the time zone of whoever looks. */
+export function timeOf(ms: number): string {
+  const date = new Date(ms);
+  const two = (number: number) => String(number).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/** Tabs and line ends are text; the rest of the control characters would do things to a terminal. */
+function isControl(byte: number): boolean {
+  return (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f;
+}

@@ -1,0 +1,51 @@
+import type { Broker, Events } from '@micro/broker';
+import type { Client } from '@micro/rpc';
+import type { Blobs, Store } from '@micro/store';
+import type { Cli } from '../cli.js';
+
+/** Gives the platform's store, behind the environment's proxy, and closes it afterwards. All errors are Failures. */
+export function withStore<T>(cli: Cli, use: (store: Store) => Promise<T>): Promise<T> {
+  return using(cli, 'store', use, async (client) => {
+    const { openStore } = await import('@micro/store');
+    return openStore({ adapter: 'remote', client });
+  });
+}
+
+export function withBlobs<T>(cli: Cli, use: (blobs: Blobs) => Promise<T>): Promise<T> {
+  return using(cli, 'store', use, async (client) => {
+    const { openBlobs } = await import('@micro/store');
+    return openBlobs({ adapter: 'remote', client });
+  });
+}
+
+export function withBroker<T>(cli: Cli, use: (broker: Broker) => Promise<T>): Promise<T> {
+  return using(cli, 'broker', use, async (client) => {
+    const { openBroker } = await import('@micro/broker');
+    return openBroker({ adapter: 'remote', client });
+  });
+}
+
+export function withEvents<T>(cli: Cli, use: (events: Events) => Promise<T>): Promise<T> {
+  return using(cli, 'broker', use, async (client) => {
+    const { openEvents } = await import('@micro/broker');
+    return openEvents({ adapter: 'remote', client });
+  });
+}
+
+/** Failure in a word that the caller's own code throws goes through as it is. */
+async function using<Block extends { close(): Promise<void> }, T>(
+  cli: Cli,
+  service: string,
+  use: (block: Block) => Promise<T>,
+  open: (client: Client) => Promise<Block>,
+): Promise<T> {
+  const { connection } = cli;
+  const block = await open(await connection.client());
+  try {
+    return await use(block);
+  } catch (error) {
+    throw connection.failure(error, service);
+  } finally {
+    await block.close();
+  }
+}

@@ -1,0 +1,17 @@
+import type { Readable } from 'node:stream';
+import { Failure } from '../failure.js';
+import { jsonLines, piped, requestJson } from './json-lines.js';
+
+/** Bodies of messages: of one that is given as JSON or @file, or of those on standard input, one a line. */
+export async function* jsonBodies(
+  text: string | undefined,
+  stdin: Readable & { readonly isTTY?: boolean },
+): AsyncGenerator<Uint8Array> {
+  if (text !== undefined && text !== '-') {
+    yield Buffer.from(JSON.stringify(await requestJson(text, stdin)));
+    return;
+  }
+  if (text === undefined && !piped(stdin))
+    throw new Failure('give a message in JSON, @file, or - for one a line from standard input');
+  for await (const value of jsonLines(stdin)) yield Buffer.from(JSON.stringify(value));
+}
