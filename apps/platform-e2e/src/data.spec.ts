@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run, startPlatform, type TestPlatform, until, workspaceRoot } from '@micro/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const bin = join(workspaceRoot, 'apps/cli/bin/micro.mjs');
+let platform: TestPlatform;
+
+beforeAll(async () => {
+  platform = await startPlatform();
+});
+afterAll(() => platform.stop());
+
+/** What a command prints that must succeed. */
+async function done(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await platform.micro(...args);
+  expect(stderr, args.join(' ')).not.toMatch(/^error/m);
+  expect(code, args.join(' ')).toBe(0);
+  return stdout;
+}
+
+/** A command that goes on until it is told to stop, by ctrl-c. */
+function going(...args: string[]) {
+  const child = spawn(process.execPath, [bin, ...args], { env: platform.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => (stdout += chunk));
+  child.stderr.on('data', (chunk) => (stderr += chunk));
+  const exited = new Promise<NodeJS.Signals | number | null>((resolve) =>
+    child.once('exit', (code, signal) => resolve(signal ?? code)),
+  );
+  const stop = () => {
+    child.kill('SIGINT');
+    return exited;
+  };
+  return { stdout: () => stdout, stderr: () => stderr, stop };
+}
+
+/** A command in a shell, where `micro` is one. */
+function shell(script: string) {
+  return run('sh', ['-c', `set -e; micro() { "${process.execPath}" "${bin}" "$@"; }; ${script}`], {
+    env: platform.env,
+    cwd: platform.home,
+  });
+}
+
+describe('messages', () => {
+  it('come to whoever is subscribed, and once to a queue', async () => {
+    const one = going('subscribe', 'orders');
+    const queue = [going('subscribe', 'orders', '--queue', 'q'), going('subscribe', 'orders', '--queue', 'q')];
+    await until('all are subscribed', () => [one, ...queue].every((each) => each.stderr().includes('subscribed')));
+    await done('publish', 'orders', '{"item":"tea"}');
+    const { code } = await shell(`printf '{"item":1}\\n{"item":2}\\n' | micro publish orders -`);
+    expect(code).toBe(0);
+    await until('all have come', () => one.stdout().trim().split('\n').length === 3);
+    await until(
+      'each is taken once',
+      () =>
+        queue
+          .map((each) => each.stdout())
+          .join('')
+          .trim()
+          .split('\n').length === 3,
+    );
+    expect(one.stdout()).toContain('tea');
+    expect(await Promise.all([one, ...queue].map((each) => each.stop()))).toEqual(['SIGINT', 'SIGINT', 'SIGINT']);
+  });
+
+  it('that are no JSON are refused with what to do', async () => {
+    const { code, stderr } = await platform.micro('publish', 'orders', 'tea');
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('JSON');
+  });
+});
+
+describe('events', () => {
+  it('are kept, read, followed and consumed on from where a group was', async () => {
+    for (const n of [1, 2]) await done('events', 'publish', 'placed', `{"order":${n}}`);
+    expect((await done('events', 'read', 'placed')).match(/"order"/g)).toHaveLength(2);
+    const following = going('events', 'follow', 'placed');
+    const consuming = going('events', 'consume', 'placed', '--group', 'mail');
+    await until('both are consumed', () => (consuming.stdout().match(/"order"/g) ?? []).length === 2);
+    const followed = async () => {
+      await platform.micro('events', 'publish', 'placed', '{"order":3}');
+      return following.stdout().includes('"order":3');
+    };
+    await until('what is published from now on is followed', followed, 20_000);
+    expect(following.stdout()).not.toContain('"order":2');
+    await until('the third is consumed', () => consuming.stdout().includes('"order":3'));
+    expect(await Promise.all([following.stop(), consuming.stop()])).toEqual(['SIGINT', 'SIGINT']);
+    await done('events', 'publish', 'placed', '{"order":4}');
+    const again = going('events', 'consume', 'placed', '--group', 'mail');
+    await until('it goes on', () => again.stdout().includes('"order":4'));
+    expect(again.stdout()).not.toContain('"order":3');
+    expect(await again.stop()).toBe('SIGINT');
+    expect(JSON.parse(await done('events', 'dead', 'placed', '-o', 'json'))).toEqual([]);
+  });
+});
+
+describe('records', () => {
+  it('are written, read, listed and deleted, binary ones through pipes', async () => {
+    await done('store', 'write', 'a/1', 'tea');
+    expect(await done('store', 'read', 'a/1')).toBe('tea\n');
+    await writeFile(join(platform.home, 'in'), randomBytes(100_000));
+    const { code } = await shell('micro store write a/2 - < in; micro store read a/2 -o raw > out; cmp in out');
+    expect(code).toBe(0);
+    const listed = JSON.parse(await done('store', 'list', '-o', 'json')) as readonly { readonly key: string }[];
+    expect(listed.map(({ key }) => key)).toEqual(['a/1', 'a/2']);
+    await done('store', 'delete', 'a/1');
+    const { code: gone, stderr } = await platform.micro('store', 'read', 'a/1');
+    expect(gone).not.toBe(0);
+    expect(stderr).toContain('not_found');
+  });
+
+  it('are watched by prefix', async () => {
+    const watching = going('store', 'watch', 'w/');
+    const seen = async () => {
+      await platform.micro('store', 'write', 'w/x', 'seen');
+      return watching.stdout().includes('w/x');
+    };
+    await until('a change is seen', seen, 20_000);
+    await done('store', 'delete', 'w/x');
+    await until('the deletion is seen', () => watching.stdout().includes('delete'));
+    expect(await watching.stop()).toBe('SIGINT');
+  });
+
+  it('are back from a snapshot', async () => {
+    await done('store', 'write', 's/1', 'before');
+    const file = join(platform.home, 'all.snap');
+    await done('store', 'snapshot', file);
+    await done('store', 'write', 's/1', 'after');
+    await done('store', 'write', 's/2', 'more');
+    await done('store', 'restore', file);
+    expect(await done('store', 'read', 's/1')).toBe('before\n');
+    expect((await platform.micro('store', 'read', 's/2')).code).not.toBe(0);
+    const damaged = await readFile(file);
+    damaged[damaged.length >> 1] = (damaged[damaged.length >> 1] ?? 0) ^ 0xff;
+    await writeFile(file, damaged);
+    const refused = await platform.micro('store', 'restore', file);
+    expect(refused.code).not.toBe(0);
+    expect(await done('store', 'read', 's/1')).toBe('before\n');
+  });
+});
+
+describe('blobs', () => {
+  it('of 64 MB go through files and pipes unchanged', async () => {
+    await writeFile(join(platform.home, 'large'), randomBytes(64 * 1024 * 1024));
+    const { code, stderr } = await shell(
+      'micro blob put one large; micro blob get one | cmp - large; cat large | micro blob put two -; micro blob get two copy; cmp large copy',
+    );
+    expect(stderr).not.toContain('differ');
+    expect(code).toBe(0);
+    const listed = JSON.parse(await done('blob', 'list', '-o', 'json')) as readonly Record<string, string>[];
+    expect(listed.map(({ key }) => key)).toEqual(['one', 'two']);
+    expect(listed[0]?.['sha256']).toBe(listed[1]?.['sha256']);
+    await done('blob', 'delete', 'one', 'two');
+    expect((await platform.micro('blob', 'get', 'one')).code).not.toBe(0);
+  }, 60_000);
+});
