@@ -159,7 +159,7 @@ export function define(command: Command, cli: Cli): void {
         const restored = await transferring(cli.out, `restoring ${database}`, (moved) =>
           store.restore(decodeSnapshot(content(file, cli.streams.stdin, moved)), database),
         );
-        cli.out.note(`${database} holds ${restored} ${restored === 1 ? "record" : "records"} now`);
+        cli.out.note(`${database} holds ${restored} ${restored === 1 ? 'record' : 'records'} now`);
       }),
     );
 }
