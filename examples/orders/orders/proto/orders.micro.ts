@@ -26,12 +26,14 @@ export interface Order {
 }
 
 export const Status = {
+  /** Of no order: JSON leaves out what is 0, and the status of an order is to be seen. */
+  UNSPECIFIED: 0,
   /** Kept; the stock has not decided yet. */
-  PLACED: 0,
+  PLACED: 1,
   /** The goods are set aside. */
-  RESERVED: 1,
+  RESERVED: 2,
   /** There was not enough. */
-  REFUSED: 2,
+  REFUSED: 3,
 } as const;
 export type Status = (typeof Status)[keyof typeof Status] | (number & {});
 
@@ -80,12 +82,14 @@ message Order {
 }
 
 enum Status {
+  // Of no order: JSON leaves out what is 0, and the status of an order is to be seen.
+  UNSPECIFIED = 0;
   // Kept; the stock has not decided yet.
-  PLACED = 0;
+  PLACED = 1;
   // The goods are set aside.
-  RESERVED = 1;
+  RESERVED = 2;
   // There was not enough.
-  REFUSED = 2;
+  REFUSED = 3;
 }
 `,
 };
