@@ -187,7 +187,8 @@ class InstanceLog {
     readonly file: LogFile,
     path: string,
   ) {
-    this.#spools = streams.map((stream) => new Spool(stream, path));
+    const end = file.end();
+    this.#spools = streams.map((stream) => new Spool(stream, path, end));
     const [stdout, stderr] = this.#spools as [Spool, Spool];
     this.files = { stdout: stdout.path, stderr: stderr.path, tail: () => stderr.tail() };
   }
@@ -200,8 +201,7 @@ class InstanceLog {
       const lines = spool.read(buffer);
       if (lines === undefined) continue;
       some = true;
-      this.file.write(spool.stream, lines);
-      spool.save();
+      this.#take(spool, lines);
     }
     return some;
   }
@@ -210,11 +210,16 @@ class InstanceLog {
   finish(): boolean {
     let some = false;
     for (const spool of this.#spools) {
-      const rest = spool.finish();
-      this.file.write(spool.stream, rest);
+      const rest = spool.rest();
+      this.#take(spool, rest);
       some ||= rest.length > 0;
     }
     return some;
+  }
+
+  #take(spool: Spool, lines: readonly string[]): void {
+    this.file.write(spool.stream, lines, { before: (end) => spool.announce(end) });
+    spool.save();
   }
 
   emptyQuietSpools(): void {

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MicroError } from '@micro/errors';
 import type { LogLine } from './runtime.js';
@@ -11,6 +11,19 @@ export interface LogFileOptions {
 }
 
 export const defaultLogFile = { maxBytes: 10 * 1024 * 1024, files: 5 } as const;
+
+/** How far a log has come: which file, and its size. */
+export interface LogEnd {
+  readonly inode: number;
+  readonly bytes: number;
+}
+
+export interface LogWriteOptions {
+  /** When the lines were written. Default: now. */
+  readonly timeMs?: number;
+  /** Called when all is ready for the one write, with the end that the log has after it. */
+  readonly before?: (end: LogEnd) => void;
+}
 
 /** What one line in a file says. */
 export type LogRecord = Omit<LogLine, 'instance'>;
@@ -35,13 +48,13 @@ export class LogFile {
   }
 
   /** Lines of text without line ends; a newline in one becomes a space. */
-  write(stream: LogRecord['stream'], texts: readonly string[], timeMs = Date.now()): void {
+  write(stream: LogRecord['stream'], texts: readonly string[], options: LogWriteOptions = {}): void {
     if (texts.length === 0) return;
-    const prefix = `${new Date(timeMs).toISOString()} ${stream} `;
+    const prefix = `${new Date(options.timeMs ?? Date.now()).toISOString()} ${stream} `;
     let block = this.#lost > 0 ? `${prefix}(${this.#lost} lines could not be written)\n` : '';
     for (const text of texts) block += `${prefix}${text.includes('\n') ? text.replaceAll('\n', ' ') : text}\n`;
     try {
-      this.#append(Buffer.from(block));
+      this.#append(Buffer.from(block), options.before);
       this.#lost = 0;
     } catch {
       this.#lost += texts.length;
@@ -49,14 +62,21 @@ export class LogFile {
     }
   }
 
+  /** Undefined when there is no log yet. */
+  end(): LogEnd | undefined {
+    const found = statSync(this.path, { throwIfNoEntry: false });
+    return found && { inode: found.ino, bytes: found.size };
+  }
+
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
 
-  #append(block: Buffer): void {
+  #append(block: Buffer, before?: (end: LogEnd) => void): void {
     this.#file ??= this.#open();
     if (this.#bytes > 0 && this.#bytes + block.length > this.#maxBytes) this.#rotate();
+    before?.({ inode: fstatSync(this.#file).ino, bytes: this.#bytes + block.length });
     for (let written = 0; written < block.length;) {
       written += writeSync(this.#file, block, written);
     }

@@ -141,6 +141,29 @@ describe('collected logs', () => {
     expect(await texts(second)).toEqual(['one', 'two', 'three']);
   });
 
+  it.each([
+    ['had the log', true],
+    ['had announced it, and the log had not', false],
+  ])('are neither lost nor repeated where the collector was killed when it %s', async (_, logged) => {
+    const first = collect();
+    const { stdout } = first.open(owner);
+    const mark = () => readFileSync(`${stdout}-mark`);
+    const log = join(first.folder(service), `${owner.instance}.log`);
+    appendFileSync(stdout, 'one\n');
+    await first.sync(service);
+    const [before, short] = [mark(), readFileSync(log)];
+    appendFileSync(stdout, 'two\nthr');
+    await first.sync(service);
+    await first.dispose();
+    // As it is on disk between the announcement and the end: the numbers after the first are new, the first is not.
+    writeFileSync(`${stdout}-mark`, Buffer.concat([before.subarray(0, 8), mark().subarray(8)]));
+    if (!logged) writeFileSync(log, short);
+    const second = collect();
+    appendFileSync(stdout, 'ee\n');
+    second.open(owner);
+    expect(await texts(second)).toEqual(['one', 'two', 'three']);
+  });
+
   it('keep a last line without an end when the process is gone, and no spool', async () => {
     const collector = collect();
     const { stdout, stderr, tail } = collector.open(owner);
@@ -164,7 +187,7 @@ describe('collected logs', () => {
       ['b', [2, 3, 6]],
     ] as const) {
       for (const time of times)
-        new LogFile(join(collector.folder(service), `${instance}.log`)).write('stdout', [`${instance}${time}`], time);
+        new LogFile(join(collector.folder(service), `${instance}.log`)).write('stdout', [`${instance}${time}`], { timeMs: time });
     }
     expect(await texts(collector)).toEqual(['a1', 'b2', 'b3', 'a4', 'a5', 'b6']);
     expect(await texts(collector, { lines: 4 })).toEqual(['b3', 'a4', 'a5', 'b6']);

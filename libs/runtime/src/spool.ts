@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { LineSplitter } from './lines.js';
+import type { LogEnd } from './log-file.js';
 import type { LogLine } from './runtime.js';
 
 /** A spool that has been read is emptied from this size on, while its process writes nothing. */
@@ -10,7 +11,11 @@ const busyBytes = 64 * 1024 * 1024;
 const hopelessBytes = 256 * 1024 * 1024;
 const quietMs = 100;
 
-/** One file that a process appends to, read from where it was last left. */
+/**
+ * One file that a process appends to, read from where it was last left. Beside it a mark of four numbers: how far it has been read, how far it
+ * will have been once the log has what is being written at the moment, and that log's inode and size by then. Whoever finds the log that
+ * long knows that nothing has to be written again, also when the reader was killed between the two.
+ */
 export class Spool {
   readonly path: string;
   readonly #file: number;
@@ -23,12 +28,13 @@ export class Spool {
   constructor(
     readonly stream: LogLine['stream'],
     base: string,
+    log: LogEnd | undefined,
   ) {
     this.path = `${base}.${stream}`;
     const { O_RDWR, O_CREAT } = constants;
     this.#file = openSync(this.path, O_RDWR | O_CREAT, 0o600);
     this.#mark = openSync(`${this.path}-mark`, O_RDWR | O_CREAT, 0o600);
-    this.#offset = this.#saved();
+    this.#offset = this.#saved(log);
   }
 
   /** Lines of the next chunk; undefined at the end of what there is. */
@@ -44,16 +50,21 @@ export class Spool {
     return Array.from(this.#splitter.push(buffer.subarray(0, bytes)), text);
   }
 
-  /** Remembers what was read, up to the last whole line. */
-  save(): void {
-    const bytes = Buffer.alloc(8);
-    bytes.writeDoubleLE(this.#offset - this.#splitter.held);
-    writeSync(this.#mark, bytes, 0, 8, 0);
+  /** Remembers that what has been read, up to the last whole line, is about to be in the log, which will then end like this. */
+  announce({ inode, bytes }: LogEnd): void {
+    const mark = new Float64Array([this.#offset - this.#splitter.held, inode, bytes]);
+    writeSync(this.#mark, mark, 0, mark.byteLength, 8);
   }
 
-  finish(): string[] {
+  /** Remembers what was read, up to the last whole line. */
+  save(): void {
+    const read = this.#offset - this.#splitter.held;
+    writeSync(this.#mark, new Float64Array([read, read]), 0, 16, 0);
+  }
+
+  /** The line without an end that is left when the process will write no more. */
+  rest(): string[] {
     const rest = Array.from(this.#splitter.end(), text);
-    this.save();
     this.#begin = this.#offset;
     return rest;
   }
@@ -105,10 +116,11 @@ export class Spool {
     ];
   }
 
-  #saved(): number {
-    const bytes = Buffer.alloc(8);
-    if (readSync(this.#mark, bytes, 0, 8, 0) < 8) return 0;
-    const offset = bytes.readDoubleLE();
+  #saved(log: LogEnd | undefined): number {
+    const mark = new Float64Array(4);
+    if (readSync(this.#mark, mark, 0, mark.byteLength, 0) < 8) return 0;
+    const [read, announced, inode, bytes] = mark as unknown as [number, number, number, number];
+    const offset = log && announced > read && log.inode === inode && log.bytes >= bytes ? announced : read;
     // Emptied, and killed before that was remembered.
     return offset > fstatSync(this.#file).size ? 0 : offset;
   }
