@@ -14,6 +14,8 @@ const rows = {
   proxy: () => import('./rows/proxy.mjs').then(({ proxy }) => proxy),
   'service-to-service': () => import('./rows/service-to-service.mjs').then(({ serviceToService }) => serviceToService),
   'added-latency': () => import('./rows/added-latency.mjs').then(({ addedLatency }) => addedLatency),
+  store: () => import('./rows/store.mjs').then(({ store }) => store),
+  broker: () => import('./rows/broker.mjs').then(({ broker }) => broker),
   start: () => import('./rows/start.mjs').then(({ startUp }) => startUp),
   registry: () => import('./rows/registry.mjs').then(({ registry }) => registry),
   idle: () => import('./rows/idle.mjs').then(({ idle }) => idle),

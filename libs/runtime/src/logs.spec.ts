@@ -187,7 +187,9 @@ describe('collected logs', () => {
       ['b', [2, 3, 6]],
     ] as const) {
       for (const time of times)
-        new LogFile(join(collector.folder(service), `${instance}.log`)).write('stdout', [`${instance}${time}`], { timeMs: time });
+        new LogFile(join(collector.folder(service), `${instance}.log`)).write('stdout', [`${instance}${time}`], {
+          timeMs: time,
+        });
     }
     expect(await texts(collector)).toEqual(['a1', 'b2', 'b3', 'a4', 'a5', 'b6']);
     expect(await texts(collector, { lines: 4 })).toEqual(['b3', 'a4', 'a5', 'b6']);

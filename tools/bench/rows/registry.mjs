@@ -1,24 +1,14 @@
 /** P11: a registry that is full, beside one with a single node: look-up, list, and how long a change takes to reach a watcher. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build } from 'esbuild';
-import { libraryBundle, workspaceRoot } from '../../build/bundle.mjs';
 import { freePorts } from '../processes.mjs';
+import { program } from '../program.mjs';
 import { rounds } from '../rounds.mjs';
 
 export async function registry({ count, progress }) {
-  const folder = mkdtempSync(join(tmpdir(), 'micro-bench-registry-'));
-  await build({ ...libraryBundle('tools/bench', [join(workspaceRoot, 'tools/bench/programs/registry-load.ts')], join(workspaceRoot, 'tools/bench/dist')), splitting: false });
-  const program = join(workspaceRoot, 'tools/bench/dist/registry-load.js');
+  const load = await program('registry-load');
   const sides = { full: [1000, 10], single: [1, 1] };
-  const measure = async ([services, nodes]) => {
-    const [port] = await freePorts(1);
-    return JSON.parse(execFileSync(process.execPath, [program, services, nodes, port, folder].map(String), { encoding: 'utf8', timeout: 60_000 }).trim().split('\n').at(-1));
-  };
+  const measure = async ([services, nodes]) => load.run([services, nodes, ...(await freePorts(1)), load.folder]);
   const { full, single } = await rounds(sides, { count, progress, measure });
-  rmSync(folder, { recursive: true });
+  load.end();
   const ratio = full.lookupNs / single.lookupNs;
   return [
     {
