@@ -10,7 +10,7 @@ export interface AudienceOptions {
   readonly namespace: string;
   readonly topic: string;
   /** The way to a subscription. */
-  readonly reach: (place: SubscriptionPlace) => Pick<Member, 'send'>;
+  readonly reach: (place: SubscriptionPlace) => Omit<Member, 'id'>;
 }
 
 interface Pending {
@@ -59,6 +59,7 @@ export class Audience {
 
   close(): void {
     this.#stop.abort();
+    for (const id of [...this.#places.keys()]) this.#remove(id);
   }
 
   async #flush(): Promise<void> {

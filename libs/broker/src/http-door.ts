@@ -95,6 +95,7 @@ export class Door {
     const messages = decodeFrames(body, receiver.topic);
     const answer = await take(receiver.lane, messages, wait >= 0 ? Math.min(wait, longestWait) : 0);
     const text = `${answer.taken} ${answer.waiting}`;
+    response.sendDate = false;
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': text.length });
     response.end(text);
   }
@@ -112,17 +113,22 @@ export async function take(lane: Lane, messages: readonly Message[], wait: numbe
   return { taken, waiting: lane.waiting };
 }
 
-/** Undefined for more than there may be. */
-async function read(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > batchBytes) return undefined;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > batchBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length);
+/** Undefined for more than there may be. By events, because iterating over a request takes longer than all else that is done with it. */
+function read(request: IncomingMessage): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    if (Number(request.headers['content-length'] ?? 0) > batchBytes) return resolve(undefined);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > batchBytes) {
+        request.pause();
+        resolve(undefined);
+      } else chunks.push(chunk);
+    });
+    request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)));
+    request.on('error', reject);
+  });
 }
 
 /** Closes the connection: what is left of the request is not read. */

@@ -15,6 +15,8 @@ export interface Parcel {
 export interface Member {
   readonly id: string;
   send(frames: readonly Buffer[], wait: number): Posted;
+  /** Nothing more will be sent; what is under way goes on. */
+  leave(): void;
 }
 
 /** What an outlet knows of a member. */
@@ -86,6 +88,7 @@ export class Outlet {
     if (!gone) return;
     this.#members = this.#members.filter((one) => one !== gone);
     gone.removed = true;
+    gone.member.leave();
     if (this.#current?.standing !== gone) gone.posted?.cancel();
     this.#pump();
   }

@@ -1,5 +1,4 @@
 import { AsyncResource } from 'node:async_hooks';
-import { Agent } from 'node:http';
 import { MicroError } from '@micro/errors';
 import type { Registry } from '@micro/registry';
 import {
@@ -15,7 +14,7 @@ import { Audience } from './http-audience.js';
 import { Door, take } from './http-door.js';
 import { decodeFrames } from './http-frames.js';
 import type { Member } from './http-outlet.js';
-import { post } from './http-post.js';
+import { Poster } from './http-post.js';
 import { Registration } from './http-registration.js';
 import { newSubscription, type SubscriptionPlace, topicOf, toService } from './http-topic.js';
 import { Inbox } from './inbox.js';
@@ -51,7 +50,7 @@ export class HttpBroker extends Broker {
   readonly #registry: Registry;
   readonly #warn: (message: string) => void;
   readonly #door: Door;
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #posters = new Set<Poster>();
   /** What outlives the call that somebody publishes or subscribes in is done outside of it: watches and renewals would end with its deadline. */
   readonly #outside = new AsyncResource('MicroBroker');
   /** By namespace and topic, the one published to longest ago first. */
@@ -141,7 +140,7 @@ export class HttpBroker extends Broker {
     await Promise.allSettled(this.#publishing);
     await Promise.all([...this.#inboxes].map((inbox) => inbox.close()));
     for (const audience of this.#audiences.values()) audience.close();
-    this.#agent.destroy();
+    for (const poster of this.#posters) poster.close();
     await this.#door.close();
   }
 
@@ -166,10 +165,21 @@ export class HttpBroker extends Broker {
     }
   }
 
-  #reach({ topic, subscription, address }: SubscriptionPlace): Pick<Member, 'send'> {
+  #reach({ topic, subscription, address }: SubscriptionPlace): Omit<Member, 'id'> {
     const own = this.#door.get(subscription);
-    if (!own) return { send: (frames, wait) => post({ agent: this.#agent, address, subscription, frames, wait }) };
+    if (!own) {
+      const poster = new Poster({ address, subscription });
+      this.#posters.add(poster);
+      return {
+        send: (frames, wait) => poster.send(frames, wait),
+        leave: () => {
+          this.#posters.delete(poster);
+          poster.retire();
+        },
+      };
+    }
     return {
+      leave: () => undefined,
       send: (frames, wait) => {
         const receiver = this.#door.get(subscription);
         if (!receiver) return { outcome: Promise.resolve('gone'), cancel: () => undefined };
