@@ -104,7 +104,8 @@ export class FileDatabase {
     if (options.signal?.aborted) return watch;
     this.#watches.set(watch, { table, seen: this.#reading(() => this.#version()) });
     this.#dataVersion ??= this.#db.pragma('data_version', { simple: true });
-    this.#poll ??= setInterval(() => this.#look(), pollMs).unref();
+    // Keeps the process alive: whoever waits for a change means to get it.
+    this.#poll ??= setInterval(() => this.#look(), pollMs);
     return watch;
   }
 
@@ -292,16 +293,17 @@ export class FileDatabase {
 
   /** Tells watches which keys have changed since they last heard. */
   #tell(): void {
+    if (this.#watches.size === 0) return;
     const { changed, buried } = this.#statements;
+    // Others may commit between the two queries: what comes after this version is for the next time, of both.
+    const now = this.#version();
     for (const [watch, state] of this.#watches) {
-      const rows = [...changed.all(state.table, state.seen), ...buried.all(state.table, state.seen)] as {
-        key: Buffer;
-        version: bigint;
-      }[];
-      for (const { key, version } of rows) {
-        watch.change(key.toString());
-        if (version > state.seen) state.seen = version;
-      }
+      const { table, seen } = state;
+      state.seen = now;
+      // Deletions from that far back may have been forgotten.
+      if (now - seen > BigInt(remembered)) watch.recheck();
+      for (const { key } of changed.all(table, seen, now) as { key: Buffer }[]) watch.change(key.toString());
+      for (const { key } of buried.all(table, seen, now) as { key: Buffer }[]) watch.change(key.toString());
     }
   }
 
@@ -356,8 +358,8 @@ function prepare(db: Sqlite.Database) {
     count: exact('UPDATE counter SET version = version + 1 RETURNING version'),
     anyExpired: db.prepare('SELECT 1 FROM records WHERE expires <= ? LIMIT 1'),
     expired: exact('SELECT rowid, tbl, key FROM records WHERE expires <= ? LIMIT ?'),
-    changed: exact('SELECT key, version FROM records WHERE tbl = ? AND version > ? ORDER BY version'),
-    buried: exact('SELECT key, version FROM gone WHERE tbl = ? AND version > ? ORDER BY version'),
+    changed: db.prepare('SELECT key FROM records WHERE tbl = ? AND version > ? AND version <= ? ORDER BY version'),
+    buried: db.prepare('SELECT key FROM gone WHERE tbl = ? AND version > ? AND version <= ? ORDER BY version'),
   };
 }
 

@@ -1,10 +1,12 @@
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MicroError } from '@micro/errors';
 import Sqlite from 'better-sqlite3';
 
-/** Of the tables below; a file with a greater one was written by a later Micro. */
+/** In `user_version`: of the tables below. A file with a greater one was written by a later Micro. */
 const schemaVersion = 1;
+/** In `application_id`: "MiSt". */
+const application = 0x4d695374;
 
 /**
  * `version` counts the changes of the whole file, so that a deleted record's next version is greater than its last. `gone` keeps what was deleted
@@ -19,6 +21,7 @@ const schema = `
   CREATE INDEX records_expires ON records (expires) WHERE expires IS NOT NULL;
   CREATE TABLE gone (version INTEGER PRIMARY KEY, tbl TEXT NOT NULL, key BLOB NOT NULL);
   PRAGMA user_version = ${schemaVersion};
+  PRAGMA application_id = ${application};
 `;
 
 /**
@@ -31,10 +34,14 @@ export function openFile(path: string): Sqlite.Database {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     // SQLite would make it readable for everyone.
     if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+    checkWhole(path);
     db = new Sqlite(path, { timeout: 2_000 });
+    checkOwner(db, path);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
-    prepare(db, path);
+    // Two processes may meet here: the second finds that it is done.
+    const made = db;
+    db.transaction(() => owner(made).isNew && made.exec(schema)).immediate();
     // From now on waiting is done without standing in the way of everything else in the process.
     db.pragma('busy_timeout = 0');
     return db;
@@ -44,18 +51,46 @@ export function openFile(path: string): Sqlite.Database {
   }
 }
 
-function prepare(db: Sqlite.Database, path: string): void {
-  const found = () => Number(db.pragma('user_version', { simple: true }));
-  if (found() === 0) {
-    // Two processes may meet here: the second finds that it is done.
-    db.transaction(() => found() === 0 && db.exec(schema)).immediate();
+function owner(db: Sqlite.Database) {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  const id = Number(db.pragma('application_id', { simple: true }));
+  const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all() as string[];
+  // The first files of version 1 had no id.
+  const isOurs =
+    id === application || (id === 0 && version === 1 && tables.includes('counter') && tables.includes('gone'));
+  return { version, isOurs, isNew: version === 0 && id === 0 && tables.length === 0 };
+}
+
+/** Before anything is written to the file. */
+function checkOwner(db: Sqlite.Database, path: string): void {
+  const { version, isOurs, isNew } = owner(db);
+  if (isNew || (isOurs && version === schemaVersion)) return;
+  const detail = isOurs
+    ? `${path} was written by a later version of Micro (its tables are version ${version}, this one knows ${schemaVersion}): use that one, or another data directory (MICRO_HOME)`
+    : `${path} is a database of another program: move it away, or use another data directory (MICRO_HOME)`;
+  throw new MicroError('failed_precondition', detail, { id: 'store' });
+}
+
+/**
+ * A file that has been cut short is found out before anything is written to it: SQLite itself would go on for as long as it meets no page that
+ * is missing. With a write-ahead log beside it there may be more pages announced than there are yet. The header: sqlite.org/fileformat.html.
+ */
+function checkWhole(path: string): void {
+  const { size } = statSync(path);
+  if (size === 0 || (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  const header = Buffer.alloc(100);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, header, 0, header.length, 0);
+  } finally {
+    closeSync(file);
   }
-  if (found() === schemaVersion) return;
-  throw new MicroError(
-    'failed_precondition',
-    `${path} was written by a later version of Micro: use that one, or another data directory (MICRO_HOME)`,
-    { id: 'store' },
-  );
+  // Whether it is a database at all SQLite says better.
+  if (header.toString('latin1', 0, 15) !== 'SQLite format 3') return;
+  const declared = header.readUInt16BE(16);
+  const pageBytes = declared === 1 ? 65_536 : declared;
+  if (size < header.readUInt32BE(28) * pageBytes)
+    throw Object.assign(new Error('the file is cut short'), { code: 'SQLITE_CORRUPT' });
 }
 
 /** Whether another process has the file for itself at the moment. */
@@ -69,14 +104,14 @@ export function translated(error: unknown, path: string): MicroError {
   const code = codeOf(error);
   const of = (kind: ConstructorParameters<typeof MicroError>[0], detail: string) =>
     new MicroError(kind, detail, { id: 'store', cause: error });
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC')
+  if (/^SQLITE_(FULL|IOERR_WRITE|IOERR_SHMSIZE)|^(ENOSPC|EDQUOT|EFBIG)$/.test(code))
     return of('resource_exhausted', `the disk of ${path} is full: make room, and try again`);
   if (code.startsWith('SQLITE_BUSY'))
     return of(
       'unavailable',
       `${path} is locked by another process: try again, and look for who holds it if that does not help`,
     );
-  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ|IOERR_CORRUPTFS)/.test(code)) {
     return of(
       'data_loss',
       `${path} is damaged: nothing in it has been changed; put a snapshot in its place (micro store restore), or move it away to begin anew`,

@@ -49,6 +49,11 @@ export class TableWatch implements AsyncIterableIterator<StoreEvent> {
     this.#wake?.();
   }
 
+  /** Any key may have changed, or be gone. */
+  recheck(): void {
+    for (const key of this.#told.keys()) this.change(key);
+  }
+
   /** Ends it; with an error, its consumer gets that. A second call does nothing. */
   end(error?: unknown): void {
     if (this.#over) return;
