@@ -1,7 +1,9 @@
 /**
  * `npm test`: installs what is missing, then lint with module boundaries, type check, build, unit and contract tests, and last, alone, because
- * they time a whole platform on the same processors, the end-to-end tests. The closing line counts every test, and each failed step as one.
+ * they time a whole platform on the same processors, the end-to-end tests. Beside all tests a platform is under a little load all the time
+ * (tools/soak). The closing line counts every test, and each failed step as one.
  */
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { install, nx, workspaceRoot } from './install.mjs';
 
@@ -10,11 +12,14 @@ const endToEnd = 'platform-e2e';
 await install();
 for (const file of reportFiles()) rmSync(file, { force: true });
 const everything = ['run-many', '--outputStyle=static', ...process.argv.slice(2)];
-const steps = [
-  ['lint', 'typecheck', 'build'].map((target) => `--targets=${target}`),
-  ['--targets=test', `--exclude=${endToEnd}`, '--parallel=1'],
-  ['--targets=test', `--projects=${endToEnd}`],
-].map((args) => nx(...everything, ...args));
+const run = (...args) => nx(...everything, ...args);
+const isWhole = process.argv.length === 2;
+const steps = [run(...['lint', 'typecheck', 'build'].map((target) => `--targets=${target}`))];
+const soaked = isWhole ? soak() : 0;
+steps.push(run('--targets=test', `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`, '--parallel=1'));
+steps.push(run('--targets=test', `--projects=${endToEnd}`));
+if (isWhole) console.log('\nwaiting for the soak to end');
+steps.push(await soaked);
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const file of reportFiles()) {
@@ -36,4 +41,17 @@ function reportFiles() {
   // A project may be a folder of an example that consists of several.
   const projects = ['apps', 'libs', 'examples', 'tools'].flatMap((folder) => [folder, ...inside(folder).flatMap((one) => [one, ...inside(one)])]);
   return projects.map((project) => `${workspaceRoot}${project}/.test-results/vitest.json`).filter((file) => existsSync(file));
+}
+
+/** Resolves to its exit code. What it says comes at its end, in one piece. */
+function soak() {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [`${workspaceRoot}tools/test/project.mjs`, 'tools/soak'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    child.once('close', (code) => {
+      console.log(output);
+      resolve(code ?? 1);
+    });
+  });
 }

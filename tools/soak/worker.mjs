@@ -5,8 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { blobs, call, close, open, stream, table, topic } from '@micro/service';
 
-/** Rounds a second. Each is about twenty calls. */
-const rate = Number(process.argv[2] ?? 20);
+/** Rounds a second; each is about twenty calls. At first it is so many times that, for so many milliseconds. */
+const [rate = 20, times = 1, ms = 0] = process.argv.slice(2).map(Number);
 
 await open({ name: 'soak' });
 const done = new Map();
@@ -48,8 +48,9 @@ for (const flow of flows) flow.catch((error) => failed('flow', error));
 const told = setInterval(() => console.log(JSON.stringify({ done: Object.fromEntries(done), failures })), 1_000);
 
 const content = Buffer.alloc(256 * 1024, 'soak');
+const began = Date.now();
 for (let round = 1; !stopping; round++) {
-  const next = sleep(1_000 / rate);
+  const next = sleep(1_000 / rate / (Date.now() - began < ms ? times : 1));
   const key = `${round % 100}`;
   await Promise.all([
     attempt('call', () => call('helloworld', 'Helloworld.Call', { name: `round ${round}` })),

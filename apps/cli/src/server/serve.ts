@@ -123,7 +123,7 @@ export class Server {
     const address = addresses[name]!;
     return new SupervisedProcess({
       name,
-      command: [process.execPath, join(bundles, name, 'main.cjs')],
+      command: [process.execPath, ...young(name), join(bundles, name, 'main.cjs')],
       cwd: this.#options.home,
       env: processVariables(this.#options, address, variables),
       output: (line) => onLine(name, line),
@@ -194,4 +194,12 @@ function checkBundles(bundles: string): void {
   const missing = platform.filter(({ name }) => !existsSync(join(bundles, name, 'main.cjs'))).map(({ name }) => name);
   if (missing.length > 0)
     throw new Failure(`${missing.join(', ')} not found in ${bundles}: build with \`npx nx build cli\``);
+}
+
+/**
+ * V8 lets the part of its heap where objects begin grow to 32 MiB. That speeds up what every call goes through; the others do as well with a
+ * quarter of it.
+ */
+function young(name: string): string[] {
+  return name === 'api' || name === 'proxy' ? [] : ['--max-semi-space-size=4'];
 }
