@@ -65,7 +65,14 @@ describe('messages', () => {
           .split('\n').length === 3,
     );
     expect(one.stdout()).toContain('tea');
-    expect(await Promise.all([one, ...queue].map((each) => each.stop()))).toEqual(['SIGINT', 'SIGINT', 'SIGINT']);
+    expect(await Promise.all([one, ...queue].map((each) => each.stop()))).toEqual([0, 0, 0]);
+  });
+
+  it('keep every digit', async () => {
+    const subscribed = going('subscribe', 'numbers', '--count', '1');
+    await until('it is subscribed', () => subscribed.stderr().includes('subscribed'));
+    await done('publish', 'numbers', '{"n": 9007199254740993, "x": 1.10}');
+    await until('it has come', () => subscribed.stdout().includes('{"n": 9007199254740993, "x": 1.10}'));
   });
 
   it('that are no JSON are refused with what to do', async () => {
@@ -89,13 +96,40 @@ describe('events', () => {
     await until('what is published from now on is followed', followed, 20_000);
     expect(following.stdout()).not.toContain('"order":2');
     await until('the third is consumed', () => consuming.stdout().includes('"order":3'));
-    expect(await Promise.all([following.stop(), consuming.stop()])).toEqual(['SIGINT', 'SIGINT']);
+    expect(await Promise.all([following.stop(), consuming.stop()])).toEqual([0, 0]);
     await done('events', 'publish', 'placed', '{"order":4}');
     const again = going('events', 'consume', 'placed', '--group', 'mail');
     await until('it goes on', () => again.stdout().includes('"order":4'));
     expect(again.stdout()).not.toContain('"order":3');
-    expect(await again.stop()).toBe('SIGINT');
+    expect(await again.stop()).toBe(0);
     expect(JSON.parse(await done('events', 'dead', 'placed', '-o', 'json'))).toEqual([]);
+  });
+});
+
+describe('dead letters', () => {
+  it('are listed, given out again, and removed', async () => {
+    for (const n of [1, 2, 3]) await done('events', 'publish', 'letters', `{"n":${n}}`);
+    const service = `
+      import { close, open, stream } from '@micro/service';
+      await open({ name: 'rejecting' });
+      for await (const delivery of stream('letters').consume({ group: 'mail' })) {
+        await delivery.reject('no address');
+        if (delivery.value.n === 3) break;
+      }
+      await close();`;
+    const env = { ...platform.env, MICRO_PROFILE: 'service' };
+    const rejected = await run(process.execPath, ['--input-type=module', '-e', service], { env, cwd: workspaceRoot });
+    expect(rejected).toMatchObject({ code: 0 });
+    expect(await done('events', 'dead', 'letters')).toMatch(/offset +group +attempts.*\n.*mail +1 .*no address.*"n":1/i);
+    const dead = JSON.parse(await done('events', 'dead', 'letters', '--group', 'mail', '-o', 'json')) as object[];
+    expect(dead).toMatchObject(
+      [1, 2, 3].map((n) => ({ offset: `${n}`, group: 'mail', reason: 'no address', body: { n } })),
+    );
+    await done('events', 'replay', 'letters', '2', '--group', 'mail');
+    expect(await done('events', 'consume', 'letters', '--group', 'mail', '--count', '1')).toContain('{"n":2}');
+    await done('events', 'dead', 'letters', '3', '--group', 'mail', '--drop');
+    expect(JSON.parse(await done('events', 'dead', 'letters', '-o', 'json'))).toMatchObject([{ offset: '1' }]);
+    expect((await platform.micro('events', 'replay', 'letters', 'x', '--group', 'mail')).stderr).toContain('no offset');
   });
 });
 
@@ -123,7 +157,7 @@ describe('records', () => {
     await until('a change is seen', seen, 20_000);
     await done('store', 'delete', 'w/x');
     await until('the deletion is seen', () => watching.stdout().includes('delete'));
-    expect(await watching.stop()).toBe('SIGINT');
+    expect(await watching.stop()).toBe(0);
   });
 
   it('are back from a snapshot', async () => {

@@ -75,6 +75,33 @@ describe('a stream', () => {
   });
 });
 
+it('gives dead letters with their values, out again, and away', async () => {
+  await events.publish('orders.placed', { body: new Uint8Array([0xff]) });
+  for (const id of ['a', 'b']) await placed.publish({ id });
+  const rejectAll = async (count: number) => {
+    let left = count;
+    for await (const delivery of placed.consume(quickly)) {
+      await delivery.reject('never');
+      if (--left === 0) break;
+    }
+  };
+  await rejectAll(2);
+  const dead = await placed.deadLetters({ group });
+  expect(dead.map(({ value, event: { offset } }) => [value?.id, offset])).toEqual([[undefined, 1n], ['a', 2n], ['b', 3n]]);
+  expect(await placed.deadLetters({ group: 'other' })).toEqual([]);
+  expect(await placed.replay({ group, offsets: [] })).toBe(0);
+  expect(await placed.replay({ group, offsets: [2n] })).toBe(1);
+  for await (const delivery of placed.consume(quickly)) {
+    expect([delivery.value, delivery.attempt]).toEqual([{ id: 'a' }, 1]);
+    await delivery.ack();
+    break;
+  }
+  expect(await placed.drop({ group, offsets: [1n] })).toBe(1);
+  expect((await placed.deadLetters()).map(({ value }) => value?.id)).toEqual(['b']);
+  expect(await placed.drop({ group })).toBe(1);
+  expect(await placed.deadLetters()).toEqual([]);
+});
+
 describe('processing', () => {
   it('acknowledges what returns, gives back what throws, in the end to the dead letters', async () => {
     for (const id of ['a', 'b', 'c']) await placed.publish({ id });

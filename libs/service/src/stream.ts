@@ -1,4 +1,4 @@
-import type { ConsumeOptions, Delivery, Event, FollowOptions, Published, ReadOptions } from '@micro/broker';
+import type { ConsumeOptions, DeadLetter, Delivery, Event, FollowOptions, Published, ReadOptions } from '@micro/broker';
 import { MicroError } from '@micro/errors';
 import { type Codec, codecOf, type ValueSchema } from './codec.js';
 import { Flow, made } from './flow.js';
@@ -28,6 +28,19 @@ export interface ProcessEventsOptions extends Omit<ConsumeOptions, 'namespace' |
 export interface Processing<T> extends TypedDelivery<T> {
   /** Aborts when the time to come to an end is over. */
   readonly signal: AbortSignal;
+}
+
+/** An event that a group gave up on. */
+export interface TypedDeadLetter<T> extends Omit<DeadLetter, 'event'> {
+  readonly event: Event;
+  /** Undefined where its body is no value of this type. */
+  readonly value: T | undefined;
+}
+
+export interface DeadLettersOptions {
+  readonly group: string;
+  /** Of which events. Default: all of the group. */
+  readonly offsets?: readonly bigint[];
 }
 
 /** A stream of events of the service's namespace, for events of one type: kept, in order, each at least once to each group, as Events says. */
@@ -101,6 +114,22 @@ export class Stream<T> {
     }
     while (running > 0 && !flow.ended.aborted) await someDone();
     await flow.close();
+  }
+
+  /** What groups gave up on, by offset, then group. Default: of every group. */
+  async deadLetters(options: { readonly group?: string } = {}): Promise<readonly TypedDeadLetter<T>[]> {
+    const dead = await events.deadLetters(this.name, options);
+    return Promise.all(dead.map(async (letter) => ({ ...letter, value: (await this.#typed(letter.event).catch(() => undefined))?.value })));
+  }
+
+  /** Gives dead letters out again in their group, as if for the first time. Returns how many there were. */
+  async replay({ group, offsets }: DeadLettersOptions): Promise<number> {
+    return offsets?.length === 0 ? 0 : events.replay(this.name, { group, offsets });
+  }
+
+  /** Removes dead letters for good. Returns how many there were. */
+  async drop({ group, offsets }: DeadLettersOptions): Promise<number> {
+    return offsets?.length === 0 ? 0 : events.drop(this.name, { group, offsets });
   }
 
   #consume(options: Omit<ConsumeOptions, 'namespace'>): Flow<TypedDelivery<T>> {

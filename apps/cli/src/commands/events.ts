@@ -7,6 +7,7 @@ import { Failure } from '../failure.js';
 import { contentData, contentText, sizeText, timeOf } from '../output/content.js';
 import { withEvents } from '../remote/blocks.js';
 import { collect, pairs } from '../remote/call-options.js';
+import { untilInterrupted } from '../remote/interrupt.js';
 import { jsonBodies } from '../remote/json-bodies.js';
 import { count } from '../remote/run-options.js';
 
@@ -73,8 +74,10 @@ export function define(command: Command, cli: Cli): void {
     .option('--from <WHERE>', `${whence} (default newest)`)
     .action((stream: string, options: { from?: string }) =>
       withEvents(cli, async (events) => {
-        for await (const event of events.follow(stream, { ...inNamespace(), from: position(options.from) }))
-          await shown(cli, event);
+        const from = position(options.from);
+        await untilInterrupted(async (signal) => {
+          for await (const event of events.follow(stream, { ...inNamespace(), from, signal })) await shown(cli, event);
+        });
       }),
     );
   command
@@ -90,14 +93,18 @@ export function define(command: Command, cli: Cli): void {
       withEvents(cli, async (events) => {
         const most =
           flags.count === undefined ? Number.POSITIVE_INFINITY : count(flags.count, '--count', 1_000_000_000);
-        await using consumer = await events.consume(stream, { ...inNamespace(), ...consumeOptions(flags, most) });
-        let came = 0;
-        for await (const delivery of consumer) {
-          await shown(cli, delivery.event, delivery.attempt);
-          // What was printed was seen; before that it was not.
-          await delivery.ack();
-          if (++came >= most) return;
-        }
+        const options = { ...inNamespace(), ...consumeOptions(flags, most) };
+        await untilInterrupted(async (signal) => {
+          await using consumer = await events.consume(stream, { ...options, signal });
+          cli.out.note(`consuming ${stream} in group ${flags.group}`);
+          let came = 0;
+          for await (const delivery of consumer) {
+            await shown(cli, delivery.event, delivery.attempt);
+            // What was printed was seen; before that it was not.
+            await delivery.ack();
+            if (++came >= most) return;
+          }
+        });
       }),
     );
   command

@@ -8,6 +8,7 @@ import { contentData, contentText, sizeText, timeOf } from '../output/content.js
 import { withStore } from '../remote/blocks.js';
 import { collect, pairs } from '../remote/call-options.js';
 import { content, givenBytes } from '../remote/input.js';
+import { untilInterrupted } from '../remote/interrupt.js';
 import { count } from '../remote/run-options.js';
 import { save, transferring, write } from '../remote/transfer.js';
 
@@ -119,17 +120,19 @@ export function define(command: Command, cli: Cli): void {
     .option('--all', 'first what is there already')
     .action((prefix: string | undefined, options: Place & { all?: boolean }) =>
       withStore(cli, async (store) => {
-        let tell = options.all ?? false;
-        for await (const event of store.watch({ ...place(cli, options), prefix })) {
-          if (event.type === 'synced') tell = true;
-          else if (tell)
-            await changed(
-              cli,
-              event.type === 'written'
-                ? { ...recordData(event.record), type: 'written' }
-                : { type: 'deleted', key: event.key },
-            );
-        }
+        await untilInterrupted(async (signal) => {
+          let tell = options.all ?? false;
+          for await (const event of store.watch({ ...place(cli, options), prefix, signal })) {
+            if (event.type === 'synced') tell = true;
+            else if (tell)
+              await changed(
+                cli,
+                event.type === 'written'
+                  ? { ...recordData(event.record), type: 'written' }
+                  : { type: 'deleted', key: event.key },
+              );
+          }
+        });
       }),
     );
   command

@@ -10,29 +10,39 @@ export function piped(stdin: Readable & { readonly isTTY?: boolean }): boolean {
 
 /** Messages from a stream of text: one JSON value a line; empty lines are skipped. Failure naming the line that is not JSON. */
 export async function* jsonLines(stdin: Readable): AsyncGenerator<JsonValue> {
+  for await (const line of jsonTextLines(stdin)) yield JSON.parse(line) as JsonValue;
+}
+
+/** The same, each as the text that it was: numbers that JavaScript would round stay exact. */
+export async function* jsonTextLines(stdin: Readable): AsyncGenerator<string> {
   let number = 0;
   for await (const line of createInterface({ input: stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
     number++;
-    if (line.trim() !== '') yield parsed(line, `line ${number} of standard input`);
+    if (line.trim() !== '') yield checked(line, `line ${number} of standard input`);
   }
 }
 
 /** A request as it is given to `call`: JSON, `@file`, or `-` for standard input. Default `{}`. */
 export async function requestJson(text: string | undefined, stdin: Readable): Promise<JsonValue> {
-  if (text === undefined) return {};
-  if (text === '-') return parsed(await readAll(stdin), 'standard input');
-  if (!text.startsWith('@')) return parsed(text, 'the request');
+  return text === undefined ? {} : (JSON.parse(await requestJsonText(text, stdin)) as JsonValue);
+}
+
+/** The same, as the text that it was. */
+export async function requestJsonText(text: string, stdin: Readable): Promise<string> {
+  if (text === '-') return checked(await readAll(stdin), 'standard input');
+  if (!text.startsWith('@')) return checked(text, 'the request');
   const { readFile } = await import('node:fs/promises');
   const file = text.slice(1);
   const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new Failure(`cannot read the file ${file} (${error.code})`, { cause: error });
   });
-  return parsed(content, file);
+  return checked(content, file);
 }
 
-function parsed(text: string, what: string): JsonValue {
+function checked(text: string, what: string): string {
   try {
-    return JSON.parse(text) as JsonValue;
+    JSON.parse(text);
+    return text.trim();
   } catch (error) {
     throw new Failure(
       `${what} is not JSON: ${(error as Error).message} (write it like '{"name":"Alice"}', in quotes)`,

@@ -1,4 +1,4 @@
-import { events, type Handlers, logger, MicroError, stream, table } from '@micro/service';
+import { type Handlers, logger, MicroError, stream, table } from '@micro/service';
 import type { Letter, Mail } from '../proto/mail.micro.js';
 
 /** What orders tells, as far as mail is concerned. */
@@ -24,14 +24,14 @@ export const handlers: Handlers<typeof Mail> = {
   },
 
   async *undelivered() {
-    for (const { value, reason } of await deadLetters()) yield { order: value.id, address: value.customer, reason };
+    for (const { value, reason } of await placed.deadLetters({ group })) yield { order: value?.id, address: value?.customer, reason };
   },
 
   async correct({ address, right }) {
     if (!isAddress(right)) throw new MicroError('invalid_argument', `${JSON.stringify(right)} is no address either`);
     await corrections.write(address, right);
-    const offsets = (await deadLetters()).filter(({ value }) => value.customer === address).map(({ offset }) => offset);
-    return { replayed: offsets.length === 0 ? 0 : await events.replay(placed.name, { group, offsets }) };
+    const dead = (await placed.deadLetters({ group })).filter(({ value }) => value?.customer === address);
+    return { replayed: await placed.replay({ group, offsets: dead.map(({ event }) => event.offset) }) };
   },
 };
 
@@ -46,11 +46,6 @@ export async function writeLetters(): Promise<void> {
     await letters.update(id, (before) => before ?? { order: id, to, text });
     logger.info(`wrote to ${to}`, { order: id });
   });
-}
-
-async function deadLetters() {
-  const dead = await events.deadLetters(placed.name, { group });
-  return dead.map(({ event, reason }) => ({ value: JSON.parse(Buffer.from(event.body).toString()) as Decided, offset: event.offset, reason }));
 }
 
 function isAddress(text: string): boolean {
