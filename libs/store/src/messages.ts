@@ -53,8 +53,13 @@ export function toSnapshotMessage({ table, record }: SnapshotRecord): storeProto
 
 export function fromSnapshotMessage({ table, record }: storeProto.SnapshotRecord): SnapshotRecord {
   if (!record) throw invalid('a record of the snapshot is empty');
-  const { key, value, metadata, expiresAt } = record;
-  return { table, record: { key, value: own(value), metadata: { ...metadata }, expiresAt: fromTime(expiresAt) } };
+  const { key, value, metadata } = record;
+  const expiresAt = fromTime(record.expiresAt);
+  if (expiresAt !== undefined && !Number.isSafeInteger(expiresAt))
+    throw invalid(
+      `the record ${JSON.stringify(key.slice(0, 60))} of the snapshot expires at ${expiresAt}, which no clock shows`,
+    );
+  return { table, record: { key, value: own(value), metadata: { ...metadata }, expiresAt } };
 }
 
 /** At least as many as its message has. */

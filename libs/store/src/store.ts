@@ -15,7 +15,7 @@ export interface NewRecord {
   readonly value: Uint8Array;
   /** Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Milliseconds, at least 1, after which the record ceases to be there, by the store's clock. Default: never. */
+  /** Milliseconds, 1 to 10^15, after which the record ceases to be there, by the store's clock. Default: never. */
   readonly ttl?: number;
 }
 
@@ -95,6 +95,8 @@ export const storeLimits = {
   /** Of a transaction: changes, and bytes of its keys, values and metadata together. */
   changes: 500,
   changesBytes: 3 * 1024 * 1024,
+  /** Of a time to live, in milliseconds: some 30,000 years. */
+  ttl: 1e15,
   /** Of the name of a database or a table: letters, digits, `.`, `_` and `-`. */
   nameLength: 100,
 } as const;

@@ -60,8 +60,10 @@ export function checkedWriting({ key, value, metadata = {}, ttl }: NewRecord): W
     );
   if (metadataBytes(metadata) > storeLimits.metadataBytes)
     throw invalid(`the metadata of ${quote(key)} has more than ${storeLimits.metadataBytes} bytes`);
-  if (ttl !== undefined && !(Number.isFinite(ttl) && ttl >= 1))
-    throw invalid(`ttl ${ttl} is not a number of milliseconds, at least 1`);
+  if (ttl !== undefined && !(ttl >= 1 && ttl <= storeLimits.ttl))
+    throw invalid(
+      `ttl ${ttl} is not a number of milliseconds from 1 to 10^15: leave it out to keep ${quote(key)} for ever`,
+    );
   return { key, value: Buffer.from(value), metadata: { ...metadata }, ttl };
 }
 

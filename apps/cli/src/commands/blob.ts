@@ -26,12 +26,13 @@ export function define(command: Command, cli: Cli): void {
       withBlobs(cli, async (blobs) => {
         const { type: contentType, sha256 } = options;
         const metadata = pairs(options.metadata, '--metadata');
-        const written = await transferring(cli.out, `writing ${key}`, (moved) =>
-          blobs.write(key, content(file, cli.streams.stdin, moved), {
+        const written = await transferring(cli.out, `writing ${key}`, (meter) =>
+          blobs.write(key, content(file, cli.streams.stdin, meter), {
             ...place(cli, options),
             contentType,
             sha256,
             metadata,
+            signal: meter.signal,
           }),
         );
         await cli.out.value(infoData(written), `wrote ${key}: ${sizeText(written.size)}, sha256 ${written.sha256}`);
@@ -49,10 +50,12 @@ export function define(command: Command, cli: Cli): void {
           offset: options.offset === undefined ? undefined : count(options.offset, '--offset', Number.MAX_SAFE_INTEGER),
           length: options.length === undefined ? undefined : count(options.length, '--length', Number.MAX_SAFE_INTEGER),
         };
-        const reading = await blobs.read(key, { ...place(cli, options), ...range });
-        const size = await transferring(cli.out, `reading ${key}`, (moved) =>
-          save(reading.content, file, { stdout: cli.streams.stdout, moved }),
-        );
+        const size = await transferring(cli.out, `reading ${key}`, async (meter) => {
+          const { signal } = meter;
+          const { info, content: pieces } = await blobs.read(key, { ...place(cli, options), ...range, signal });
+          meter.total = Math.min(info.size - (range.offset ?? 0), range.length ?? info.size);
+          return save(pieces, file, { stdout: cli.streams.stdout, meter });
+        });
         if (file !== '-') cli.out.note(`read ${sizeText(size)} to ${file}`);
       }),
     );
@@ -112,7 +115,9 @@ async function list(
     ],
     rows: rows.slice(0, limit),
     data: infoData,
-    empty: 'no blobs: write one with micro blob put KEY FILE',
+    empty: options.prefix
+      ? `no blobs whose keys begin with ${options.prefix}`
+      : `no blobs in table ${place(cli, options).table} of database ${place(cli, options).database}: write one with micro blob put KEY FILE`,
   });
   if (rows.length > limit) cli.out.note(`there are more than ${limit}: say --limit`);
 }

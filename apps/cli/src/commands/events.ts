@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ConsumeOptions, DeadLetter, Event, Position, StreamInfo } from '@micro/broker';
+import type { ConsumeOptions, DeadLetter, Event, Events, Position, StreamInfo } from '@micro/broker';
 import type { JsonValue } from '@micro/proto';
 import type { Cli } from '../cli.js';
 import { durationMs } from '../dynamic/time-text.js';
@@ -74,8 +74,10 @@ export function define(command: Command, cli: Cli): void {
     .option('--from <WHERE>', `${whence} (default newest)`)
     .action((stream: string, options: { from?: string }) =>
       withEvents(cli, async (events) => {
-        const from = position(options.from);
         await untilInterrupted(async (signal) => {
+          const asked = position(options.from) ?? 'newest';
+          const from = asked === 'newest' ? await behindNewest(events, stream, cli.settings.namespace) : asked;
+          cli.out.note(`following ${stream}${options.from === undefined ? '' : ` from ${options.from}`}`);
           for await (const event of events.follow(stream, { ...inNamespace(), from, signal })) await shown(cli, event);
         });
       }),
@@ -101,6 +103,7 @@ export function define(command: Command, cli: Cli): void {
           for await (const delivery of consumer) {
             await shown(cli, delivery.event, delivery.attempt);
             // What was printed was seen; before that it was not.
+            await cli.out.flushed();
             await delivery.ack();
             if (++came >= most) return;
           }
@@ -156,6 +159,12 @@ export function position(text: string | undefined, now = Date.now()): Position |
   const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time)) throw new Failure(`--from must be ${whence}, not ${JSON.stringify(text)}`);
   return { time };
+}
+
+/** Where what is published from now on begins: told of a stream that is asked for, so that what comes after the answer is not missed. */
+async function behindNewest(events: Events, stream: string, namespace: string): Promise<Position> {
+  const info = (await events.streams({ namespace })).find((one) => one.stream === stream);
+  return info?.newest === undefined ? 'oldest' : { offset: info.newest + 1n };
 }
 
 function offsetsOf(words: readonly string[]): bigint[] | undefined {

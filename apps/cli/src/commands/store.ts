@@ -44,7 +44,12 @@ export function define(command: Command, cli: Cli): void {
       if (prefix && suffix) throw new Failure('read takes --prefix or --suffix; both together: micro store list');
       const chosen = { ...place(cli, options), ...(prefix ? { prefix: key } : { suffix: key }) };
       return withStore(cli, async (store) => {
-        for await (const record of records(store, chosen)) await cli.out.streamed(recordData(record));
+        let found = 0;
+        for await (const record of records(store, chosen)) {
+          await cli.out.streamed(recordData(record));
+          found++;
+        }
+        if (found === 0) cli.out.note(`no records like that in ${placeText(cli, options)}: see micro store tables`);
       });
     });
   inTable(command.command('list'))
@@ -123,8 +128,12 @@ export function define(command: Command, cli: Cli): void {
         await untilInterrupted(async (signal) => {
           let tell = options.all ?? false;
           for await (const event of store.watch({ ...place(cli, options), prefix, signal })) {
-            if (event.type === 'synced') tell = true;
-            else if (tell)
+            if (event.type === 'synced') {
+              tell = true;
+              cli.out.note(
+                `watching ${prefix ? `keys that begin with ${prefix}` : 'every key'} of ${placeText(cli, options)}`,
+              );
+            } else if (tell)
               await changed(
                 cli,
                 event.type === 'written'
@@ -144,8 +153,8 @@ export function define(command: Command, cli: Cli): void {
       withStore(cli, async (store) => {
         const { encodeSnapshot } = await import('@micro/store');
         const { database } = place(cli, options);
-        const size = await transferring(cli.out, `snapshot of ${database}`, (moved) =>
-          save(encodeSnapshot(store.snapshot(database)), file, { stdout: cli.streams.stdout, moved }),
+        const size = await transferring(cli.out, `snapshot of ${database}`, (meter) =>
+          save(encodeSnapshot(store.snapshot(database)), file, { stdout: cli.streams.stdout, meter }),
         );
         cli.out.note(`wrote ${sizeText(size)}${file === '-' ? '' : ` to ${file}`}`);
       }),
@@ -159,8 +168,8 @@ export function define(command: Command, cli: Cli): void {
       withStore(cli, async (store) => {
         const { decodeSnapshot } = await import('@micro/store');
         const { database } = place(cli, options);
-        const restored = await transferring(cli.out, `restoring ${database}`, (moved) =>
-          store.restore(decodeSnapshot(content(file, cli.streams.stdin, moved)), database),
+        const restored = await transferring(cli.out, `restoring ${database}`, (meter) =>
+          store.restore(decodeSnapshot(content(file, cli.streams.stdin, meter)), database),
         );
         cli.out.note(`${database} holds ${restored} ${restored === 1 ? 'record' : 'records'} now`);
       }),
@@ -176,6 +185,11 @@ function inTable(command: Command): Command {
 
 function place(cli: Cli, { database, table }: Place): TableOptions & { database: string } {
   return { database: database ?? cli.settings.namespace, table: table ?? 'micro' };
+}
+
+function placeText(cli: Cli, options: Place): string {
+  const { table, database } = place(cli, options);
+  return `table ${table} of database ${database}`;
 }
 
 function version(text: string | undefined): bigint | undefined {
@@ -225,7 +239,7 @@ async function list(cli: Cli, store: Store, options: Selection): Promise<void> {
     ],
     rows,
     data: recordData,
-    empty: `no records ${options.prefix || options.suffix ? 'like that ' : ''}in table ${chosen.table} of database ${chosen.database}: see micro store tables`,
+    empty: `no records ${options.prefix || options.suffix ? 'like that ' : ''}in ${placeText(cli, options)}: see micro store tables`,
   });
   if (more)
     cli.out.note(`there are more than ${limit}: say --limit, or --offset ${limit + (chosen.offset ?? 0)} for the next`);

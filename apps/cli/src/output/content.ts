@@ -1,18 +1,28 @@
 import { isUtf8 } from 'node:buffer';
-import type { JsonValue } from '@micro/proto';
+import { type JsonValue, parseJson } from '@micro/proto';
 
 /** Bytes for people: text as it is; anything else by its size. */
 export function contentText(bytes: Uint8Array): string {
-  if (isUtf8(bytes) && !bytes.some(isControl)) return Buffer.from(bytes).toString('utf8');
+  if (isText(bytes)) return Buffer.from(bytes).toString('utf8');
   return `(${bytes.length} bytes that are no text; -o raw gives them as they are)`;
 }
 
-/** Bytes as data: what is JSON as its value, other text as a string, anything else as `{"base64": …}`. */
+/** Whether a terminal would show it as it is. */
+export function isText(bytes: Uint8Array): boolean {
+  return isUtf8(bytes) && !bytes.some(isControl);
+}
+
+/** The same of a piece of something longer, which may end within a character. */
+export function isTextSoFar(piece: Uint8Array): boolean {
+  return [0, 1, 2, 3].some((cut) => cut < piece.length && isText(piece.subarray(0, piece.length - cut)));
+}
+
+/** Bytes as data: what is JSON as its value, its integers exact (jsonText writes them so); other text as a string, anything else as `{"base64": …}`. */
 export function contentData(bytes: Uint8Array): JsonValue {
   if (!isUtf8(bytes)) return { base64: Buffer.from(bytes).toString('base64') };
   const text = Buffer.from(bytes).toString('utf8');
   try {
-    return JSON.parse(text) as JsonValue;
+    return parseJson(text);
   } catch {
     return text;
   }

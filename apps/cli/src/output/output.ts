@@ -1,12 +1,13 @@
 import type { JsonValue } from '@micro/proto';
 import type { OutputFormat } from '../settings.js';
+import { jsonText } from './json-text.js';
 import { paint, type Paint } from './paint.js';
 import { type Progress, startProgress } from './progress.js';
 
 /** What a command writes to: a terminal, a file, or a test. */
 export interface Sink {
   /** False where the reader is slower: `drain` tells when to go on. */
-  write(data: string | Uint8Array): unknown;
+  write(data: string | Uint8Array, written?: (error?: Error | null) => void): unknown;
   once?(event: 'drain', listener: () => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -76,23 +77,21 @@ export class Output {
   /** One thing: `text` for people, its data in every other format. */
   async value(data: JsonValue, text: string): Promise<void> {
     if (this.forPeople) return this.line(text);
-    return this.format === 'raw' ? this.line(JSON.stringify(data)) : this.#data(data);
+    return this.format === 'raw' ? this.line(jsonText(data)) : this.#data(data);
   }
 
   /** An answer of a service. Short ones stay on one line. */
   async answer(message: JsonValue): Promise<void> {
     if (this.format === 'yaml') return this.#data(message);
-    const short = JSON.stringify(message);
+    const short = jsonText(message);
     this.line(
-      this.format === 'raw' || (this.format === 'table' && short.length <= oneLine)
-        ? short
-        : JSON.stringify(message, undefined, 2),
+      this.format === 'raw' || (this.format === 'table' && short.length <= oneLine) ? short : jsonText(message, 2),
     );
   }
 
   /** One of the messages of a stream: one line each, so that other programs can read them as they come; yaml documents with `-o yaml`. */
   async streamed(message: JsonValue): Promise<void> {
-    if (this.format !== 'yaml') return this.line(JSON.stringify(message));
+    if (this.format !== 'yaml') return this.line(jsonText(message));
     this.line('---');
     return this.#data(message);
   }
@@ -106,6 +105,12 @@ export class Output {
     this.stdout.write(`${text}\n`);
   }
 
+  /** Resolves when what was said has been taken; never, where the reader is gone. */
+  async flushed(): Promise<void> {
+    if (!this.stdout.once) return;
+    await new Promise<void>((resolve) => this.stdout.write('', (error) => error ?? resolve()));
+  }
+
   /** For people who look on, whatever the format. */
   note(text: string): void {
     this.stderr.write(`${text}\n`);
@@ -117,7 +122,7 @@ export class Output {
   }
 
   async #data(data: JsonValue): Promise<void> {
-    if (this.format !== 'yaml') return this.line(JSON.stringify(data, undefined, 2));
+    if (this.format !== 'yaml') return this.line(jsonText(data, 2));
     const { stringify } = await import('yaml');
     this.stdout.write(stringify(data));
   }

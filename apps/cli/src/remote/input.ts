@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { Failure } from '../failure.js';
 import { piped } from './json-lines.js';
+import { type Meter, unlessAborted } from './transfer.js';
 
 type Stdin = Readable & { readonly isTTY?: boolean };
 
@@ -17,22 +18,30 @@ export async function givenBytes(word: string | undefined, stdin: Stdin, what: s
   });
 }
 
-/** Content of a file, or with `-` of standard input, piece by piece; `each` is told how many bytes have been read. */
-export async function* content(file: string, stdin: Stdin, each: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+/** Content of a file, or with `-` of standard input, piece by piece, until the meter's signal aborts. Failure where somebody would have to type it. */
+export async function* content(file: string, stdin: Stdin, meter: Meter): AsyncGenerator<Uint8Array> {
+  if (file === '-' && !piped(stdin)) throw new Failure('name a file, or pipe something in');
+  meter.otherwise = 'nothing was written';
+  if (file !== '-') meter.total = await sizeOf(file);
   const source = file === '-' ? stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
-  let read = 0;
   try {
-    for await (const chunk of source) {
-      const bytes = Buffer.from(chunk as Buffer);
-      read += bytes.length;
-      each(read);
-      yield bytes;
+    for await (const piece of unlessAborted(source as AsyncIterable<Buffer>, meter.signal)) {
+      meter.add(piece.length);
+      yield piece;
     }
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === undefined
+    throw (error as NodeJS.ErrnoException).syscall === undefined
       ? error
       : unreadable(file, error as NodeJS.ErrnoException);
   }
+}
+
+/** Undefined for what has no size of its own, like a pipe. */
+async function sizeOf(file: string): Promise<number | undefined> {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    throw unreadable(file, error);
+  });
+  return found.isFile() ? found.size : undefined;
 }
 
 async function collected(stdin: Stdin): Promise<Uint8Array> {
@@ -41,6 +50,13 @@ async function collected(stdin: Stdin): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'not allowed',
+  EISDIR: 'it is a folder',
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+};
+
 function unreadable(file: string, error: NodeJS.ErrnoException): Failure {
-  return new Failure(`cannot read the file ${file} (${error.code})`, { cause: error });
+  return new Failure(`cannot read the file ${file}: ${reasons[error.code ?? ''] ?? error.code}`, { cause: error });
 }

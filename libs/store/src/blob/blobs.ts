@@ -21,8 +21,9 @@ export interface BlobOptions {
 }
 
 export interface WriteBlobOptions extends BlobOptions {
+  /** 1 to 255 bytes. Default `application/octet-stream`. */
   readonly contentType?: string;
-  /** Default: none. */
+  /** Names and values together at most 16 KiB of UTF-8. Default: none. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** What the content must hash to: else nothing is written, and MicroError `data_loss` says so. Default: whatever comes. */
   readonly sha256?: string;
