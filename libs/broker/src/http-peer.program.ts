@@ -1,6 +1,6 @@
 /** For specs: a process of its own that publishes and subscribes as it is told over IPC. Arguments: UDP port of mDNS, fallback file. */
 import { openRegistry } from '@micro/registry';
-import type { Broker } from './broker.js';
+import type { Broker, Subscription } from './broker.js';
 import { HttpBroker } from './http.js';
 
 export type Order =
@@ -11,6 +11,7 @@ export type Order =
       readonly queue?: string;
       readonly as: string;
     }
+  | { readonly do: 'unsubscribe'; readonly id: number; readonly as: string }
   | { readonly do: 'publish'; readonly id: number; readonly topic: string; readonly texts: readonly string[] };
 
 export type Report =
@@ -32,10 +33,17 @@ async function main(): Promise<void> {
   process.send?.({ ready: true, address: 'none' });
 }
 
+const subscriptions = new Map<string, Subscription>();
+
 /** Milliseconds of the slowest publish. */
 async function obey(broker: Broker, order: Order): Promise<number> {
+  if (order.do === 'unsubscribe') {
+    await subscriptions.get(order.as)?.close();
+    return 0;
+  }
   if (order.do === 'subscribe') {
     const subscription = await broker.subscribe(order.topic, { queue: order.queue });
+    subscriptions.set(order.as, subscription);
     const read = async () => {
       for await (const { body } of subscription) tell({ got: new TextDecoder().decode(body), as: order.as });
     };

@@ -77,6 +77,51 @@ it('a subscription is in force for other processes when subscribing has resolved
   }
 });
 
+it('two publishers and five subscribers, whose groups are joined and left meanwhile', { timeout: 60_000 }, async () => {
+  const [p, q, one, two, three] = await Promise.all([peer(), peer(), peer(), peer(), peer()]);
+  const topic = 'history';
+  const join = (who: Peer, as: string, queue?: string) => who.tell({ do: 'subscribe', topic, queue, as });
+  // Two that nobody leaves, one that is joined and left, and who hears everything.
+  await Promise.all([join(one, 'stock 1', 'stock'), join(two, 'stock 2', 'stock')]);
+  await Promise.all([join(one, 'mail 1', 'mail'), join(two, 'mail 2', 'mail')]);
+  await Promise.all([join(one, 'all 1'), join(three, 'all 3')]);
+  const count = 1_500;
+  const sent = ['p', 'q'].flatMap((publisher) =>
+    Array.from({ length: count }, (_, sequence) => ({ publisher, sequence })),
+  );
+  const publish = (who: Peer, publisher: string) =>
+    who.tell({ do: 'publish', topic, texts: texts(count).map((text) => `${publisher} ${text}`) });
+  const publishing = Promise.all([publish(p, 'p'), publish(q, 'q')]);
+  const heard = (least: number) => until('it goes on', () => (one.got.get('all 1')?.length ?? 0) >= least, 20_000);
+  await heard(300);
+  await join(three, 'mail 3', 'mail');
+  await join(three, 'stock 3', 'stock');
+  await heard(900);
+  await one.tell({ do: 'unsubscribe', as: 'mail 1' });
+  await publishing;
+  const all = () => ['all 1', 'all 3'].map((as) => [one, three].flatMap(({ got }) => got.get(as) ?? []).length);
+  await expect.poll(all, soon).toEqual([2 * count, 2 * count]);
+  const of = (...groups: string[]) =>
+    [one, two, three].flatMap(({ got }) =>
+      [...got].flatMap(([as, lines]) => {
+        const group = as.slice(0, as.indexOf(' '));
+        if (!groups.includes(group)) return [];
+        return lines.map((line) => {
+          const [publisher = '', sequence] = line.split(' ');
+          return { publisher, sequence: Number(sequence), subscriber: as, group: group === 'all' ? '' : group };
+        });
+      }),
+    );
+  await expect.poll(() => of('stock').length, soon).toBe(2 * count);
+  const check = (groups: string[], times: 'exactly once' | 'at most once', receivers: string[]) =>
+    checkDeliveries({ sent, received: of(...groups), receivers }, { times, order: 'subscriber' });
+  expect(check(['all', 'stock'], 'exactly once', ['stock', 'all 1', 'all 3'])).toEqual([]);
+  // What waited with the one that left is dropped with it.
+  expect(check(['mail'], 'at most once', [])).toEqual([]);
+  expect(of('mail').length).toBeGreaterThan(2 * count - 100);
+  for (const as of ['mail 3', 'stock 3']) expect(three.got.get(as)?.length, as).toBeGreaterThan(50);
+});
+
 it('kill -9 of a subscriber holds nobody up, and its queue goes on without it', { timeout: 60_000 }, async () => {
   const [publisher, one, other] = await Promise.all([peer(), peer(), peer()]);
   await one.tell({ do: 'subscribe', topic: 'orders', as: 'all' });

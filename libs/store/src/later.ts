@@ -1,4 +1,5 @@
 import { MicroError } from '@micro/errors';
+import { outsideCalls } from '@micro/rpc';
 import {
   type Change,
   type Condition,
@@ -75,7 +76,8 @@ export class LaterStore extends Store {
     if (this.#closed)
       return Promise.reject(new MicroError('unavailable', 'this store is closed: open another', { id: 'store' }));
     if (!this.#opening) {
-      const opening = this.#open();
+      // It outlives the call that it is first used in.
+      const opening = outsideCalls(this.#open);
       this.#opening = opening;
       opening.catch(() => {
         if (this.#opening === opening) this.#opening = undefined;

@@ -1,4 +1,5 @@
 import { MicroError } from '@micro/errors';
+import { outsideCalls } from '@micro/rpc';
 import {
   type ConsumeOptions,
   type Consumer,
@@ -83,7 +84,8 @@ export class LaterEvents extends Events {
     if (this.#closed)
       return Promise.reject(new MicroError('unavailable', 'these events are closed: open others', { id: 'broker' }));
     if (!this.#opening) {
-      const opening = this.#open();
+      // It outlives the call that it is first used in.
+      const opening = outsideCalls(this.#open);
       this.#opening = opening;
       opening.catch(() => {
         if (this.#opening === opening) this.#opening = undefined;

@@ -1,4 +1,5 @@
 import { MicroError } from '@micro/errors';
+import { outsideCalls } from '@micro/rpc';
 import {
   type BlobInfo,
   type BlobOptions,
@@ -56,7 +57,8 @@ export class LaterBlobs extends Blobs {
     if (this.#closed)
       return Promise.reject(new MicroError('unavailable', 'these blobs are closed: open others', { id: 'store' }));
     if (!this.#opening) {
-      const opening = this.#open();
+      // It outlives the call that it is first used in.
+      const opening = outsideCalls(this.#open);
       this.#opening = opening;
       opening.catch(() => {
         if (this.#opening === opening) this.#opening = undefined;
