@@ -17,7 +17,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ['**/*.spec.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', 'bench/**', 'soak/**'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'bench/**', 'docs/**', 'soak/**'],
     environment: 'node',
     setupFiles: [new URL('tools/test/setup.ts', root).pathname],
     testTimeout: 20_000,
