@@ -1,11 +1,17 @@
+import { spawn } from 'node:child_process';
 import { readEnvironment, type RunningApp, startApp } from '@micro/platform';
+import { storeProto } from '@micro/proto';
 import { openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
-import { openStore, type SnapshotRecord, type Store, storeLimits } from '@micro/store';
+import { openStore, type Store } from '@micro/store';
 import { silentLogger } from '@micro/telemetry';
-import { temporaryFolder, until } from '@micro/testing';
+import { haveTool, temporaryFolder, toolPath } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storeApp } from './store.app.js';
+
+const grpcurl = haveTool({ name: 'grpcurl', go: 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3' });
+const soon = { timeout: 10_000, interval: 10 };
+const bytes = (text: string) => new TextEncoder().encode(text);
 
 describe('the records of the store app', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -36,224 +42,245 @@ describe('the records of the store app', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  const send = (method: string, body: string, namespace = 'micro') =>
-    fetch(`http://${app.address}/store.Store/${method}`, {
+  const post = async (method: string, body: unknown, namespace = 'curl') => {
+    const response = await fetch(`http://${app.address}/store.Store/${method}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'micro-namespace': namespace },
-      body,
+      body: typeof body === 'string' ? body : JSON.stringify(body),
     });
-  const post = async (method: string, body: object, namespace?: string) => {
-    const response = await send(method, JSON.stringify(body), namespace);
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
-  const base64 = (text: string) => Buffer.from(text).toString('base64');
-  const write = (key: string, text = key, database = 'micro') =>
-    store.write({ key, value: Buffer.from(text) }, { database });
-
-  describe('for curl', () => {
-    it('are written, read, listed by pages and deleted', async () => {
-      const record = { key: 'a', value: base64('tea'), metadata: { kind: 'drink' } };
-      const written = await post('Write', { record });
-      expect(written).toEqual({
-        status: 200,
-        body: { record: { ...record, version: expect.stringMatching(/^\d+$/) } },
-      });
-      expect(await post('Read', { key: 'a' })).toEqual({ status: 200, body: written.body });
-      const kept = await post('Write', { record: { key: 'b', value: '', ttlMs: '60000' } });
-      const { expiresAt } = kept.body['record'] as { expiresAt: string };
-      expect(Math.abs(Number(expiresAt) - Date.now() - 60_000)).toBeLessThan(10_000);
-      const page = await post('List', { limit: 1, keysOnly: true });
-      expect(page.body).toMatchObject({ records: [{ key: 'a' }], cursor: expect.any(String) });
-      const { cursor } = page.body;
-      expect((await post('List', { limit: 1, cursor })).body).toMatchObject({ records: [{ key: 'b' }] });
-      expect(await post('Delete', { key: 'a' })).toEqual({ status: 200, body: {} });
-      expect(await post('Read', { key: 'a' })).toMatchObject({ status: 404, body: { code: 'not_found' } });
-      expect((await post('Tables', { database: 'micro' })).body).toEqual({ tables: ['micro'] });
-      expect((await post('Databases', {})).body).toEqual({ databases: ['micro'] });
-    });
-
-    it('are changed on a condition, one or several', async () => {
-      const { version } = await write('a');
-      const record = { key: 'a', value: base64('new') };
-      const stale = await post('Write', { record, ifVersion: '1000' });
-      expect(stale).toMatchObject({ status: 409, body: { code: 'aborted', message: expect.stringContaining('"a"') } });
-      const changes = [
-        { check: 'a', ifVersion: `${version}` },
-        { write: { key: 'b', value: '' }, ifVersion: '0' },
-      ];
-      expect((await post('Transact', { changes })).body).toMatchObject({
-        versions: [`${version}`, expect.any(String)],
-      });
-      expect(await post('Transact', { changes })).toMatchObject({ status: 409 });
-    });
-
-    it.each([
-      ['no record', 'Write', {}, 'record'],
-      ['an empty key', 'Read', { key: '' }, 'key'],
-      ['a long key', 'Read', { key: 'x'.repeat(10_000) }, `${storeLimits.keyBytes}`],
-      ['a table that is a path', 'Read', { key: 'a', table: '../x' }, 'table'],
-      ['a database that is a path', 'List', { database: '../x' }, 'database'],
-      ['more than a page holds', 'List', { limit: 10_001 }, 'limit'],
-      ['a cursor that no page gave', 'List', { cursor: 'x' }, 'cursor'],
-      ['a transaction of nothing', 'Transact', {}, 'change'],
-      ['a change that is none', 'Transact', { changes: [{}] }, ''],
-      ['a key twice', 'Transact', { changes: [{ delete: 'a' }, { delete: 'a' }] }, 'a'],
-      ['a check without a version', 'Transact', { changes: [{ check: 'a' }] }, ''],
-      ['no base64', 'Write', { record: { key: 'a', value: '***' } }, ''],
-      ['a version that is no number', 'Delete', { key: 'a', ifVersion: 'x' }, ''],
-      ['a negative time to live', 'Write', { record: { key: 'a', ttlMs: -1 } }, ''],
-      [
-        'a value beyond the limit',
-        'Write',
-        { record: { key: 'a', value: base64('x'.repeat(storeLimits.valueBytes + 1)) } },
-        `${storeLimits.valueBytes}`,
-      ],
-    ])('say what is wrong with %s, and keep nothing', async (_, method, body, named) => {
-      const refused = await post(method, body);
-      expect(refused).toMatchObject({
-        status: 400,
-        body: { code: 'invalid_argument', message: expect.stringContaining(named) },
-      });
-      expect((await store.list()).records).toEqual([]);
-    });
-
-    it('refuse what is no JSON, and go on', async () => {
-      for (const text of ['', '{', '[]', '{"key":"a","key":"b"}'])
-        expect((await send('Read', text)).status, text).toBe(400);
-      expect((await post('List', {})).status).toBe(200);
-    });
-  });
-
-  describe('of namespaces', () => {
-    const calls: readonly (readonly [string, object])[] = [
-      ['Read', { key: 'a' }],
-      ['Write', { record: { key: 'b', value: '' } }],
-      ['Delete', { key: 'a' }],
-      ['Transact', { changes: [{ delete: 'a' }] }],
-      ['List', {}],
-      ['Tables', {}],
-    ];
-
-    it.each(calls)('%s reaches no other’s', async (method, request) => {
-      await write('a', 'secret', 'other');
-      const refused = await post(method, { ...request, database: 'other' }, 'tenant');
-      expect(refused).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
-      expect(JSON.stringify(refused.body)).not.toContain(base64('secret'));
-      // Its own is meant where none is named, and there is nothing in it.
-      expect(JSON.stringify((await post(method, request, 'tenant')).body)).not.toContain(base64('secret'));
-      expect((await store.read('a', { database: 'other' })).value).toEqual(new Uint8Array(Buffer.from('secret')));
-    });
-
-    it('are listed to the platform alone; others see their own', async () => {
-      await write('a', 'secret', 'other');
-      await write('a', 'mine', 'tenant');
-      expect((await post('Databases', {}, 'tenant')).body).toEqual({ databases: ['tenant'] });
-      expect((await post('Databases', {})).body).toEqual({ databases: ['other', 'tenant'] });
-    });
-
-    it.each(['watch', 'snapshot', 'restore'] as const)('%s reaches no other’s', async (what) => {
-      await write('a', 'secret', 'other');
-      const tenant = new Client({ discovery: fixedTargets(app.address), namespace: 'tenant' });
-      const { storeProto } = await import('@micro/proto');
-      const calls = tenant.of(storeProto.Store, { service: 'store' });
-      const attempt = async () => {
-        if (what === 'restore') return calls.restore([{ database: 'other', complete: true }]);
-        const stream = what === 'watch' ? calls.watch({ database: 'other' }) : calls.snapshot({ database: 'other' });
-        for await (const event of stream) return event;
-        return undefined;
-      };
-      await expect(attempt()).rejects.toMatchObject({ code: 'permission_denied' });
-      await tenant.close();
-      expect((await store.list({ database: 'other' })).records).toHaveLength(1);
-    });
-  });
-
-  describe('as a whole', () => {
-    it('a snapshot is of one moment while accounts change, and restoring it brings that moment back', async () => {
-      const accounts = Array.from({ length: 20 }, (_, n) => `account-${n}`);
-      for (const key of accounts) await write(key, '100');
-      let running = true;
-      let transfers = 0;
-      const transferring = (async () => {
-        for (; running; transfers++) {
-          const [from, to] = [accounts[transfers % 20] as string, accounts[(transfers * 7 + 1) % 20] as string];
-          if (from === to) continue;
-          const [one, other] = await Promise.all([store.read(from), store.read(to)]);
-          const balance = ({ value }: { value: Uint8Array }, by: number) =>
-            Buffer.from(`${Number(Buffer.from(value)) + by}`);
-          await store.transact([
-            { type: 'write', record: { key: from, value: balance(one, -1) }, ifVersion: one.version },
-            { type: 'write', record: { key: to, value: balance(other, 1) }, ifVersion: other.version },
-          ]);
-        }
-      })();
-      const sum = (records: readonly { readonly value: Uint8Array }[]) =>
-        records.reduce((total, { value }) => total + Number(Buffer.from(value)), 0);
-      const taken: SnapshotRecord[] = [];
-      for (let round = 0; round < 5; round++) {
-        const before = transfers;
-        taken.length = 0;
-        for await (const one of store.snapshot()) taken.push(one);
-        expect(taken.length).toBe(20);
-        expect(sum(taken.map(({ record }) => record))).toBe(2_000);
-        await until('transfers go on', () => transfers > before + 5);
-      }
-      running = false;
-      await transferring;
-      async function* records() {
-        yield* taken;
-      }
-      expect(await store.restore(records())).toBe(20);
-      const { records: now } = await store.list();
-      expect(now.map(({ key, value }) => [key, Buffer.from(value).toString()])).toEqual(
-        taken.map(({ record }) => [record.key, Buffer.from(record.value).toString()]),
-      );
-    });
-
-    it.each(['fails', 'is called off'])(
-      'a restore that %s changes nothing, and readers see the old until the end',
-      async (how) => {
-        for (let n = 0; n < 50; n++) await write(`old-${n}`);
-        const before = (await store.list()).records;
-        let sent = 0;
-        async function* records(): AsyncGenerator<SnapshotRecord> {
-          for (; sent < 500; sent++) {
-            const record = { key: `new-${sent}`, value: new Uint8Array(5_000), metadata: {}, expiresAt: undefined };
-            yield { table: 'micro', record };
-          }
-          expect((await store.list()).records).toEqual(before);
-          if (how === 'fails') throw new Error('the file ends here');
-          // As a client that dies: its connection is gone before it has said that this was all.
-          await client.close();
-        }
-        await expect(store.restore(records())).rejects.toThrow();
-        expect(sent).toBe(500);
-        const again = new Client({ discovery: fixedTargets(app.address) });
-        const other = await openStore({ adapter: 'remote', client: again });
-        expect((await other.list()).records).toEqual(before);
-        await other.close();
-        await again.close();
-      },
+  const versionOf = async (key: string, namespace?: string) => {
+    const { record } = (await post('Read', { key }, namespace)).body as { record: { version: string } };
+    return record.version;
+  };
+  /** What a stream of grpcurl has said so far. */
+  const stream = (method: string, request: object, namespace = 'curl') => {
+    const child = spawn(
+      'grpcurl',
+      ['-plaintext', '-H', `micro-namespace: ${namespace}`, '-d', '@', app.address, `store.Store/${method}`],
+      { env: { ...process.env, PATH: toolPath() } },
     );
+    let said = '';
+    for (const output of [child.stdout, child.stderr]) output.on('data', (chunk) => (said += chunk));
+    child.stdin.end(
+      Array.isArray(request) ? request.map((one) => JSON.stringify(one)).join('\n') : JSON.stringify(request),
+    );
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    return {
+      said: () => said,
+      ended,
+      messages: () => JSON.parse(`[${said.replace(/^}\s*{/gm, '},{')}]`) as readonly Record<string, unknown>[],
+      kill: () => child.kill('SIGKILL'),
+    };
+  };
+
+  describe('by curl', () => {
+    it('are written, read and deleted, on conditions too', async () => {
+      const value = btoa('hello');
+      const written = await post('Write', { record: { key: 'a/ö', value, metadata: { by: 'me' } }, ifVersion: '0' });
+      const version = await versionOf('a/ö');
+      expect(version).toMatch(/^[1-9]\d*$/);
+      const record = { key: 'a/ö', value, metadata: { by: 'me' }, version };
+      expect(written).toEqual({ status: 200, body: { record } });
+      expect(await post('Read', { key: 'a/ö' })).toEqual({ status: 200, body: { record } });
+      const late = await post('Write', { record: { key: 'a/ö' }, ifVersion: '0' });
+      expect(late).toMatchObject({ status: 409, body: { code: 'aborted' } });
+      expect(late.body['message']).toContain('read it again');
+      expect((await post('Delete', { key: 'a/ö', ifVersion: '99999999999999' })).status).toBe(409);
+      expect(await post('Delete', { key: 'a/ö', ifVersion: version })).toEqual({ status: 200, body: {} });
+      expect(await post('Delete', { key: 'a/ö' })).toEqual({ status: 200, body: {} });
+      const gone = await post('Read', { key: 'a/ö' });
+      expect(gone).toMatchObject({ status: 404, body: { code: 'not_found' } });
+      expect(gone.body['message']).toContain('"a/ö" in table "micro" of database "curl"');
+    });
+
+    it('expire, and have their time as a text', async () => {
+      const before = Date.now();
+      const { body } = await post('Write', { record: { key: 'a', value: 'AA', ttlMs: '60000' } });
+      const { expiresAt } = (body as { record: { expiresAt: string } }).record;
+      expect(typeof expiresAt).toBe('string');
+      expect(Number(expiresAt)).toBeGreaterThanOrEqual(before + 60_000);
+      expect(Number(expiresAt)).toBeLessThanOrEqual(Date.now() + 60_000);
+      await post('Write', { record: { key: 'short', ttlMs: 1 } });
+      await expect.poll(async () => (await post('Read', { key: 'short' })).status, soon).toBe(404);
+    });
+
+    it('change together or not at all', async () => {
+      const write = (key: string) => ({ write: { key, value: btoa(key) }, ifVersion: '0' });
+      const { body } = await post('Transact', { changes: [write('a'), write('b')] });
+      expect(body).toEqual({ versions: [await versionOf('a'), await versionOf('b')] });
+      const changes = [{ delete: 'a' }, { check: 'b', ifVersion: '0' }, write('c')];
+      const refused = await post('Transact', { changes });
+      expect(refused).toMatchObject({ status: 409, body: { code: 'aborted' } });
+      expect(refused.body['message']).toContain('"b"');
+      expect((await post('List', { keysOnly: true })).body).toMatchObject({ records: [{ key: 'a' }, { key: 'b' }] });
+      const version = await versionOf('b');
+      const right = [{ delete: 'a' }, { check: 'b', ifVersion: version }];
+      expect((await post('Transact', { changes: right })).body).toEqual({ versions: ['0', version] });
+    });
+
+    it('are listed by page, both ways, by prefix and suffix', async () => {
+      for (const key of ['a1', 'a2', 'a3x', 'b', '%', '_']) await post('Write', { record: { key, value: btoa(key) } });
+      const pages: string[][] = [];
+      for (let cursor: string | undefined = '', rounds = 0; cursor !== undefined && rounds < 9; rounds++) {
+        const { body } = await post('List', { prefix: 'a', limit: 2, cursor });
+        const page = body as { records: { key: string; value?: string }[]; cursor?: string };
+        pages.push(page.records.map(({ key, value = '' }) => `${key}=${atob(value)}`));
+        ({ cursor } = page);
+      }
+      expect(pages).toEqual([['a1=a1', 'a2=a2'], ['a3x=a3x']]);
+      const keys = async (request: object) => {
+        const { records = [] } = (await post('List', request)).body as { records?: { key: string }[] };
+        return records.map(({ key }) => key).join(' ');
+      };
+      expect(await keys({ descending: true })).toBe('b a3x a2 a1 _ %');
+      expect(await keys({ offset: 2, limit: 2 })).toBe('a1 a2');
+      expect([await keys({ prefix: '%' }), await keys({ prefix: '_' }), await keys({ suffix: 'x' })]).toEqual([
+        '%',
+        '_',
+        'a3x',
+      ]);
+      expect(await post('List', { prefix: 'nothing' })).toEqual({ status: 200, body: {} });
+      const { records } = (await post('List', { keysOnly: true })).body as { records: object[] };
+      expect(records.filter((record) => 'value' in record)).toEqual([]);
+    });
+
+    it('come in pages that a message can hold', async () => {
+      const value = new Uint8Array(2 * 1024 * 1024).fill(7);
+      for (const key of ['a', 'b', 'c']) await store.write({ key, value }, { database: 'curl' });
+      const { status, body } = await post('List', {});
+      expect([status, (body['records'] as unknown[]).length]).toEqual([200, 1]);
+      const next = await post('List', { cursor: body['cursor'] });
+      expect(next.body['records']).toMatchObject([{ key: 'b' }]);
+    });
+
+    it('tell of their tables and databases', async () => {
+      for (const table of ['', 'orders', 'Orders']) await post('Write', { record: { key: 'a' }, table });
+      expect(await post('Tables', {})).toEqual({ status: 200, body: { tables: ['Orders', 'micro', 'orders'] } });
+      expect(await post('Databases', {})).toEqual({ status: 200, body: { databases: ['curl'] } });
+      expect((await post('Read', { key: 'a', table: 'orders' })).status).toBe(200);
+      await post('Delete', { key: 'a', table: 'orders' });
+      expect((await post('Tables', {})).body).toEqual({ tables: ['Orders', 'micro'] });
+      expect([await post('Tables', {}, 'empty'), await post('Databases', {}, 'empty')]).toEqual([
+        { status: 200, body: {} },
+        { status: 200, body: {} },
+      ]);
+    });
+
+    const long = 'x'.repeat(10_000);
+    it.each([
+      ['no key', 'Read', {}, 'the key is empty'],
+      ['a key of 10,000 characters', 'Read', { key: long }, '2048 are the most'],
+      ['a key that is a number', 'Read', { key: 1 }, 'key'],
+      ['half a character', 'Read', '{"key":"\\ud800"}', ''],
+      ['a field that nobody knows, where a key is needed', 'Read', { kye: 'a' }, 'the key is empty'],
+      ['a table that cannot be', 'Read', { key: 'a', table: '../..' }, 'table "../.."'],
+      ['a name of 10,000 characters', 'Read', { key: 'a', table: long }, 'at most 100'],
+      ['no record', 'Write', {}, 'no record'],
+      ['a record without a key', 'Write', { record: {} }, 'the key is empty'],
+      ['a value that is no base64', 'Write', { record: { key: 'a', value: '*' } }, 'value'],
+      [
+        'too large a value',
+        'Write',
+        { record: { key: 'a', value: Buffer.alloc(2 * 1024 * 1024 + 1).toString('base64') } },
+        'keep it as a blob',
+      ],
+      ['too much metadata', 'Write', { record: { key: 'a', metadata: { a: long, b: long } } }, '16384 bytes'],
+      ['metadata that is no text', 'Write', { record: { key: 'a', metadata: { a: 1 } } }, 'metadata'],
+      ['a time below 0', 'Write', { record: { key: 'a', ttlMs: -1 } }, 'ttlMs'],
+      ['a time that never comes', 'Write', { record: { key: 'a', ttlMs: '18446744073709551615' } }, 'ttl'],
+      ['a version below 0', 'Write', { record: { key: 'a' }, ifVersion: '-1' }, 'ifVersion'],
+      ['no changes', 'Transact', {}, 'at least one change'],
+      ['a change that is none', 'Transact', { changes: [{}] }, 'no write, no deletion and no check'],
+      ['a check of no version', 'Transact', { changes: [{ check: 'a' }] }, 'check of "a" has no version'],
+      ['a key that comes twice', 'Transact', { changes: [{ delete: 'a' }, { delete: 'a' }] }, '"a" comes twice'],
+      [
+        'too many changes',
+        'Transact',
+        { changes: Array.from({ length: 501 }, (_, n) => ({ delete: `${n}` })) },
+        'at most 500',
+      ],
+      ['a limit that cannot be', 'List', { limit: 10_001 }, 'limit 10001'],
+      ['a limit below 0', 'List', { limit: -1 }, 'limit'],
+      ['a cursor of its own making', 'List', { cursor: 'x' }, 'cursor "x"'],
+      ['a cursor of the other order', 'List', { cursor: 'a.YQ', descending: true }, 'list from the start'],
+      ['a cursor and an offset', 'List', { cursor: 'a.YQ', offset: 1 }, 'leave the offset out'],
+      ['what is no JSON', 'List', '{"prefix":', ''],
+    ])('refuse %s', async (_what, method, body, reason) => {
+      const answer = await post(method, body);
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_argument' } });
+      expect(answer.body['message']).toContain(reason);
+      expect(await store.list({ database: 'curl' })).toEqual({ records: [], cursor: undefined });
+    });
+
+    it('refuse more than a message may have, and streams', async () => {
+      const tooMuch = { record: { key: 'a', value: 'A'.repeat(8 * 1024 * 1024) } };
+      expect(await post('Write', tooMuch)).toMatchObject({ status: 429, body: { code: 'resource_exhausted' } });
+      for (const method of ['Watch', 'Snapshot', 'Restore']) {
+        const { status, body } = await post(method, {});
+        expect([status, body['code']]).toEqual([415, 'unimplemented']);
+        expect(body['message']).toContain('gRPC');
+      }
+    });
   });
 
-  it('a watch is told by the end of the app at once, and a slow one holds nobody up', async () => {
-    const slow = store.watch()[Symbol.asyncIterator]();
-    expect((await slow.next()).value).toEqual({ type: 'synced' });
-    const quick: string[] = [];
-    const reading = (async () => {
-      for await (const event of store.watch()) if (event.type === 'written') quick.push(event.record.key);
-    })();
-    await write('first');
-    await until('the quick one hears', () => quick.includes('first'));
-    const value = Buffer.alloc(100_000);
-    for (let n = 0; n < 200; n++) await store.write({ key: `k-${n}`, value });
-    await until('the quick one has all', () => quick.includes('k-199'));
-    const began = performance.now();
-    await app.stop();
-    expect(performance.now() - began).toBeLessThan(5_000);
-    await store.close();
-    await reading;
-    await slow.return?.();
+  describe.skipIf(!grpcurl)('by grpcurl', () => {
+    it('are watched', async () => {
+      await post('Write', { record: { key: 'a1', value: btoa('one') } });
+      const watch = stream('Watch', { prefix: 'a' });
+      const events = () => watch.messages().map((message) => JSON.stringify(message).replace(/"version":"\d+"/, 'v'));
+      await expect.poll(watch.said, soon).toContain('synced');
+      await post('Write', { record: { key: 'b' } });
+      await post('Write', { record: { key: 'a2', value: btoa('two') } });
+      await expect.poll(watch.said, soon).toContain(btoa('two'));
+      await post('Delete', { key: 'a1' });
+      await expect.poll(watch.said, soon).toContain('deleted');
+      expect(events()).toEqual([
+        `{"written":{"key":"a1","value":"${btoa('one')}",v}}`,
+        '{"synced":{}}',
+        `{"written":{"key":"a2","value":"${btoa('two')}",v}}`,
+        '{"deleted":"a1"}',
+      ]);
+      watch.kill();
+      await watch.ended;
+    });
+
+    it('are put into a snapshot and back', async () => {
+      for (const table of ['one', 'two']) await post('Write', { record: { key: 'a', value: btoa(table) }, table });
+      const taken = stream('Snapshot', {});
+      expect(await taken.ended).toBe(0);
+      const records = taken.messages();
+      expect(records).toEqual([
+        { table: 'one', record: { key: 'a', value: btoa('one') } },
+        { table: 'two', record: { key: 'a', value: btoa('two') } },
+      ]);
+      await post('Write', { record: { key: 'later' }, table: 'one' });
+      const cut = stream('Restore', [{ records }]);
+      expect([(await cut.ended) === 0, cut.said().includes('send all of it again')]).toEqual([false, true]);
+      expect((await post('Read', { key: 'later', table: 'one' })).status).toBe(200);
+      const restored = stream('Restore', [{ records: [records[0]] }, { records: [records[1]], complete: true }]);
+      expect(await restored.ended).toBe(0);
+      expect(restored.messages()).toEqual([{ records: '2' }]);
+      expect((await post('Read', { key: 'later', table: 'one' })).status).toBe(404);
+      expect((await post('Read', { key: 'a', table: 'two' })).body).toMatchObject({ record: { value: btoa('two') } });
+    });
+  });
+
+  it.each([
+    ['a key that is empty', { table: 'one', record: { key: '' } }, 'the key is empty'],
+    ['a table that cannot be', { table: '../x', record: { key: 'a' } }, 'table "../x"'],
+    ['no record', { table: 'one' }, 'empty'],
+    ['a time that no clock shows', { table: 'one', record: { key: 'a', expiresAt: 2n ** 63n - 1n } }, 'no clock'],
+  ])('are as before after a snapshot with %s', async (_what, bad, reason) => {
+    await store.write({ key: 'before', value: bytes('x') });
+    const good = { table: 'one', record: { key: 'good' } };
+    const restoring = client.of(storeProto.Store).restore([{ records: [good, bad], complete: true }], {});
+    await expect(restoring).rejects.toMatchObject({
+      code: 'invalid_argument',
+      id: 'store',
+      detail: expect.stringContaining(reason) as string,
+    });
+    expect([await store.tables(), await store.databases()]).toEqual([['micro'], ['micro']]);
   });
 });

@@ -20,6 +20,7 @@ import {
 import {
   type CheckedChange,
   checkedChanges,
+  checkedExpiry,
   checkedKey,
   checkedListing,
   checkedTable,
@@ -168,7 +169,8 @@ async function stage(records: AsyncIterable<SnapshotRecord>, path: string): Prom
     for await (const { table, record } of records) {
       checkedTable({ table });
       const { key, value, metadata } = checkedWriting(record);
-      put.run(table, Buffer.from(key), value, JSON.stringify(metadata), record.expiresAt ?? null, ++version);
+      const expires = checkedExpiry(key, record.expiresAt) ?? null;
+      put.run(table, Buffer.from(key), value, JSON.stringify(metadata), expires, ++version);
     }
     db.exec('COMMIT');
   } catch (error) {

@@ -17,6 +17,7 @@ import {
   checkCondition,
   type CheckedChange,
   checkedChanges,
+  checkedExpiry,
   checkedKey,
   checkedListing,
   checkedTable,
@@ -135,7 +136,8 @@ export class MemoryStore extends Store {
     for await (const { table, record } of records) {
       checkedTable({ table });
       const { value, metadata } = checkedWriting(record);
-      restored.push({ table, record: { key: record.key, value, metadata, expiresAt: record.expiresAt, version: 0n } });
+      const expiresAt = checkedExpiry(record.key, record.expiresAt);
+      restored.push({ table, record: { key: record.key, value, metadata, expiresAt, version: 0n } });
     }
     if (this.#closed) throw closed();
     for (const table of this.#databases.get(database)?.values() ?? [])

@@ -2,6 +2,7 @@
 import { MicroError } from '@micro/errors';
 import type { storeProto } from '@micro/proto';
 import type { Change, NewRecord, SnapshotRecord, StoreEvent, StoreRecord } from './store.js';
+import { checkedExpiry } from './validation.js';
 
 export function toMessage(record: StoreRecord): storeProto.Record {
   const { key, value, metadata, expiresAt, version } = record;
@@ -48,17 +49,14 @@ export function fromEventMessage({ written, deleted, synced }: storeProto.WatchE
 
 export function toSnapshotMessage({ table, record }: SnapshotRecord): storeProto.SnapshotRecord {
   const { key, value, metadata, expiresAt } = record;
-  return { table, record: { key, value, metadata: { ...metadata }, expiresAt: toTime(expiresAt), version: 0n } };
+  const checked = checkedExpiry(key, expiresAt);
+  return { table, record: { key, value, metadata: { ...metadata }, expiresAt: toTime(checked), version: 0n } };
 }
 
 export function fromSnapshotMessage({ table, record }: storeProto.SnapshotRecord): SnapshotRecord {
   if (!record) throw invalid('a record of the snapshot is empty');
   const { key, value, metadata } = record;
-  const expiresAt = fromTime(record.expiresAt);
-  if (expiresAt !== undefined && !Number.isSafeInteger(expiresAt))
-    throw invalid(
-      `the record ${JSON.stringify(key.slice(0, 60))} of the snapshot expires at ${expiresAt}, which no clock shows`,
-    );
+  const expiresAt = checkedExpiry(key, fromTime(record.expiresAt));
   return { table, record: { key, value: own(value), metadata: { ...metadata }, expiresAt } };
 }
 

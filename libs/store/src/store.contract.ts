@@ -519,6 +519,17 @@ export function storeContract(adapter: string, { capabilities, open }: StoreCont
         expect((await store.read('a', { database })).version).toBeGreaterThan(version);
       });
 
+      it.each([Number.NaN, 1.5, 2 ** 63, Number.POSITIVE_INFINITY])(
+        'is refused with a record that expires at %s',
+        async (expiresAt) => {
+          await write('kept');
+          const record = { key: 'a', value: bytes('value'), metadata: {}, expiresAt };
+          const restoring = store.restore(given({ table: 'micro', record }), database);
+          await expect(restoring).rejects.toMatchObject({ code: 'invalid_argument' });
+          expect(await keys()).toEqual(['kept']);
+        },
+      );
+
       it('changes nothing when it breaks off', async () => {
         await write('a', 'kept');
         const breaking = async function* () {

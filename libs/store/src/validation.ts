@@ -51,6 +51,12 @@ export function checkedKey(key: string): string {
   return key;
 }
 
+/** When a record of a snapshot expires: a whole number of milliseconds since 1970, or never. */
+export function checkedExpiry(key: string, expiresAt: number | undefined): number | undefined {
+  if (expiresAt === undefined || Number.isSafeInteger(expiresAt)) return expiresAt;
+  throw invalid(`the record ${quote(key)} of the snapshot expires at ${expiresAt}, which no clock shows`);
+}
+
 export function checkedWriting({ key, value, metadata = {}, ttl }: NewRecord): Writing {
   checkedKey(key);
   if (!(value instanceof Uint8Array)) throw invalid(`the value of ${quote(key)} is not a Uint8Array`);
