@@ -2,7 +2,8 @@
  * `nx run soak:run --minutes=60`: mixed load on a whole local platform, from a service of a user's and through both doors, while memory and
  * descriptors of every process are watched. It begins with a minute at five times the rate, in which V8 gives its heaps the size that they keep.
  * Of the time after that, the last quarter is compared with the second: memory may be 5 % more, descriptors must not grow; nothing may
- * fail at any time. Linux only: read from /proc.
+ * fail at any time. Memory is what a process has (PSS) just after it has collected its garbage: between two collections, minutes apart under a
+ * light load, it says nothing. Linux only: read from /proc.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,12 +14,16 @@ import { pssMegabytes, start, stopAll, tree } from '../bench/processes.mjs';
 export const growth = 0.05;
 /** Descriptors of a process beside those of the second quarter: connections come and go. */
 const spare = 8;
+/** Milliseconds in which every process has collected its garbage. */
+const collecting = 500;
 
 /**
  * Resolves, when the time is over and all has stopped, to what was found: `failures` in words, `rows` a process, `ratio` of all memory in the last quarter
  * to that in the second, `grown` processes by descriptors. `rate`: rounds a second of the service, and calls a second at each door.
  */
 export async function soak({ minutes, rate, progress }) {
+  // Of all that is started from here.
+  process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --require ${new URL('collect.cjs', import.meta.url).pathname}`;
   const platform = await startPlatform();
   const helloworld = await startHelloworld(platform);
   /** Of the rate, at first; for so many milliseconds. */
@@ -62,10 +67,12 @@ export async function soak({ minutes, rate, progress }) {
   progress(`warmed up for ${warm.ms / 1_000} s`);
   const samples = [];
   const begin = Date.now();
-  const every = Math.max(1_000, (minutes * 60_000) / 240);
+  const every = Math.max(1_000, (minutes * 60_000) / 48);
   let shown = 0;
   while (Date.now() - begin < minutes * 60_000) {
     await sleep(every);
+    for (const pid of names.keys()) collect(pid);
+    await sleep(collecting);
     const sample = new Map();
     for (const pid of names.keys()) {
       try {
@@ -108,4 +115,13 @@ export async function soak({ minutes, rate, progress }) {
     grown: rows.filter((row) => row['descriptors, last'] > row['descriptors, second'] + spare).map(({ process }) => process),
     memory: { second: whole(second), last: whole(last), ratio: whole(last) / whole(second) },
   };
+}
+
+/** Garbage: see collect.cjs. */
+function collect(pid) {
+  try {
+    process.kill(pid, 'SIGUSR2');
+  } catch {
+    // It has ended: whoever measures it tells.
+  }
 }

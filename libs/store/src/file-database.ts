@@ -366,8 +366,9 @@ function prepare(db: Sqlite.Database) {
 function recordOf({ key, value, metadata, expires, version }: Row, keysOnly = false): StoreRecord {
   return {
     key: key.toString(),
-    value: keysOnly ? new Uint8Array() : new Uint8Array(value),
-    metadata: JSON.parse(metadata) as Record<string, string>,
+    // Made for this row: nobody else has it.
+    value: keysOnly ? new Uint8Array() : new Uint8Array(value.buffer, value.byteOffset, value.length),
+    metadata: metadata === '{}' ? {} : (JSON.parse(metadata) as Record<string, string>),
     expiresAt: expires === null ? undefined : Number(expires),
     version,
   };
