@@ -26,6 +26,7 @@ steps.push(await soaked);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const file of reportFiles()) {
   const report = JSON.parse(readFileSync(file, 'utf8'));
+  printFailures(report);
   totals.passed += report.numPassedTests;
   totals.failed += report.numFailedTests;
   totals.skipped += report.numPendingTests;
@@ -43,6 +44,17 @@ function reportFiles() {
   // A project may be a folder of an example that consists of several.
   const projects = ['apps', 'libs', 'examples', 'tools'].flatMap((folder) => [folder, ...inside(folder).flatMap((one) => [one, ...inside(one)])]);
   return projects.map((project) => `${workspaceRoot}${project}/.test-results/vitest.json`).filter((file) => existsSync(file));
+}
+
+/** Once more at the end what failed, where a reader of a long log looks first. */
+function printFailures({ testResults }) {
+  for (const { name, message, assertionResults } of testResults) {
+    const file = name.replace(workspaceRoot, '');
+    if (message) console.log(`\nfailed: ${file}\n${message}`);
+    for (const { fullName, failureMessages } of assertionResults.filter(({ status }) => status === 'failed')) {
+      console.log(`\nfailed: ${file} > ${fullName}\n${failureMessages.join('\n')}`);
+    }
+  }
 }
 
 /** Resolves to its exit code. What it says comes at its end, in one piece. */
