@@ -2,7 +2,7 @@
  * `nx build <project>`: an app becomes dist/main.cjs (launcher) and dist/app.cjs (bundle), a library dist/index.js. An app that carries others
  * in its package (its implicitDependencies) gets their bundles under dist/platform/<app>/.
  */
-import { copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -32,4 +32,5 @@ async function carry(app) {
   const target = join(dist, 'platform', app);
   await mkdir(target, { recursive: true });
   for (const file of ['main.cjs', 'app.cjs', 'app.cjs.map']) await copyFile(join(built, file), join(target, file));
+  if (existsSync(join(built, 'clients'))) await cp(join(built, 'clients'), join(target, 'clients'), { recursive: true });
 }

@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transform } from '@swc/core';
+import { clientsBeside } from './clients.mjs';
 
 export const workspaceRoot = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -150,7 +151,7 @@ export function programBundle(entry, outfile) {
     logLevel: 'warning',
     define: { 'import.meta.url': '__moduleUrl', 'process.env.NODE_ENV': '"production"' },
     banner: { js: programStart },
-    plugins: [swcPlugin, rxjsAsModules, classNamesOnly],
+    plugins: [swcPlugin, rxjsAsModules, clientsBeside, classNamesOnly],
   };
 }
 
