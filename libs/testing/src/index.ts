@@ -1,7 +1,7 @@
 export { compiledPackages } from './compiled.js';
 export { checkDeliveries, type DeliveryHistory, type DeliveryPromise, type Received, type Sent } from './deliveries.js';
 export { checkLinearizable, type Model, type Operation, type Verdict } from './linearizability.js';
-export { haveTool, type OutsideTool, toolPath } from './outside.js';
+export { haveTool, type OutsideTool, toolEnvironment, toolPath } from './outside.js';
 export {
   cleanEnvironment,
   endProcess,
@@ -18,5 +18,9 @@ export {
 } from './platform.js';
 export { freePort, freePorts } from './ports.js';
 export { compileProgram, type Program, startProgram } from './program.js';
+export { etcdTool, type EtcdOptions, type EtcdServers, startEtcd } from './servers/etcd.js';
+export { natsTool, type NatsOptions, type NatsServers, startNats } from './servers/nats.js';
+export { postgresTool, type PostgresOptions, type PostgresServer, startPostgres } from './servers/postgres.js';
+export type { ServerProcess } from './servers/server.js';
 export { temporaryFolder } from './temporary.js';
 export { until } from './until.js';
