@@ -1,4 +1,5 @@
 import { readEnvironment, type RunningApp, startApp } from '@micro/platform';
+import { storeProto } from '@micro/proto';
 import { openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
 import { openStore, type SnapshotRecord, type Store } from '@micro/store';
@@ -80,7 +81,6 @@ describe('the records of several users of the store app', () => {
     it.each(['watch', 'snapshot', 'restore'] as const)('%s reaches no other’s', async (what) => {
       await write('a', 'secret', 'other');
       const tenant = new Client({ discovery: fixedTargets(app.address), namespace: 'tenant' });
-      const { storeProto } = await import('@micro/proto');
       const calls = tenant.of(storeProto.Store, { service: 'store' });
       const attempt = async () => {
         if (what === 'restore') return calls.restore([{ database: 'other', complete: true }]);
