@@ -16,12 +16,14 @@ const run = (...args) => nx(...everything, ...args);
 const isWhole = process.argv.length === 2;
 // All is built by the first step. Building again would take what a platform under load runs from away beneath it.
 const built = isWhole ? ['--excludeTaskDependencies'] : [];
-const steps = [run(...['lint', 'typecheck', 'build'].map((target) => `--targets=${target}`))];
+/** Exit codes by what was done. */
+const steps = {};
+steps['lint, type check and build'] = run(...['lint', 'typecheck', 'build'].map((target) => `--targets=${target}`));
 const soaked = isWhole ? soak() : 0;
-steps.push(run('--targets=test', `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`, '--parallel=1', ...built));
-steps.push(run('--targets=test', `--projects=${endToEnd}`, ...built));
+steps['unit and contract tests'] = run('--targets=test', `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`, '--parallel=1', ...built);
+steps['end-to-end tests'] = run('--targets=test', `--projects=${endToEnd}`, ...built);
 if (isWhole) console.log('\nwaiting for the soak to end');
-steps.push(await soaked);
+steps.soak = await soaked;
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const file of reportFiles()) {
@@ -31,10 +33,11 @@ for (const file of reportFiles()) {
   totals.failed += report.numFailedTests;
   totals.skipped += report.numPendingTests;
 }
-const brokenSteps = steps.filter((status) => status !== 0).length;
-if (totals.failed === 0) totals.failed = brokenSteps;
+const broken = Object.keys(steps).filter((step) => steps[step] !== 0);
+for (const step of broken) console.log(`\nfailed: ${step}; "Failed tasks" above names what of it`);
+if (totals.failed === 0) totals.failed = broken.length;
 console.log(`\n${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`);
-process.exit(brokenSteps > 0 || totals.failed > 0 || totals.passed === 0 ? 1 : 0);
+process.exit(broken.length > 0 || totals.failed > 0 || totals.passed === 0 ? 1 : 0);
 
 function reportFiles() {
   const inside = (folder) =>
