@@ -68,7 +68,10 @@ export const defaultNamespace = 'micro';
  * closed.
  */
 export abstract class Broker {
-  /** Resolves when each subscriber's side has the message, or has been given up on. Nobody subscribed is no error. */
+  /**
+   * Resolves when each subscriber's side has the message, or has been given up on. Nobody subscribed is no error. The message may be changed
+   * as soon as this has returned its promise.
+   */
   abstract publish(topic: string, message: NewMessage, options?: PublishOptions): Promise<void>;
 
   /** Resolves when it is in force: a message published after that, by anyone who can be heard here, comes. */

@@ -40,7 +40,10 @@ export {
 } from './events/events.js';
 export { EventsHandlers } from './events/handlers.js';
 export { LaterEvents } from './events/later.js';
+export { MemoryEvents } from './events/memory.js';
 export { type EventsConfig, openEvents } from './events/open.js';
 export { LaterBroker } from './later.js';
+export { MemoryBroker } from './memory.js';
 export { type BrokerConfig, openBroker } from './open.js';
 export { BrokerHandlers } from './handlers.js';
+export { ownMessage } from './own-copies.js';

@@ -7,6 +7,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './broker.js';
+import { ownMessage } from './own-copies.js';
 import { closed } from './validation.js';
 
 /** A broker that is opened when it is first used: who never publishes pays for nothing. One that could not be opened is tried again with the next call. */
@@ -23,9 +24,7 @@ export class LaterBroker extends Broker {
 
   override async publish(topic: string, message: NewMessage, options?: PublishOptions): Promise<void> {
     if (this.#opened) return this.#opened.publish(topic, message, options);
-    // By the time there is a broker, the caller's bytes may be others.
-    const { body, headers } = message;
-    const own = { body: body && new Uint8Array(body), headers: headers && { ...headers } };
+    const own = ownMessage(message);
     await (await this.#broker()).publish(topic, own, options);
   }
 

@@ -13,6 +13,7 @@ import {
   type Message,
   type NewEvent,
   type NewMessage,
+  ownMessage,
   type Published,
   type PublishOptions,
   type ReadOptions,
@@ -29,9 +30,10 @@ import { openedPlatform, openPlatform } from './process-platform.js';
 /** The broker as a service has it: topics of its namespace, messages that carry on the trace. Closed with the process's last service. */
 class OwnBroker extends Broker {
   override async publish(topic: string, message: NewMessage, options?: PublishOptions): Promise<void> {
+    const own = ownMessage(message);
     const platform = await opened();
-    const headers = outgoingHeaders(platform, message.headers);
-    await platform.broker.publish(topic, { ...message, headers }, placed(platform, options));
+    const headers = outgoingHeaders(platform, own.headers);
+    await platform.broker.publish(topic, { ...own, headers }, placed(platform, options));
   }
 
   override async subscribe(topic: string, options?: SubscribeOptions): Promise<Subscription> {
@@ -54,9 +56,10 @@ class OwnBroker extends Broker {
 /** Events as a service has them: streams of its namespace, events that carry on the trace. */
 class OwnEvents extends Events {
   override async publish(stream: string, event: NewEvent, options?: EventsOptions): Promise<Published> {
+    const own = ownMessage(event);
     const platform = await opened();
-    const headers = outgoingHeaders(platform, event.headers);
-    return platform.events.publish(stream, { ...event, headers }, placed(platform, options));
+    const headers = outgoingHeaders(platform, own.headers);
+    return platform.events.publish(stream, { ...own, headers }, placed(platform, options));
   }
 
   override async read(stream: string, options?: ReadOptions): Promise<readonly Event[]> {

@@ -10,6 +10,8 @@ import {
   type ListBlobsOptions,
   type ListOptions,
   type NewRecord,
+  ownChanges,
+  ownRecord,
   type Page,
   type ReadBlobOptions,
   type SnapshotRecord,
@@ -31,8 +33,9 @@ class OwnStore extends Store {
   }
 
   override async write(record: NewRecord, options?: TableOptions & Condition): Promise<StoreRecord> {
+    const own = ownRecord(record);
     const platform = await opened();
-    return platform.store.write(record, placed(platform, options));
+    return platform.store.write(own, placed(platform, options));
   }
 
   override async delete(key: string, options?: TableOptions & Condition): Promise<void> {
@@ -41,8 +44,9 @@ class OwnStore extends Store {
   }
 
   override async transact(changes: readonly Change[], options?: TableOptions): Promise<readonly bigint[]> {
+    const own = ownChanges(changes);
     const platform = await opened();
-    return platform.store.transact(changes, placed(platform, options));
+    return platform.store.transact(own, placed(platform, options));
   }
 
   override async list(options?: ListOptions): Promise<Page> {

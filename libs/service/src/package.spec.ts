@@ -7,8 +7,8 @@ import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 
 const root = join(workspaceRoot, 'libs/service');
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; optionalDependencies: Record<string, string>; engines: object };
-const workspace = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; engines: object };
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; optionalDependencies: Record<string, string>; peerDependencies: Record<string, string>; peerDependenciesMeta: object; engines: object };
+const workspace = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; devDependencies: Record<string, string>; engines: object };
 
 let compiled: NodeJS.ProcessEnv = {};
 
@@ -23,16 +23,24 @@ async function npm(cwd: string, ...args: string[]): Promise<void> {
 describe('the package', () => {
   it('asks for the versions that the workspace is tested with, and for all that it imports', async () => {
     expect(manifest.engines).toEqual(workspace.engines);
-    const imported = [...new Set([...(await packagesOf('index.js', 'ever')), ...(await packagesOf('nest.js', 'ever'))])].sort();
+    const imported = await packagesOf(['index.js', 'nest.js', 'adapter.js'], 'ever');
     // With a native part, which not every machine can build.
     const { dependencies, optionalDependencies } = manifest;
     expect(Object.keys(optionalDependencies)).toEqual(['better-sqlite3']);
     expect({ ...dependencies, ...optionalDependencies }).toEqual(Object.fromEntries(imported.map((name) => [name, `^${workspace.dependencies[name]}`])));
   });
 
+  it('asks for what suites need only of those who run them', async () => {
+    const suites = await packagesOf(['contract.js'], 'ever');
+    expect(suites).toEqual(['fast-check', 'vitest']);
+    expect(manifest.peerDependencies).toEqual(Object.fromEntries(suites.map((name) => [name, `^${workspace.devDependencies[name]}`])));
+    expect(manifest.peerDependenciesMeta).toEqual(Object.fromEntries(suites.map((name) => [name, { optional: true }])));
+  });
+
   it('loads no Nest for plain handlers, nor gRPC, metrics and mDNS before they are needed', async () => {
-    expect(await packagesOf('index.js', 'at once')).toEqual(['pino']);
-    expect(await packagesOf('nest.js', 'at once')).toContain('@nestjs/core');
+    expect(await packagesOf(['index.js'], 'at once')).toEqual(['pino']);
+    expect(await packagesOf(['adapter.js'], 'at once')).toEqual(['pino']);
+    expect(await packagesOf(['nest.js'], 'at once')).toContain('@nestjs/core');
   });
 
   it('works in an empty folder: strict types, plain Node', async () => {
@@ -110,11 +118,11 @@ describe('the package', () => {
   }, 240_000);
 });
 
-/** Packages that an entry asks for: at once, or also what it imports only when it needs it. */
-async function packagesOf(entry: string, when: 'at once' | 'ever'): Promise<string[]> {
+/** Packages that entries ask for: at once, or also what it imports only when it needs it. */
+async function packagesOf(entries: readonly string[], when: 'at once' | 'ever'): Promise<string[]> {
   const { metafile } = await build({
     absWorkingDir: join(root, 'dist'),
-    entryPoints: [entry],
+    entryPoints: [...entries],
     bundle: true,
     packages: 'external',
     platform: 'node',
@@ -135,6 +143,6 @@ async function packagesOf(entry: string, when: 'at once' | 'ever'): Promise<stri
       else if (!isBuiltin(path)) packages.add(path.split('/').slice(0, path.startsWith('@') ? 2 : 1).join('/'));
     }
   };
-  visit(entry);
+  entries.forEach(visit);
   return [...packages].sort();
 }

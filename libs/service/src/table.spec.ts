@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSchema } from '@micro/proto';
-import { blobs, close, MicroError, open, serve, store, table, type TypedStoreEvent } from './index.js';
+import { blobs, broker, close, events, MicroError, open, serve, store, table, type TypedStoreEvent } from './index.js';
 
 interface Order {
   readonly item: string;
@@ -32,6 +32,25 @@ describe('store and blobs', () => {
     expect(snapshot.map(({ table }) => table)).toEqual(['other', 'till']);
     await blobs.write('b', [raw('blob')]);
     expect((await blobs.info('b', { database: 'shop', table: 'till' })).size).toBe(4);
+  });
+
+  it('take what they are given, like broker and events, as it was when they were called', async () => {
+    const heard = await broker.subscribe('t');
+    const value = raw('before');
+    const given = [
+      store.write({ key: 'written', value }),
+      store.transact([{ type: 'write', record: { key: 'transacted', value } }]),
+      broker.publish('t', { body: value }),
+      events.publish('s', { body: value }),
+    ];
+    value.set(raw('after!'));
+    await Promise.all(given);
+    for (const key of ['written', 'transacted']) expect((await store.read(key)).value).toEqual(raw('before'));
+    expect((await events.read('s')).map(({ body }) => body)).toEqual([raw('before')]);
+    for await (const { body } of heard) {
+      expect(body).toEqual(raw('before'));
+      break;
+    }
   });
 
   it('stay where they were first: a service that would be called otherwise is told', async () => {

@@ -11,10 +11,13 @@ export {
 export { blobCapabilities, type Capabilities, type Shared, storeCapabilities, type Survives } from './capabilities.js';
 export { BlobsHandlers } from './blob/handlers.js';
 export { LaterBlobs } from './blob/later.js';
+export { MemoryBlobs } from './blob/memory.js';
 export { type BlobsConfig, openBlobs } from './blob/open.js';
 export { StoreHandlers } from './handlers.js';
 export { LaterStore } from './later.js';
+export { MemoryStore } from './memory.js';
 export { openStore, type StoreConfig } from './open.js';
+export { ownChanges, ownRecord } from './own-copies.js';
 export { decodeSnapshot, encodeSnapshot } from './snapshot.js';
 export {
   type Change,

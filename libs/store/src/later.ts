@@ -1,5 +1,6 @@
 import { MicroError } from '@micro/errors';
 import { outsideCalls } from '@micro/rpc';
+import { ownChanges, ownRecord } from './own-copies.js';
 import {
   type Change,
   type Condition,
@@ -30,7 +31,8 @@ export class LaterStore extends Store {
   }
 
   override async write(record: NewRecord, options?: TableOptions & Condition): Promise<StoreRecord> {
-    return (await this.#store()).write(record, options);
+    const own = ownRecord(record);
+    return (await this.#store()).write(own, options);
   }
 
   override async delete(key: string, options?: TableOptions & Condition): Promise<void> {
@@ -38,7 +40,8 @@ export class LaterStore extends Store {
   }
 
   override async transact(changes: readonly Change[], options?: TableOptions): Promise<readonly bigint[]> {
-    return (await this.#store()).transact(changes, options);
+    const own = ownChanges(changes);
+    return (await this.#store()).transact(own, options);
   }
 
   override async list(options?: ListOptions): Promise<Page> {

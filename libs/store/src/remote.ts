@@ -10,6 +10,7 @@ import {
   toNewMessage,
   toSnapshotMessage,
 } from './messages.js';
+import { ownChanges } from './own-copies.js';
 import { explained } from './remote-errors.js';
 import { RemoteWatch } from './remote-watch.js';
 import {
@@ -74,7 +75,7 @@ export class RemoteStore extends Store {
   override async transact(changes: readonly Change[], options?: TableOptions): Promise<readonly bigint[]> {
     const { database, table } = this.#place(options);
     checkedChanges(changes);
-    const request = { changes: changes.map(toChangeMessage), table };
+    const request = { changes: ownChanges(changes).map(toChangeMessage), table };
     return (await this.#told(this.#calls.transact(request, { namespace: database }))).versions;
   }
 

@@ -100,10 +100,19 @@ export function storeContract(adapter: string, { capabilities, open }: StoreCont
 
       it('is nobody else’s to change: what is given and what is got are copies', async () => {
         const value = bytes('mine');
-        await store.write({ key: 'a', value }, { database });
+        const metadata = { owner: 'me' };
+        const writing = store.write({ key: 'a', value, metadata }, { database });
+        const transacting = store.transact([{ type: 'write', record: { key: 'b', value, metadata } }], { database });
         value.fill(0);
-        (await store.read('a', { database })).value.fill(0);
-        expect(await read('a')).toBe('mine');
+        metadata.owner = 'you';
+        await Promise.all([writing, transacting]);
+        for (const key of ['a', 'b']) {
+          (await store.read(key, { database })).value.fill(0);
+          expect(await store.read(key, { database })).toMatchObject({
+            value: bytes('mine'),
+            metadata: { owner: 'me' },
+          });
+        }
       });
 
       it.each([

@@ -110,6 +110,8 @@ export const defaultTable = 'micro';
  * `unavailable` when the store cannot be reached or is closed. What has been acknowledged is kept as the adapter's capabilities say
  * (capabilities.ts). A call that fails has changed nothing, except that after `unavailable` or `deadline_exceeded` a change may have been made.
  *
+ * What is given may be changed as soon as a method has returned its promise, and what is got is the caller's alone.
+ *
  * Reads and changes of a table are linearizable: each takes effect at one moment between its call and its answer, for everyone.
  */
 export abstract class Store {

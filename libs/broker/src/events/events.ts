@@ -157,7 +157,10 @@ export const eventLimits = {
  * or are closed.
  */
 export abstract class Events {
-  /** Resolves when the event is kept, as the adapter's capabilities (capabilities.ts) say. */
+  /**
+   * Resolves when the event is kept, as the adapter's capabilities (capabilities.ts) say. What is given may be changed as soon as this has
+   * returned its promise.
+   */
   abstract publish(stream: string, event: NewEvent, options?: EventsOptions): Promise<Published>;
 
   /** Events as they are kept now, in order; nobody's progress changes. Of a stream that is not there: none. */

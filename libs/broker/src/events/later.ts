@@ -1,5 +1,6 @@
 import { MicroError } from '@micro/errors';
 import { outsideCalls } from '@micro/rpc';
+import { ownMessage } from '../own-copies.js';
 import {
   type ConsumeOptions,
   type Consumer,
@@ -27,7 +28,8 @@ export class LaterEvents extends Events {
   }
 
   override async publish(stream: string, event: NewEvent, options?: EventsOptions): Promise<Published> {
-    return (await this.#events()).publish(stream, event, options);
+    const own = ownMessage(event);
+    return (await this.#events()).publish(stream, own, options);
   }
 
   override async read(stream: string, options?: ReadOptions): Promise<readonly Event[]> {
