@@ -1,0 +1,139 @@
+import { connect, type NatsConnection, type Status } from '@nats-io/transport-node';
+import { MicroError } from '@micro/errors';
+import { natsError } from './errors.js';
+import { clientOptions, type NatsOptions } from './options.js';
+
+/** Milliseconds that a server which is connected has to answer. */
+const answerTimeout = 5_000;
+/** Milliseconds that closing waits for what has been sent. */
+const closeTimeout = 2_000;
+
+/**
+ * Connects. A server that cannot be reached, or refuses, is an error at once, saying which setting to look at; from then on a connection that is
+ * lost is made again for as long as it takes.
+ */
+export async function openNats(options: NatsOptions): Promise<NatsClient> {
+  const known = { servers: options.servers.join(', '), id: options.id };
+  const settings = clientOptions(options);
+  let connection: NatsConnection;
+  try {
+    connection = await connect(settings);
+  } catch (error) {
+    throw natsError(error, known);
+  }
+  keepAll(connection, options.servers);
+  return new NatsClient(connection, { ...known, warn: options.warn ?? warnProcess });
+}
+
+/** The client forgets those that did not answer its first attempt, and has heard of others since. */
+function keepAll(connection: NatsConnection, servers: readonly string[]): void {
+  const known = connection.getServers().map(({ listen }) => listen);
+  if (servers.some((server) => !known.includes(server))) connection.setServers([...new Set([...servers, ...known])]);
+}
+
+/** A connection to NATS that outlives its server's absence. Subscriptions are made again with it; what was under way fails. */
+export class NatsClient {
+  /** While there is no server, what is given to it is lost: `check()` first. */
+  readonly connection: NatsConnection;
+  readonly #known: { readonly servers: string; readonly id: string };
+  readonly #warn: (message: string) => void;
+  readonly #listeners = new Set<(connected: boolean) => void>();
+  #connected = true;
+  #lostAt = 0;
+  #warned = '';
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    connection: NatsConnection,
+    { warn, ...known }: { readonly servers: string; readonly id: string; readonly warn: (message: string) => void },
+  ) {
+    this.connection = connection;
+    this.#known = known;
+    this.#warn = warn;
+    void this.#follow(connection.status());
+  }
+
+  get isConnected(): boolean {
+    return this.#connected && !this.#closed;
+  }
+
+  /** MicroError `unavailable` while there is no server. */
+  check(): void {
+    if (!this.isConnected) throw this.explain(new Error(this.#closed ? 'closed' : 'the connection is lost'));
+  }
+
+  /** Resolves when the server has all that was sent before. MicroError `unavailable` if it does not, or the connection is lost meanwhile. */
+  async flush(): Promise<void> {
+    this.check();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${answerTimeout} ms`)), answerTimeout);
+    });
+    try {
+      await Promise.race([this.connection.flush(), late]);
+    } catch (error) {
+      throw this.explain(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Calls `listener` whenever the connection is lost (false) and whenever it is there again (true), until the returned function is called. */
+  listen(listener: (connected: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** What the client has thrown as a MicroError, which names the servers and the setting to look at. */
+  explain(error: unknown): MicroError {
+    return natsError(error, this.#known);
+  }
+
+  /** Sends what is on its way, then ends. A second call does nothing. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, closeTimeout)));
+    if (this.#connected) await Promise.race([this.connection.drain().catch(() => undefined), late]);
+    clearTimeout(timer);
+    await this.connection.close();
+  }
+
+  async #follow(statuses: AsyncIterable<Status>): Promise<void> {
+    for await (const status of statuses) {
+      if (status.type === 'disconnect') this.#lost();
+      else if (status.type === 'reconnect') this.#found();
+      else if (status.type === 'error') this.#tell(natsError(status.error, this.#known).detail);
+    }
+  }
+
+  #lost(): void {
+    if (!this.#connected || this.#closed) return;
+    this.#connected = false;
+    this.#lostAt = Date.now();
+    this.#tell(`the connection to NATS at ${this.#known.servers} is lost: trying again until it is back`);
+    for (const listener of [...this.#listeners]) listener(false);
+  }
+
+  #found(): void {
+    if (this.#connected || this.#closed) return;
+    this.#connected = true;
+    this.#warned = '';
+    this.#warn(`NATS is there again, after ${Math.ceil((Date.now() - this.#lostAt) / 1_000)} s`);
+    for (const listener of [...this.#listeners]) listener(true);
+  }
+
+  /** The same once, and not for every attempt. */
+  #tell(message: string): void {
+    if (message === this.#warned || this.#closed) return;
+    this.#warned = message;
+    this.#warn(message);
+  }
+}
+
+function warnProcess(message: string): void {
+  process.emitWarning(message, 'MicroNats');
+}

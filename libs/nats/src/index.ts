@@ -1,0 +1,2 @@
+export { NatsClient, openNats } from './client.js';
+export { type NatsOptions, type NatsTls } from './options.js';
