@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto';
+import { haveTool, type PostgresServer, postgresTool, startPostgres } from '@micro/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CockroachConnection, type Statement } from './cockroach-connection.js';
+import { checkedOptions, type CockroachOptions } from './cockroach-options.js';
+
+const statement = (text: string, repeatable = true): Statement => ({ text, repeatable });
+
+describe('options', () => {
+  const refused = (options: CockroachOptions, words: RegExp) => {
+    let thrown: unknown;
+    try {
+      checkedOptions(options);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: 'invalid_argument', detail: expect.stringMatching(words) });
+    expect(String((thrown as Error).stack)).not.toContain('hunter2');
+  };
+  const url = 'postgres://me:hunter2@db.example.com/micro';
+
+  it('are refused with the setting that is wrong, and without the password', () => {
+    refused({ url: 'me:hunter2' }, /MICRO_COCKROACH_URL is no postgres/);
+    refused({ url: 'mysql://me:hunter2@host/db' }, /MICRO_COCKROACH_URL is no postgres/);
+    refused({ url: 'postgres://host/db' }, /user:password/);
+    refused({ url: 'postgres://me:hunter2%@host/db' }, /write %25/);
+    refused({ url: `${url}?sslrootcert=/hunter2` }, /sslrootcert.*MICRO_COCKROACH_CA/);
+    refused({ url: `${url}?sslmode=prefer` }, /sslmode/);
+    refused({ url, cert: 'x' }, /MICRO_COCKROACH_KEY/);
+    refused({ url, pool: 1 }, /MICRO_COCKROACH_POOL/);
+    refused({ url, timeout: 60_000 }, /MICRO_COCKROACH_TIMEOUT/);
+  });
+
+  it('are encrypted and checked but on the same machine, unless they say otherwise', () => {
+    expect(checkedOptions({ url }).ssl).toMatchObject({ rejectUnauthorized: true });
+    expect(checkedOptions({ url: `${url}?sslmode=disable` }).ssl).toBe(false);
+    expect(checkedOptions({ url: 'postgres://me@127.0.0.1/micro' }).ssl).toBe(false);
+    expect(checkedOptions({ url: 'postgres://me@localhost/micro', ca: 'pem' }).ssl).toMatchObject({ ca: 'pem' });
+    expect(checkedOptions({ url: 'postgres://me:a%40b@[::1]:1/micro' })).toMatchObject({
+      host: '::1',
+      port: 1,
+      password: 'a@b',
+    });
+  });
+});
+
+describe.skipIf(!haveTool(postgresTool))('a connection', () => {
+  let server: PostgresServer;
+  let opened: CockroachConnection[] = [];
+  beforeAll(async () => void (server = await startPostgres()));
+  afterEach(async () => {
+    await Promise.all(opened.map((one) => one.close()));
+    opened = [];
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const open = (options: Partial<CockroachOptions> = {}) => {
+    const connection = new CockroachConnection({ url: server.url, ...options });
+    opened.push(connection);
+    return connection;
+  };
+  /** An empty database of its own. */
+  const empty = async () => {
+    const name = `d${randomUUID().replaceAll('-', '')}`;
+    await open().rows(statement(`CREATE DATABASE ${name}`));
+    return server.url.replace(/postgres$/, name);
+  };
+
+  it('makes the tables once, however many begin at the same time', async () => {
+    const url = await empty();
+    const connections = Array.from({ length: 8 }, () => open({ url, pool: 2 }));
+    const counts = await Promise.all(
+      connections.map((one) => one.rows<{ count: bigint }>(statement('SELECT count(*) FROM micro_migrations'))),
+    );
+    expect(counts.map(([row]) => row?.count)).toEqual(Array.from({ length: 8 }, () => 1n));
+    const [lease] = await (connections[0] as CockroachConnection).rows<{ token: bigint; until: bigint }>(
+      statement('SELECT token, until FROM micro_leases'),
+    );
+    expect(lease?.until).toBe(0n);
+  });
+
+  it('goes on where another process died over the tables', async () => {
+    const url = await empty();
+    const first = open({ url });
+    await first.rows(statement('SELECT 1'));
+    // As it is left by one that was killed between the last step and the note of it.
+    await first.rows(statement('DELETE FROM micro_migrations'));
+    await open({ url }).rows(statement('SELECT 1'));
+    const rows = await first.rows<{ name: string }>(statement('SELECT name FROM micro_migrations'));
+    expect(rows).toHaveLength(1);
+  });
+
+  it('refuses tables of a later Micro', async () => {
+    const url = await empty();
+    await open({ url }).rows(statement('SELECT 1'));
+    await open({ url }).rows(statement(`INSERT INTO micro_migrations (timestamp, name) VALUES (1, 'Later')`, false));
+    await expect(open({ url }).rows(statement('SELECT 1'))).rejects.toMatchObject({
+      code: 'failed_precondition',
+      detail: expect.stringContaining('later version'),
+    });
+  });
+
+  it('is serializable, and makes again what others were in the way of', async () => {
+    const connection = open();
+    const [row] = await connection.rows<{ transaction_isolation: string }>(statement('SHOW transaction_isolation'));
+    expect(row?.transaction_isolation).toBe('serializable');
+    const table = `t${randomUUID().replaceAll('-', '')}`;
+    await connection.rows(statement(`CREATE TABLE ${table} (n INT8)`));
+    await connection.rows(statement(`INSERT INTO ${table} VALUES (0)`, false));
+    let attempts = 0;
+    const add = () =>
+      connection.transaction(
+        async (run) => {
+          attempts++;
+          const [{ n } = { n: 0n }] = await run<{ n: bigint }>(statement(`SELECT n FROM ${table}`));
+          await run(statement(`UPDATE ${table} SET n = ${n + 1n}`));
+        },
+        { repeatable: false },
+      );
+    await Promise.all(Array.from({ length: 30 }, add));
+    expect(await connection.rows(statement(`SELECT n FROM ${table}`))).toEqual([{ n: 30n }]);
+    expect(attempts).toBeGreaterThan(30);
+  });
+
+  it('gives up a statement that takes too long, and a wait for a connection', async () => {
+    const connection = open({ timeout: 300, pool: 2 });
+    const sleep = () => connection.rows(statement('SELECT pg_sleep(20)'));
+    await expect(sleep()).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+      detail: expect.stringContaining('MICRO_COCKROACH_TIMEOUT'),
+    });
+    const busy = Array.from({ length: 300 }, () => sleep().catch((error: { code: string }) => error.code));
+    const codes = new Set(await Promise.all(busy));
+    expect([...codes].sort()).toEqual(['deadline_exceeded', 'resource_exhausted']);
+    expect(await connection.rows(statement('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+  });
+
+  it('says what is wrong with where it connects to', async () => {
+    const asked = (url: string) =>
+      open({ url })
+        .rows(statement('SELECT 1'))
+        .catch((error: unknown) => error);
+    expect(await asked(server.url.replace(/\d+\/postgres/, '1/postgres'))).toMatchObject({
+      code: 'unavailable',
+      detail: expect.stringContaining('127.0.0.1:1'),
+    });
+    expect(await asked(`${server.url}nothing`)).toMatchObject({
+      code: 'failed_precondition',
+      detail: expect.stringContaining('no such database'),
+    });
+    expect(await asked(`${server.url}?sslmode=require`)).toMatchObject({
+      code: 'failed_precondition',
+      detail: expect.stringContaining('speaks no TLS'),
+    });
+  });
+
+  it('answers nothing once it is closed, and is closed while something is read', async () => {
+    const connection = open();
+    const reading = connection.reading(async function* (run) {
+      for (;;) yield* await run(statement('SELECT 1'));
+    });
+    await reading.next();
+    await connection.close();
+    await expect(connection.rows(statement('SELECT 1'))).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(reading.next()).rejects.toMatchObject({
+      code: 'unavailable',
+      detail: expect.stringContaining('closed'),
+    });
+  });
+});

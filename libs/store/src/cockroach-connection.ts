@@ -1,0 +1,289 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { outsideCalls } from '@micro/rpc';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { isBroken, isConflict, isLost, translated } from './cockroach-errors.js';
+import { migrate, type Migration, migrationsTableName } from './cockroach-migrations.js';
+import { type CheckedOptions, checkedOptions, type CockroachOptions } from './cockroach-options.js';
+import { closed } from './validation.js';
+
+/** Times that a connection is tried for again before a call fails, and milliseconds in between. */
+const reconnect = { times: 2, wait: 50 } as const;
+/** Calls that wait for a connection at most, for each that there is. */
+const waitingPerConnection = 100;
+/** Milliseconds that the server has on top of a statement's time in order to say that it was too long. */
+const grace = 1_000;
+
+/** Milliseconds that the consumer of what is read at one moment may take over a piece of it. */
+const readerPatience = 600_000;
+/** Milliseconds that a step of a migration may take. */
+const migrationTimeout = 60_000;
+
+/** A statement. Values stand in it as `$1`, `$2`. */
+export interface Statement {
+  /** Under which it is prepared on each connection. Default: it is not. */
+  readonly name?: string;
+  readonly text: string;
+  /** Whether making it twice comes to the same as making it once: it is made again if the connection is lost. */
+  readonly repeatable: boolean;
+}
+
+/** Makes a statement on one connection. Of its values `bigint` is INT8, `Buffer` BYTEA. */
+export type Run = <Row>(statement: Statement, values?: readonly unknown[]) => Promise<Row[]>;
+
+export interface TransactionOptions {
+  /** Whether making it twice comes to the same as making it once. */
+  readonly repeatable: boolean;
+  /** Default false. */
+  readonly readOnly?: boolean;
+  /** Milliseconds that each of its statements may take, and each pause between them. Default: the timeout of the options. */
+  readonly timeout?: number;
+  readonly idle?: number;
+}
+
+/** A connection that is in use. */
+interface Lent {
+  readonly run: Run;
+  /** Gives it back, or ends it where it is of no further use. A second call does nothing. */
+  readonly release: (broken: boolean) => void;
+}
+
+/**
+ * Connections to a CockroachDB, made when they are first needed and again when they are lost. Everything is serializable; what failed only
+ * because of others at the same time is made again, for as long as a statement may take. Before anything else the tables are brought up to date.
+ * Errors are MicroErrors as `translated`; none of them has the password.
+ */
+export class CockroachConnection {
+  /** `host:port`, for people. */
+  readonly address: string;
+  readonly #options: CheckedOptions;
+  readonly #closing = new AbortController();
+  #opening: Promise<pg.Pool> | undefined;
+  #source: DataSource | undefined;
+
+  constructor(options: CockroachOptions) {
+    this.#options = checkedOptions(options);
+    this.address = `${this.#options.host}:${this.#options.port}`;
+    // Each reading that goes on listens.
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  /** Aborts when it is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** One statement, which is a transaction of its own. */
+  async rows<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.#trying(statement.repeatable, ({ run }) => run<Row>(statement, values));
+  }
+
+  /** Several statements in one transaction. `work` is called again where others were in its way: it keeps nothing of the time before. */
+  async transaction<T>(work: (run: Run) => Promise<T>, options: TransactionOptions): Promise<T> {
+    return this.#trying(
+      options.repeatable,
+      async ({ run }) => {
+        await begin(run, options);
+        try {
+          const result = await work(run);
+          await run(once('COMMIT'));
+          return result;
+        } catch (error) {
+          if (!isBroken(error)) await run(once('ROLLBACK')).catch(() => undefined);
+          throw error;
+        }
+      },
+      options,
+    );
+  }
+
+  /**
+   * What `work` yields of one transaction that only reads, as of one moment, however long its consumer takes. Of a connection that is lost, or
+   * others that are in its way, before anything was yielded nobody hears.
+   */
+  async *reading<T>(work: (run: Run) => AsyncGenerator<T>): AsyncGenerator<T> {
+    for (let tries = 1; ; tries++) {
+      const { run, release } = await this.#trying(true, async (lent) => lent, { keep: true });
+      const onClose = () => release(true);
+      this.closing.addEventListener('abort', onClose);
+      let yielded = false;
+      try {
+        await begin(run, { readOnly: true, idle: readerPatience });
+        for await (const item of work(run)) {
+          yielded = true;
+          yield item;
+        }
+        return;
+      } catch (error) {
+        if (this.closing.aborted) throw closed();
+        if (yielded || tries > reconnect.times || !(isConflict(error) || isLost(error)))
+          throw translated(error, this.address);
+      } finally {
+        this.closing.removeEventListener('abort', onClose);
+        // Whoever uses it next shall not inherit how long it may take.
+        release(true);
+      }
+    }
+  }
+
+  /** Ends what goes on. A second call does nothing. */
+  async close(): Promise<void> {
+    if (this.closing.aborted) return;
+    this.#closing.abort();
+    await this.#opening?.catch(() => undefined);
+    await this.#source?.destroy();
+  }
+
+  async #trying<T>(
+    repeatable: boolean,
+    attempt: (lent: Lent) => Promise<T>,
+    { keep = false, timeout = this.#options.timeout }: { readonly keep?: boolean; readonly timeout?: number } = {},
+  ): Promise<T> {
+    const end = performance.now() + timeout;
+    for (let conflicts = 0, losses = 0; ;) {
+      let lent: Lent | undefined;
+      try {
+        lent = await this.#lend(timeout);
+        const result = await attempt(lent);
+        if (!keep) lent.release(false);
+        return result;
+      } catch (error) {
+        lent?.release(isBroken(error));
+        if (this.closing.aborted) throw closed();
+        if (isConflict(error) && performance.now() < end) await this.#pause(2 ** Math.min(conflicts++, 6));
+        // Where there was no connection nothing was sent.
+        else if (isLost(error) && (repeatable || !lent) && losses++ < reconnect.times)
+          await this.#pause(reconnect.wait * losses);
+        else throw translated(error, this.address);
+      }
+    }
+  }
+
+  /** Milliseconds of about that many, so that those who were in each other's way come back apart. */
+  async #pause(milliseconds: number): Promise<void> {
+    await sleep(milliseconds * (0.5 + Math.random()), undefined, { signal: this.closing }).catch(() => undefined);
+    if (this.closing.aborted) throw closed();
+  }
+
+  async #lend(timeout: number): Promise<Lent> {
+    if (this.closing.aborted) throw closed();
+    const pool = await this.#pool();
+    if (pool.waitingCount >= waitingPerConnection * this.#options.pool)
+      throw new Error('timeout exceeded when trying to connect');
+    const client = await pool.connect();
+    let isLent = true;
+    return {
+      run: async <Row>({ name, text }: Statement, values: readonly unknown[] = []) =>
+        (await client.query(timed({ name, text, values: [...values] }, timeout))).rows as Row[],
+      release: (broken) => {
+        if (isLent) client.release(broken);
+        isLent = false;
+      },
+    };
+  }
+
+  #pool(): Promise<pg.Pool> {
+    if (!this.#opening) {
+      // It outlives the call that it is first used in.
+      const opening = outsideCalls(() => this.#open());
+      this.#opening = opening;
+      opening.catch(() => (this.#opening = undefined));
+    }
+    return this.#opening;
+  }
+
+  async #open(): Promise<pg.Pool> {
+    const source = dataSource(this.#options);
+    try {
+      const pool = await opened(source);
+      await migrate(pool, (migrations) =>
+        dataSource({ ...this.#options, pool: 2, timeout: migrationTimeout }, migrations),
+      );
+      this.#source = source;
+      return pool;
+    } catch (error) {
+      await ended(source);
+      throw translated(error, this.address);
+    }
+  }
+}
+
+async function begin(
+  run: Run,
+  { readOnly = false, timeout, idle }: Omit<TransactionOptions, 'repeatable'>,
+): Promise<void> {
+  await run(once(`BEGIN TRANSACTION ISOLATION LEVEL SERIALIZABLE${readOnly ? ', READ ONLY' : ''}`));
+  if (timeout !== undefined) await run(once(`SET LOCAL statement_timeout = ${timeout}`));
+  if (idle !== undefined) await run(once(`SET LOCAL idle_in_transaction_session_timeout = ${idle}`));
+}
+
+function once(text: string): Statement {
+  return { text, repeatable: false };
+}
+
+/** The server ends what takes too long itself; where it has not done so in time, it is not there. */
+function timed(query: pg.QueryConfig, timeout: number): pg.QueryConfig {
+  return Object.assign(query, { query_timeout: timeout + grace });
+}
+
+function dataSource(options: CheckedOptions, migrations: readonly Migration[] = []): DataSource {
+  const { host, port, user, password, database, ssl, pool, timeout, application, settings } = options;
+  return new DataSource({
+    type: 'postgres',
+    driver: pg,
+    host,
+    port,
+    username: user,
+    database,
+    ssl,
+    applicationName: application,
+    poolSize: pool,
+    connectTimeoutMS: timeout,
+    // Whoever asks next is told, or never knows.
+    poolErrorHandler: () => undefined,
+    installExtensions: false,
+    logging: false,
+    migrations: [...migrations],
+    migrationsTableName,
+    migrationsTransactionMode: 'none',
+    extra: {
+      // As a function it is looked for nowhere else, and shown to nobody.
+      password: () => password,
+      options: settings,
+      statement_timeout: timeout,
+      idle_in_transaction_session_timeout: timeout,
+      query_timeout: timeout + grace,
+      keepAlive: true,
+      // It does not keep the process.
+      allowExitOnIdle: true,
+      types: { getTypeParser },
+    },
+  });
+}
+
+const int8 = 20;
+
+function getTypeParser(oid: number, format?: string): unknown {
+  return oid === int8 ? BigInt : pg.types.getTypeParser(oid, format as 'text');
+}
+
+async function opened(source: DataSource): Promise<pg.Pool> {
+  await source.initialize();
+  const pool = poolOf(source) as pg.Pool;
+  // One that is lost while it is in use says so to whoever uses it.
+  pool.on('acquire', (client) => client.setMaxListeners(0).on('error', ignore));
+  pool.on('release', (_error, client) => client.off('error', ignore));
+  return pool;
+}
+
+/** Also one that was opened by half. */
+async function ended(source: DataSource): Promise<void> {
+  await (source.isInitialized ? source.destroy() : poolOf(source)?.end());
+}
+
+function poolOf(source: DataSource): pg.Pool | undefined {
+  return (source.driver as unknown as { readonly master: pg.Pool | undefined }).master;
+}
+
+function ignore(): void {}
