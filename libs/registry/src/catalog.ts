@@ -120,6 +120,14 @@ export class Catalog {
     return entry?.hash === hash ? entry.since : undefined;
   }
 
+  /** The latest `since` of a version's nodes; 0 if there are none. */
+  latest({ namespace, name, version }: Pick<Placement, 'namespace' | 'name' | 'version'>): number {
+    let latest = 0;
+    for (const { since } of this.#namespaces.get(namespace)?.names.get(name)?.get(version)?.entries.values() ?? [])
+      latest = Math.max(latest, since);
+    return latest;
+  }
+
   /** Makes what was put and removed visible, and tells the watches. */
   flush(): void {
     for (const namespace of this.#changed) {

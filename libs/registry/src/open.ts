@@ -1,4 +1,5 @@
 import type { Client } from '@micro/rpc';
+import type { EtcdOptions } from './etcd.js';
 import type { MdnsOptions } from './mdns.js';
 import { MemoryRegistry } from './memory.js';
 import type { Registry } from './registry.js';
@@ -7,6 +8,7 @@ import type { Registry } from './registry.js';
 export type RegistryConfig =
   | { readonly adapter: 'memory' }
   | ({ readonly adapter: 'mdns' } & MdnsOptions)
+  | ({ readonly adapter: 'etcd' } & EtcdOptions)
   | { readonly adapter: 'remote'; readonly client: Client };
 
 /** Opens the registry that the configuration names; an adapter's client is loaded only when chosen. */
@@ -17,6 +19,10 @@ export async function openRegistry(config: RegistryConfig): Promise<Registry> {
     case 'mdns': {
       const { openMdns } = await import('./mdns.js');
       return openMdns(config);
+    }
+    case 'etcd': {
+      const { openEtcd } = await import('./etcd.js');
+      return openEtcd(config);
     }
     case 'remote': {
       const { RemoteRegistry } = await import('./remote.js');

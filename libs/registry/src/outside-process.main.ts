@@ -4,7 +4,8 @@ import { openRegistry, type RegistryConfig } from './open.js';
 import type { Service } from './registry.js';
 
 export type OutsideConfig =
-  Extract<RegistryConfig, { adapter: 'memory' | 'mdns' }> | { readonly adapter: 'remote'; readonly address: string };
+  | Extract<RegistryConfig, { adapter: 'memory' | 'mdns' | 'etcd' }>
+  | { readonly adapter: 'remote'; readonly address: string };
 export interface Registrations {
   readonly service: Service;
   readonly ttl: number;

@@ -3,10 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type OutputFile } from 'esbuild';
+import { build, type OutputFile, type Plugin } from 'esbuild';
 import type { OutsideConfig, Registrations } from './outside-process.main.js';
 
 export interface OutsideProcess {
@@ -30,14 +31,20 @@ export async function outsideProcess(config: OutsideConfig, registrations: Regis
     await gone;
   };
   child.stdin.end(JSON.stringify([config, registrations], asText));
-  await Promise.race([
-    registered(child),
-    gone.then(() => Promise.reject(new Error('the process ended before it had registered'))),
-  ]);
+  await registered(child);
   return { pid: child.pid as number, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
 }
 
 let bundled: Promise<Uint8Array> | undefined;
+
+/** etcd3 reads its .proto files from the folder that it is installed in. */
+const etcdInstalled: Plugin = {
+  name: 'etcd-installed',
+  setup({ onResolve }) {
+    const path = createRequire(import.meta.url).resolve('etcd3');
+    onResolve({ filter: /^etcd3$/ }, () => ({ path, external: true }));
+  },
+};
 
 async function bundle(): Promise<Uint8Array> {
   const { outputFiles } = await build({
@@ -50,12 +57,14 @@ async function bundle(): Promise<Uint8Array> {
     tsconfig: fileURLToPath(new URL('../../../tsconfig.base.json', import.meta.url)),
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     logLevel: 'warning',
+    plugins: [etcdInstalled],
   });
   return (outputFiles[0] as OutputFile).contents;
 }
 
 async function registered(child: ChildProcess): Promise<void> {
   for await (const line of child.stdout ?? []) if (String(line).includes('registered')) return;
+  throw new Error('the process ended before it had registered');
 }
 
 function asText(_key: string, value: unknown): unknown {

@@ -1,0 +1,136 @@
+import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3';
+import type { EtcdClient } from './etcd-client.js';
+import type { EtcdKeys, KeyRange, VersionKey } from './etcd-records.js';
+import type { EtcdView } from './etcd-view.js';
+
+/** A key and what is to be under it. */
+export interface Entry {
+  readonly key: string;
+  readonly text: string;
+}
+
+/** Nodes of one version that have one content. */
+export interface Batch {
+  readonly version: VersionKey;
+  readonly hash: string;
+  readonly packed: Buffer;
+  readonly entries: readonly Entry[];
+  readonly lease: string;
+}
+
+/** etcd takes 128 operations in a transaction, of nested ones the outer counted with each inner, and 1.5 MB in a request. */
+const limits = { operations: 100, bytes: 300 * 1024 } as const;
+
+/** What is written to etcd, in transactions that keep to its limits and that may be repeated. */
+export class EtcdWriter {
+  readonly #client: EtcdClient;
+  readonly #keys: EtcdKeys;
+  readonly #view: EtcdView;
+
+  constructor(client: EtcdClient, keys: EtcdKeys, view: EtcdView) {
+    this.#client = client;
+    this.#keys = keys;
+    this.#view = view;
+  }
+
+  /** Puts nodes, and their content where it is not in etcd; resolves to the revision at which all of them are there. */
+  async put({ version, hash, packed, entries, lease }: Batch): Promise<number> {
+    const content = Buffer.from(this.#keys.content(version, hash));
+    let revision = 0;
+    for (const part of parts(entries)) {
+      const puts = part.map(({ key, text }) => ({
+        request_put: { key: Buffer.from(key), value: Buffer.from(text), lease },
+      }));
+      const there: ICompare = { key: content, target: 'Version', result: 'Greater', version: 0 };
+      const known = this.#view.stores(content.toString());
+      const answer = known ? await this.#commit({ compare: [there], success: puts }) : undefined;
+      const whole = [{ request_put: { key: content, value: packed } }, ...puts];
+      const { header } = answer?.succeeded
+        ? answer
+        : await this.#commit({ compare: [there], success: puts, failure: whole });
+      revision = Number(header.revision);
+    }
+    return revision;
+  }
+
+  /** Deletes nodes, whoever put them; resolves to the revision at which they are gone, 0 if none was there. */
+  async delete(keys: readonly string[]): Promise<number> {
+    let revision = 0;
+    for (const part of parts(keys.map((key) => ({ key, text: '' })))) {
+      const deletes = part.map(({ key }) => ({ request_delete_range: { key: Buffer.from(key) } }));
+      const { header, responses } = await this.#commit({ success: deletes });
+      const deleted = responses.some(({ response_delete_range: range }) => Number(range.deleted) > 0);
+      if (deleted) revision = Number(header.revision);
+    }
+    return revision;
+  }
+
+  /** Deletes those nodes that are still under this lease. */
+  async deleteUnder(lease: string, keys: readonly string[]): Promise<void> {
+    for (const part of parts(keys.map((key) => ({ key, text: '' })))) {
+      const deletes = part.map(({ key }) => {
+        const held: ICompare = { key: Buffer.from(key), target: 'Lease', result: 'Equal', lease };
+        return nested(held, { key: Buffer.from(key) });
+      });
+      await this.#commit({ success: deletes });
+    }
+  }
+
+  /** Deletes contents that no node has had since the revision that the view is at. */
+  async deleteUnused(contents: ReadonlyMap<string, VersionKey>): Promise<void> {
+    const mod_revision = this.#view.revision + 1;
+    const deletes = [...contents].map(([key, version]) => {
+      const unused: ICompare = { ...range(this.#keys.nodes(version)), target: 'Mod', result: 'Less', mod_revision };
+      return nested(unused, { key: Buffer.from(key) });
+    });
+    for (let at = 0; at < deletes.length; at += limits.operations)
+      await this.#commit({ success: deletes.slice(at, at + limits.operations) });
+  }
+
+  /** Deletes the contents of versions that have no node. */
+  async deleteEmpty(versions: readonly VersionKey[]): Promise<void> {
+    const deletes = versions.map((version) => {
+      const empty: ICompare = {
+        ...range(this.#keys.nodes(version)),
+        target: 'Create',
+        result: 'Equal',
+        create_revision: 0,
+      };
+      return nested(empty, range(this.#keys.contents(version)));
+    });
+    for (let at = 0; at < deletes.length; at += limits.operations)
+      await this.#commit({ success: deletes.slice(at, at + limits.operations) });
+  }
+
+  #commit(request: ITxnRequest): Promise<ITxnResponse> {
+    return this.#client.call(({ kv }) => kv.txn(request));
+  }
+}
+
+function nested(
+  compare: ICompare,
+  request_delete_range: { readonly key: Buffer; readonly range_end?: Buffer },
+): IRequestOp {
+  return { request_txn: { compare: [compare], success: [{ request_delete_range }] } };
+}
+
+function range({ start, end }: KeyRange): { readonly key: Buffer; readonly range_end: Buffer } {
+  return { key: Buffer.from(start), range_end: Buffer.from(end) };
+}
+
+/** Entries in parts that each fit into one transaction. */
+function parts(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const all: Entry[][] = [];
+  let bytes = Infinity;
+  for (const entry of entries) {
+    const size = Buffer.byteLength(entry.key) + Buffer.byteLength(entry.text);
+    const last = all.at(-1);
+    if (last && last.length < limits.operations && bytes + size <= limits.bytes) last.push(entry);
+    else {
+      all.push([entry]);
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  return all;
+}
