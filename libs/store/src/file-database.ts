@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { MicroError } from '@micro/errors';
 import type Sqlite from 'better-sqlite3';
-import { isBusy, openFile, translated } from './file-schema.js';
+import { FileCommits } from './file-commits.js';
+import { openFile, translated } from './file-schema.js';
 import type { SnapshotRecord, StoreRecord } from './store.js';
 import { TableWatch, type TableWatchOptions } from './table-watch.js';
 import { checkCondition, type CheckedChange, closed, type Listing } from './validation.js';
@@ -12,8 +11,6 @@ const pollMs = 50;
 const sweepMs = 1_000;
 /** Records that expire in one transaction, and of which a page of a watch or a snapshot is made. */
 const batch = 200;
-/** Milliseconds for which other processes are waited for. */
-const patienceMs = 5_000;
 /** Deletions that are remembered for watches of other processes, at least. */
 const remembered = 10_000;
 
@@ -25,22 +22,14 @@ interface Row {
   readonly version: bigint;
 }
 
-/** Work for the next commit. */
-interface Job {
-  readonly run: () => unknown;
-  readonly done: (result: unknown) => void;
-  readonly failed: (error: unknown) => void;
-}
-
 /** One file of records. Changes that come together are committed together. */
 export class FileDatabase {
   readonly #path: string;
   readonly #db: Sqlite.Database;
   readonly #statements: ReturnType<typeof prepare>;
+  readonly #commits: FileCommits;
   readonly #watches = new Map<TableWatch, { readonly table: string; seen: bigint }>();
   readonly #sweep: NodeJS.Timeout;
-  #jobs: Job[] = [];
-  #committing: Promise<void> | undefined;
   #poll: NodeJS.Timeout | undefined;
   #dataVersion: unknown;
   #closed = false;
@@ -49,6 +38,7 @@ export class FileDatabase {
     this.#path = path;
     this.#db = openFile(path);
     this.#statements = prepare(this.#db);
+    this.#commits = new FileCommits(this.#db, path, () => this.#tell());
     this.#sweep = setInterval(() => this.#expire(), sweepMs).unref();
   }
 
@@ -87,7 +77,7 @@ export class FileDatabase {
 
   /** Makes all the changes or none; their versions. */
   async change(table: string, changes: readonly CheckedChange[]): Promise<readonly bigint[]> {
-    return (await this.#write(() => this.#changes(table, changes))) as readonly bigint[];
+    return this.#write(() => this.#changes(table, changes));
   }
 
   watch(table: string, options: Omit<TableWatchOptions, 'ended'>): TableWatch {
@@ -140,7 +130,7 @@ export class FileDatabase {
 
   /** Puts what another file holds, which `stage` has made, in the place of everything here. */
   async replace(staged: string): Promise<number> {
-    await this.#committing;
+    await this.#commits.settled();
     if (this.#closed) throw closed();
     const db = this.#db;
     try {
@@ -149,7 +139,7 @@ export class FileDatabase {
       throw translated(error, this.#path);
     }
     try {
-      return (await this.#write(() => {
+      return await this.#write(() => {
         db.exec('INSERT INTO gone SELECT (SELECT version FROM counter) + row_number() OVER (), tbl, key FROM records');
         db.exec('UPDATE counter SET version = version + (SELECT count(*) FROM records); DELETE FROM records');
         const { changes } = db
@@ -159,7 +149,7 @@ export class FileDatabase {
           .run(Date.now());
         db.prepare('UPDATE counter SET version = version + ?').run(changes);
         return changes;
-      })) as number;
+      });
     } finally {
       db.exec('DETACH staged');
     }
@@ -167,7 +157,7 @@ export class FileDatabase {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    await this.#committing;
+    await this.#commits.settled();
     this.#closed = true;
     clearInterval(this.#sweep);
     for (const watch of [...this.#watches.keys()]) watch.end();
@@ -217,48 +207,12 @@ export class FileDatabase {
     }
   }
 
-  #write(run: () => unknown): Promise<unknown> {
-    if (this.#closed) return Promise.reject(closed());
-    return new Promise((done, failed) => {
-      this.#jobs.push({ run, done, failed });
-      this.#committing ??= this.#commit().finally(() => (this.#committing = undefined));
-    });
-  }
-
-  /** Commits what has come until there is nothing left. */
-  async #commit(): Promise<void> {
-    // With whatever else is written in this turn.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#jobs.length > 0) {
-      const jobs = this.#jobs;
-      this.#jobs = [];
-      try {
-        await this.#begin();
-        const results = jobs.map((job) => attempt(job));
-        this.#db.exec('COMMIT');
-        jobs.forEach((job, index) => settle(job, results[index] as Outcome));
-      } catch (error) {
-        if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
-        for (const job of jobs) job.failed(translated(error, this.#path));
-      }
-      this.#tell();
-    }
-  }
-
-  async #begin(): Promise<void> {
-    const end = performance.now() + patienceMs;
-    for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
-      try {
-        return void this.#db.exec('BEGIN IMMEDIATE');
-      } catch (error) {
-        if (!isBusy(error) || performance.now() > end) throw error;
-        await sleep(wait * (0.5 + Math.random()));
-      }
-    }
+  #write<T>(run: () => T): Promise<T> {
+    return this.#closed ? Promise.reject(closed()) : this.#commits.change(run);
   }
 
   #expire(): void {
-    if (this.#closed || this.#committing) return;
+    if (this.#closed || this.#commits.underWay) return;
     try {
       if (!this.#statements.anyExpired.get(Date.now())) return;
     } catch {
@@ -314,23 +268,6 @@ export class FileDatabase {
     this.#poll = undefined;
     this.#dataVersion = undefined;
   }
-}
-
-type Outcome = { readonly result: unknown } | { readonly error: unknown };
-
-/** A condition that does not hold is that change's alone; anything else is the end of the whole transaction. */
-function attempt(job: Job): Outcome {
-  try {
-    return { result: job.run() };
-  } catch (error) {
-    if (error instanceof MicroError) return { error };
-    throw error;
-  }
-}
-
-function settle(job: Job, outcome: Outcome): void {
-  if ('error' in outcome) job.failed(outcome.error);
-  else job.done(outcome.result);
 }
 
 const columns = 'key, value, metadata, expires, version';

@@ -3,16 +3,28 @@ import { dirname } from 'node:path';
 import { MicroError } from '@micro/errors';
 import Sqlite from 'better-sqlite3';
 
-/** In `user_version`: of the tables below. A file with a greater one was written by a later Micro. */
-const schemaVersion = 1;
-/** In `application_id`: "MiSt". */
-const application = 0x4d695374;
+/** What a kind of file has in it. */
+export interface Tables {
+  /** In `application_id`. */
+  readonly application: number;
+  /** In `user_version`. A file with a greater one was written by a later Micro. */
+  readonly version: number;
+  /** Makes them. */
+  readonly sql: string;
+  /** Of files that were written before they had an id: the tables by which they are known. Default: there are none. */
+  readonly withoutId?: readonly string[];
+}
 
 /**
  * `version` counts the changes of the whole file, so that a deleted record's next version is greater than its last. `gone` keeps what was deleted
  * for as long as another process may want to know. Keys are blobs: SQLite compares those byte by byte, and text only up to a NUL.
  */
-const schema = `
+const records: Tables = {
+  // "MiSt"
+  application: 0x4d695374,
+  version: 1,
+  withoutId: ['counter', 'gone'],
+  sql: `
   CREATE TABLE counter (version INTEGER NOT NULL);
   INSERT INTO counter VALUES (0);
   CREATE TABLE records (tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, metadata TEXT NOT NULL, expires INTEGER, version INTEGER NOT NULL);
@@ -20,15 +32,14 @@ const schema = `
   CREATE UNIQUE INDEX records_version ON records (version);
   CREATE INDEX records_expires ON records (expires) WHERE expires IS NOT NULL;
   CREATE TABLE gone (version INTEGER PRIMARY KEY, tbl TEXT NOT NULL, key BLOB NOT NULL);
-  PRAGMA user_version = ${schemaVersion};
-  PRAGMA application_id = ${application};
-`;
+`,
+};
 
 /**
  * Opens a database file, made anew if there is none. Write-ahead log, synced with every commit: what was committed survives a power cut.
  * MicroError as `translated`.
  */
-export function openFile(path: string): Sqlite.Database {
+export function openFile(path: string, tables: Tables = records): Sqlite.Database {
   let db: Sqlite.Database | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -36,12 +47,12 @@ export function openFile(path: string): Sqlite.Database {
     if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
     checkWhole(path);
     db = new Sqlite(path, { timeout: 2_000 });
-    checkOwner(db, path);
+    checkOwner(db, path, tables);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     // Two processes may meet here: the second finds that it is done.
     const made = db;
-    db.transaction(() => owner(made).isNew && made.exec(schema)).immediate();
+    db.transaction(() => owner(made, tables).isNew && make(made, tables)).immediate();
     // From now on waiting is done without standing in the way of everything else in the process.
     db.pragma('busy_timeout = 0');
     return db;
@@ -51,22 +62,26 @@ export function openFile(path: string): Sqlite.Database {
   }
 }
 
-function owner(db: Sqlite.Database) {
+function make(db: Sqlite.Database, { application, version, sql }: Tables): void {
+  db.exec(sql);
+  db.pragma(`user_version = ${version}`);
+  db.pragma(`application_id = ${application}`);
+}
+
+function owner(db: Sqlite.Database, { application, withoutId }: Tables) {
   const version = Number(db.pragma('user_version', { simple: true }));
   const id = Number(db.pragma('application_id', { simple: true }));
-  const tables = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all() as string[];
-  // The first files of version 1 had no id.
-  const isOurs =
-    id === application || (id === 0 && version === 1 && tables.includes('counter') && tables.includes('gone'));
-  return { version, isOurs, isNew: version === 0 && id === 0 && tables.length === 0 };
+  const names = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all() as string[];
+  const isOldest = id === 0 && version === 1 && withoutId?.every((name) => names.includes(name));
+  return { version, isOurs: id === application || isOldest, isNew: version === 0 && id === 0 && names.length === 0 };
 }
 
 /** Before anything is written to the file. */
-function checkOwner(db: Sqlite.Database, path: string): void {
-  const { version, isOurs, isNew } = owner(db);
-  if (isNew || (isOurs && version === schemaVersion)) return;
+function checkOwner(db: Sqlite.Database, path: string, tables: Tables): void {
+  const { version, isOurs, isNew } = owner(db, tables);
+  if (isNew || (isOurs && version === tables.version)) return;
   const detail = isOurs
-    ? `${path} was written by a later version of Micro (its tables are version ${version}, this one knows ${schemaVersion}): use that one, or another data directory (MICRO_HOME)`
+    ? `${path} was written by a later version of Micro (its tables are version ${version}, this one knows ${tables.version}): use that one, or another data directory (MICRO_HOME)`
     : `${path} is a database of another program: move it away, or use another data directory (MICRO_HOME)`;
   throw new MicroError('failed_precondition', detail, { id: 'store' });
 }

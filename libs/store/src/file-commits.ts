@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MicroError } from '@micro/errors';
+import type Sqlite from 'better-sqlite3';
+import { isBusy, translated } from './file-schema.js';
+
+/** Milliseconds for which other processes are waited for. */
+const patienceMs = 5_000;
+
+/** Work for the next commit. */
+interface Job {
+  readonly run: () => unknown;
+  readonly done: (result: unknown) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Changes of a database file, made one after the other: what comes together is committed together. */
+export class FileCommits {
+  readonly #db: Sqlite.Database;
+  readonly #path: string;
+  readonly #committed: () => void;
+  #jobs: Job[] = [];
+  #committing: Promise<void> | undefined;
+
+  /** `committed` is told of each commit, and of each that failed. */
+  constructor(db: Sqlite.Database, path: string, committed: () => void = () => undefined) {
+    this.#db = db;
+    this.#path = path;
+    this.#committed = committed;
+  }
+
+  get underWay(): boolean {
+    return this.#committing !== undefined;
+  }
+
+  /** Makes a change within a transaction, and returns when it is on the disk. A MicroError that it throws is its own failure alone. */
+  change<T>(run: () => T): Promise<T> {
+    return new Promise((done, failed) => {
+      this.#jobs.push({ run, done: done as (result: unknown) => void, failed });
+      this.#committing ??= this.#commit().finally(() => (this.#committing = undefined));
+    });
+  }
+
+  /** When all that has come is committed. */
+  async settled(): Promise<void> {
+    await this.#committing;
+  }
+
+  /** Commits what has come until there is nothing left. */
+  async #commit(): Promise<void> {
+    // With whatever else is written in this turn.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#jobs.length > 0) {
+      const jobs = this.#jobs;
+      this.#jobs = [];
+      try {
+        await this.#begin();
+        const results = jobs.map((job) => attempt(job));
+        this.#db.exec('COMMIT');
+        jobs.forEach((job, index) => settle(job, results[index] as Outcome));
+      } catch (error) {
+        if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+        for (const job of jobs) job.failed(translated(error, this.#path));
+      }
+      this.#committed();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const end = performance.now() + patienceMs;
+    for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
+      try {
+        return void this.#db.exec('BEGIN IMMEDIATE');
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > end) throw error;
+        await sleep(wait * (0.5 + Math.random()));
+      }
+    }
+  }
+}
+
+type Outcome = { readonly result: unknown } | { readonly error: unknown };
+
+/** A condition that does not hold is that change's alone; anything else is the end of the whole transaction. */
+function attempt(job: Job): Outcome {
+  try {
+    return { result: job.run() };
+  } catch (error) {
+    if (error instanceof MicroError) return { error };
+    throw error;
+  }
+}
+
+function settle(job: Job, outcome: Outcome): void {
+  if ('error' in outcome) job.failed(outcome.error);
+  else job.done(outcome.result);
+}
