@@ -22,6 +22,7 @@ export { generate, type GenerateOptions } from './generate/generate.js';
 export * as blobProto from './gen/blob.js';
 export * as brokerProto from './gen/broker.js';
 export * as eventsProto from './gen/events.js';
+export * as lockProto from './gen/lock.js';
 export * as registryProto from './gen/registry.js';
 export * as runtimeProto from './gen/runtime.js';
 export * as storeProto from './gen/store.js';

@@ -4,7 +4,7 @@ export type Survives = 'nothing' | 'process' | 'power';
 /** Who sees the same: this instance alone; every process on the machine; whoever reaches the servers. */
 export type Shared = 'instance' | 'machine' | 'network';
 
-/** What differs between adapters, of records and of blobs. Everything else that a contract says holds on each of them. */
+/** What differs between adapters, of records, of blobs and of locks. Everything else that a contract says holds on each of them. */
 export interface Capabilities {
   readonly survives: Survives;
   readonly shared: Shared;
@@ -21,5 +21,12 @@ export const storeCapabilities = {
 export const blobCapabilities = {
   memory: { survives: 'nothing', shared: 'instance' },
   directory: { survives: 'power', shared: 'machine' },
+  remote: { survives: 'power', shared: 'network' },
+} as const satisfies Record<string, Capabilities>;
+
+/** Of the locks of each adapter: through which faults a lock that is had stays so, and no token comes twice. */
+export const lockCapabilities = {
+  memory: { survives: 'nothing', shared: 'instance' },
+  file: { survives: 'power', shared: 'machine' },
   remote: { survives: 'power', shared: 'network' },
 } as const satisfies Record<string, Capabilities>;

@@ -1,0 +1,113 @@
+import { MicroError } from '@micro/errors';
+import { canceled } from '../blob/validation.js';
+import type { Grant } from './locks.js';
+import { type Claim, closed, taken } from './validation.js';
+
+/** Milliseconds for which a place in the queue is kept after whoever has it last asked. */
+export const placeMs = 2_000;
+/** Milliseconds between two looks of those who wait, at most: so that they keep their places, also on a busy machine. */
+export const lookMs = 500;
+
+/** What a look at a lock gave: its token, or in how many milliseconds another look is worth it. */
+export type Look = { readonly token: bigint } | { readonly token: undefined; readonly again: number };
+
+/** One that waits in this process. */
+interface Waiter {
+  woken: boolean;
+  wake: () => void;
+}
+
+/** Those who wait for locks in this process: they look when it may be their turn, or when they hear that a lock is free. */
+export class Waiting {
+  /** By lock, in the order in which they came. */
+  readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #ending = new Set<() => void>();
+  #closed = false;
+
+  check(): void {
+    if (this.#closed) throw closed();
+  }
+
+  /**
+   * Looks until the lock is had, or it has been waited for as long as it should. `look` is told how many milliseconds are left for waiting: 0
+   * asks for no place in the queue. What fails after the first look is a fault that passes, and waited out like everything else.
+   */
+  async take(claim: Claim, look: (left: number) => Promise<Look>): Promise<Grant> {
+    this.check();
+    if (claim.signal?.aborted) throw canceled();
+    const end = performance.now() + claim.wait;
+    const waiter = this.#begin(claim.key);
+    try {
+      for (let first = true; ; first = false) {
+        const since = performance.now();
+        waiter.woken = false;
+        const seen = await look(Math.max(0, end - since)).catch((error: unknown) => {
+          if (first || !passes(error)) throw error;
+          return { token: undefined, again: lookMs };
+        });
+        if (seen.token !== undefined) return { token: seen.token, since };
+        const left = end - performance.now();
+        if (left <= 0) throw taken(claim, claim);
+        await this.#pause(waiter, claim.signal, Math.min(left, seen.again));
+      }
+    } finally {
+      this.#end(claim.key, waiter);
+    }
+  }
+
+  /** The lock is free, or somebody left the queue for it. */
+  freed(key: string): void {
+    const [first] = this.#waiters.get(key) ?? [];
+    if (!first) return;
+    first.woken = true;
+    first.wake();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const end of [...this.#ending]) end();
+  }
+
+  #begin(key: string): Waiter {
+    const waiter: Waiter = { woken: false, wake: () => undefined };
+    const waiters = this.#waiters.get(key) ?? new Set();
+    this.#waiters.set(key, waiters.add(waiter));
+    return waiter;
+  }
+
+  #end(key: string, waiter: Waiter): void {
+    const waiters = this.#waiters.get(key);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.#waiters.delete(key);
+    // It heard, and did not look any more: the next one shall.
+    if (waiter.woken) this.freed(key);
+  }
+
+  #pause(waiter: Waiter, signal: AbortSignal | undefined, ms: number): Promise<void> {
+    this.check();
+    if (signal?.aborted) return Promise.reject(canceled());
+    if (waiter.woken) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void) => () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        this.#ending.delete(end);
+        waiter.wake = () => undefined;
+        settle();
+      };
+      const abort = done(() => reject(canceled()));
+      const end = done(() => reject(closed()));
+      // Keeps the process alive: whoever waits for a lock means to get it.
+      const timer = setTimeout(done(resolve), Math.max(1, ms));
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#ending.add(end);
+      waiter.wake = done(resolve);
+    });
+  }
+}
+
+/** Whether waiting may help. */
+function passes(error: unknown): boolean {
+  const { code } = MicroError.from(error);
+  return code === 'unavailable' || code === 'deadline_exceeded';
+}
