@@ -1,17 +1,21 @@
 import { type AppOptions, defaultPorts } from '@micro/platform';
-import { blobProto, storeProto } from '@micro/proto';
+import { blobProto, lockProto, storeProto } from '@micro/proto';
 import { Module } from '@nestjs/common';
 import { BlobsController } from './blobs.controller.js';
+import { LocksController } from './locks.controller.js';
 import { StoreController } from './store.controller.js';
 
-@Module({ controllers: [StoreController, BlobsController] })
+@Module({ controllers: [StoreController, BlobsController, LocksController] })
 class StoreModule {}
 
-/** The store as libs/platform runs it: records and blobs. */
+/** The store as libs/platform runs it: records, blobs and locks. */
 export const storeApp: AppOptions = {
   name: 'store',
   module: StoreModule,
-  services: [storeProto.Store, blobProto.Blobs],
+  services: [storeProto.Store, blobProto.Blobs, lockProto.Locks],
   port: defaultPorts.store,
-  stopping: async (find) => find(StoreController).stop(),
+  stopping: async (find) => {
+    find(StoreController).stop();
+    find(LocksController).stop();
+  },
 };

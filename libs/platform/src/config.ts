@@ -18,6 +18,7 @@ export abstract class Config {
     | { readonly adapter: 'remote' };
   abstract readonly store: { readonly adapter: 'memory' } | { readonly adapter: 'file'; readonly folder: string } | { readonly adapter: 'remote' };
   abstract readonly blobs: { readonly adapter: 'memory' } | { readonly adapter: 'directory'; readonly folder: string } | { readonly adapter: 'remote' };
+  abstract readonly locks: { readonly adapter: 'memory' } | { readonly adapter: 'file'; readonly folder: string } | { readonly adapter: 'remote' };
   abstract readonly runtime: { readonly adapter: 'process'; readonly home: string } | { readonly adapter: 'remote' };
   /** Milliseconds, of a stop in good order. */
   abstract readonly stop: { readonly delay: number; readonly grace: number };
@@ -89,14 +90,18 @@ function brokerConfig(adapter: BrokerName, environment: Environment): Pick<Confi
   }
 }
 
-/** Of the store, and of the blobs that come with it. */
-function storeConfig(adapter: StoreName, { home }: Environment): Pick<Config, 'store' | 'blobs'> {
+/** Of the store, and of the blobs and locks that come with it. */
+function storeConfig(adapter: StoreName, { home }: Environment): Pick<Config, 'store' | 'blobs' | 'locks'> {
   switch (adapter) {
     case 'memory':
     case 'remote':
-      return { store: { adapter }, blobs: { adapter } };
+      return { store: { adapter }, blobs: { adapter }, locks: { adapter } };
     case 'file':
-      return { store: { adapter, folder: join(home, 'store') }, blobs: { adapter: 'directory', folder: join(home, 'blobs') } };
+      return {
+        store: { adapter, folder: join(home, 'store') },
+        blobs: { adapter: 'directory', folder: join(home, 'blobs') },
+        locks: { adapter, folder: join(home, 'locks') },
+      };
   }
 }
 

@@ -61,17 +61,19 @@ describe('configOf', () => {
     expect(config({ MICRO_PROFILE: 'test' })).toMatchObject({
       store: { adapter: 'memory' },
       blobs: { adapter: 'memory' },
+      locks: { adapter: 'memory' },
       broker: { adapter: 'memory' },
       events: { adapter: 'memory', retention },
     });
     expect(config({ MICRO_HOME: '/data' })).toMatchObject({
       store: { adapter: 'file', folder: '/data/store' },
       blobs: { adapter: 'directory', folder: '/data/blobs' },
+      locks: { adapter: 'file', folder: '/data/locks' },
       broker: { adapter: 'http', host: '127.0.0.1' },
       events: { adapter: 'log', folder: '/data/events', retention },
     });
     const remote = { adapter: 'remote' };
-    expect(config({ MICRO_PROFILE: 'service' })).toMatchObject({ store: remote, blobs: remote, broker: remote, events: remote });
+    expect(config({ MICRO_PROFILE: 'service' })).toMatchObject({ store: remote, blobs: remote, locks: remote, broker: remote, events: remote });
     expect(config({ MICRO_STORE: 'remote', MICRO_BROKER: 'memory', MICRO_EVENTS_RETENTION_AGE: '31536000000', MICRO_EVENTS_RETENTION_BYTES: '1048576' })).toMatchObject({
       store: remote,
       blobs: remote,

@@ -2,18 +2,18 @@ import { Broker, Events } from '@micro/broker';
 import { type DynamicModule, Module, Scope } from '@nestjs/common';
 import { Registry, RegistryCache } from '@micro/registry';
 import { Client } from '@micro/rpc';
-import { Blobs, Store } from '@micro/store';
+import { Blobs, Locks, Store } from '@micro/store';
 import { Logger } from '@micro/telemetry';
 import { Config } from './config.js';
 import { Environment } from './env.js';
 import { Platform } from './platform.js';
 
 /** What keeps and what publishes, as those who inject it see it. */
-export type Blocks = Pick<Platform, 'store' | 'blobs' | 'broker' | 'events'>;
+export type Blocks = Pick<Platform, 'store' | 'blobs' | 'locks' | 'broker' | 'events'>;
 
 /**
- * What every module of an app can inject: Environment, Config, Logger, Registry, RegistryCache, Client, Store, Blobs, Broker, Events, and
- * Platform, which has them all.
+ * What every module of an app can inject: Environment, Config, Logger, Registry, RegistryCache, Client, Store, Blobs, Locks, Broker, Events,
+ * and Platform, which has them all.
  * Cache and client are transient so that Nest makes them for those who ask, and for nobody else; all get the same one.
  */
 @Module({})
@@ -28,6 +28,7 @@ export class PlatformModule {
       { provide: Registry, useValue: platform.registry },
       { provide: Store, useValue: blocks.store },
       { provide: Blobs, useValue: blocks.blobs },
+      { provide: Locks, useValue: blocks.locks },
       { provide: Broker, useValue: blocks.broker },
       { provide: Events, useValue: blocks.events },
     ];

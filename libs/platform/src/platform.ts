@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { type Broker, type Events, LaterBroker, LaterEvents } from '@micro/broker';
 import { openRegistry, type Registry, RegistryCache } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
-import { type Blobs, LaterBlobs, LaterStore, type Store } from '@micro/store';
+import { type Blobs, LaterBlobs, LaterLocks, LaterStore, type Locks, type Store } from '@micro/store';
 import { createLogger, type Logger, Metrics } from '@micro/telemetry';
 import { Config, configOf } from './config.js';
 import type { Environment } from './env.js';
 import { openBrokerOf, openEventsOf } from './open-broker.js';
-import { openBlobsOf, openStoreOf } from './open-store.js';
+import { openBlobsOf, openLocksOf, openStoreOf } from './open-store.js';
 import { withPlatformServices } from './platform-services.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -24,7 +24,7 @@ export interface PlatformOptions {
 
 /**
  * What a process has of Micro: environment and configuration, and what they name, opened. Cache and client are made when first asked for,
- * store, blobs, broker and events are opened when first used: a service that neither calls nor keeps anything holds none of them.
+ * store, blobs, locks, broker and events are opened when first used: a service that neither calls nor keeps anything holds none of them.
  */
 export class Platform implements AsyncDisposable {
   readonly environment: Environment;
@@ -35,6 +35,7 @@ export class Platform implements AsyncDisposable {
   readonly registry: Registry;
   readonly store: Store;
   readonly blobs: Blobs;
+  readonly locks: Locks;
   readonly broker: Broker;
   readonly events: Events;
   readonly #closers: (() => Promise<void>)[];
@@ -51,6 +52,7 @@ export class Platform implements AsyncDisposable {
     const around = this.#surroundings();
     this.store = new LaterStore(() => openStoreOf(around));
     this.blobs = new LaterBlobs(() => openBlobsOf(around));
+    this.locks = new LaterLocks(() => openLocksOf(around));
     this.broker = new LaterBroker(() => openBrokerOf(around));
     this.events = new LaterEvents(() => openEventsOf(around));
   }
@@ -94,7 +96,7 @@ export class Platform implements AsyncDisposable {
 
   /** Closes what keeps and what publishes, then client, cache and registry, which they may need. A second call does nothing. */
   async close(): Promise<void> {
-    await Promise.all([this.events, this.broker, this.blobs, this.store].map((block) => block.close()));
+    await Promise.all([this.events, this.broker, this.locks, this.blobs, this.store].map((block) => block.close()));
     for (const close of this.#closers.splice(0)) await close();
   }
 

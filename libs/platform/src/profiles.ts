@@ -20,7 +20,7 @@ export type RegistryName = (typeof registryNames)[number];
 export const brokerNames = ['memory', 'http', 'remote'] as const;
 export type BrokerName = (typeof brokerNames)[number];
 
-/** Blobs come with it: in `memory`, or with `file` in a directory. */
+/** Blobs and locks come with it: in `memory`, or with `file` in a directory and a file of their own. */
 export const storeNames = ['memory', 'file', 'remote'] as const;
 export type StoreName = (typeof storeNames)[number];
 

@@ -75,6 +75,7 @@ export {
   type MetadataValue,
 } from '@micro/rpc';
 export {
+  type AcquireOptions,
   type BlobInfo,
   type BlobOptions,
   type BlobPage,
@@ -82,8 +83,14 @@ export {
   Blobs,
   type Change,
   type Condition,
+  type Fence,
+  type Grant,
+  type LeaseOptions,
   type ListBlobsOptions,
   type ListOptions,
+  type Lock,
+  type LockPlace,
+  Locks,
   type NewRecord,
   type Page,
   type ReadBlobOptions,
@@ -99,6 +106,7 @@ export { Logger, type LogFields } from '@micro/telemetry';
 export { call, client, type ClientDefaults } from './client.js';
 export type { StandardResult, StandardSchema, ValueSchema } from './codec.js';
 export { broker, events } from './own-broker.js';
+export { fenced, lock, locks } from './own-locks.js';
 export { blobs, store } from './own-store.js';
 export { close, logger, open, type ProcessOptions } from './process-platform.js';
 export { implement, type Implementation, serve, type Served, type ServeOptions } from './serve.js';

@@ -1,7 +1,7 @@
 import { parseSchema, type ServerStream, type Unary } from '@micro/proto';
 import { Observable } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Blobs, Broker, client, Events, Logger, MicroError, type Served, Store, store } from './index.js';
+import { Blobs, Broker, client, Events, Locks, Logger, MicroError, type Served, Store, store } from './index.js';
 import {
   type CallHandler,
   type CanActivate,
@@ -58,6 +58,15 @@ class Louder implements NestInterceptor {
 }
 
 @Injectable()
+class Locker {
+  constructor(private readonly locks: Locks) {}
+
+  async lock(name: string): Promise<void> {
+    await (await this.locks.acquire(name)).release();
+  }
+}
+
+@Injectable()
 class Keeper {
   constructor(
     private readonly store: Store,
@@ -81,10 +90,12 @@ class GreeterController {
     private readonly words: Words,
     private readonly logger: Logger,
     private readonly keeper: Keeper,
+    private readonly locker: Locker,
   ) {}
 
   @GrpcMethod('Greeter')
-  keep(greeting: Greeting): Promise<Greeting> {
+  async keep(greeting: Greeting): Promise<Greeting> {
+    await this.locker.lock('keep');
     return this.keeper.keep(greeting);
   }
 
@@ -110,7 +121,7 @@ class GreeterController {
   }
 }
 
-@Module({ controllers: [GreeterController], providers: [Words, Keeper] })
+@Module({ controllers: [GreeterController], providers: [Words, Keeper, Locker] })
 class GreeterModule {}
 
 let service: Served | undefined;
@@ -128,7 +139,7 @@ describe('serveNest', () => {
     expect(GrpcStreamMethod).toBeTypeOf('function');
   });
 
-  it('gives store, blobs, broker and events by injection, in the service’s own place', async () => {
+  it('gives store, blobs, locks, broker and events by injection, in the service’s own place', async () => {
     service = await serveNest(Greeter, GreeterModule, { profile: 'test', signals: false });
     expect(await client(Greeter).keep({ text: 'k' })).toEqual({ text: 'greeter greetings' });
     expect((await store.read('k')).value).toEqual(new Uint8Array([1]));

@@ -3,6 +3,7 @@ import type { INestMicroservice, Type } from '@nestjs/common';
 import { hostNest } from '@micro/platform/nest';
 import type { ServiceDefinition } from '@micro/proto';
 import { broker, events } from './own-broker.js';
+import { locks } from './own-locks.js';
 import { blobs, store } from './own-store.js';
 import { type Served, type ServeOptions, serveWith } from './serve.js';
 
@@ -29,8 +30,8 @@ export interface ServeNestOptions extends ServeOptions {
  * await serveNest(Helloworld, HelloworldModule);
  * ```
  *
- * Any provider may inject `Logger`, and `Store`, `Blobs`, `Broker` and `Events`, which are the service's own as by import. Everything else is as
- * with `serve`.
+ * Any provider may inject `Logger`, and `Store`, `Blobs`, `Locks`, `Broker` and `Events`, which are the service's own as by import. Everything
+ * else is as with `serve`.
  */
 export function serveNest(
   definitions: ServiceDefinition | readonly ServiceDefinition[],
@@ -41,7 +42,7 @@ export function serveNest(
   return serveWith(services, options, async (platform, server) => {
     const { name, version } = server;
     const { configure, metadata } = options;
-    const { hosted } = await hostNest(platform, { name, version, metadata, module, services, server, configure, blocks: { store, blobs, broker, events } });
+    const { hosted } = await hostNest(platform, { name, version, metadata, module, services, server, configure, blocks: { store, blobs, locks, broker, events } });
     return hosted;
   });
 }

@@ -126,11 +126,13 @@ export const store: Store = new OwnStore();
 /** Content of any size under keys: the contract of blobs, with the service's own place as default. */
 export const blobs: Blobs = new OwnBlobs();
 
-function placed<O extends TableOptions>(platform: Platform, options: O | undefined): O & Required<TableOptions> {
+/** In the service's own place, unless another is named. */
+export function placed<O extends TableOptions>(platform: Platform, options: O | undefined): O & Required<TableOptions> {
   const { database = platform.environment.namespace, table = ownName(platform) } = options ?? {};
   return { ...(options as O), database, table };
 }
 
-async function opened(): Promise<Platform> {
+/** The process's platform, opened if it is not yet. */
+export async function opened(): Promise<Platform> {
   return openedPlatform() ?? openPlatform();
 }

@@ -34,7 +34,13 @@ export class RemoteLocks extends Locks {
 
   override async take(name: string, id: string, options?: AcquireOptions): Promise<Grant> {
     const claim = checkedClaim(name, id, options);
-    return this.#waiting.take(claim, (left) => this.#ask(claim, Math.min(left, legMs)));
+    // The first call only asks for a place: what happens from then on is waited out.
+    let leg = 1;
+    return this.#waiting.take(claim, async (left) => {
+      const look = await this.#ask(claim, Math.min(left, leg));
+      leg = legMs;
+      return look;
+    });
   }
 
   override async renew(name: string, id: string, options?: LeaseOptions): Promise<void> {
