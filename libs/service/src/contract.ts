@@ -6,4 +6,5 @@ export { brokerContract, type BrokerContractOptions } from '@micro/broker/contra
 export { eventsContract, type EventsContractOptions } from '@micro/broker/events/contract';
 export { type RegistryCapabilities, registryContract, type RegistryWorld } from '@micro/registry/contract';
 export { blobsContract, type BlobsContractOptions } from '@micro/store/blob/contract';
+export { locksContract, type LocksContractOptions } from '@micro/store/lock/contract';
 export { storeContract, type StoreContractOptions } from '@micro/store/contract';

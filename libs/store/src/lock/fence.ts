@@ -1,4 +1,5 @@
 import { MicroError } from '@micro/errors';
+import { ownChanges } from '../own-copies.js';
 import { quote } from '../blob/validation.js';
 import { type Change, type Store, type StoreRecord, type TableOptions } from '../store.js';
 import type { Lock } from './locks.js';
@@ -23,12 +24,13 @@ export async function fenced(
   changes: readonly Change[] = [],
   options?: TableOptions,
 ): Promise<readonly bigint[]> {
+  const own = ownChanges(changes);
   let before = await fenceOf(store, key, options);
   for (;;) {
     if (!lock.held) throw lock.signal.reason;
-    const own = step(key, lock, before);
+    const raised = step(key, lock, before);
     try {
-      return (await store.transact([...changes, own], options)).slice(0, changes.length);
+      return (await store.transact([...own, raised], options)).slice(0, changes.length);
     } catch (error) {
       if (MicroError.from(error).code !== 'aborted') throw error;
       const now = await fenceOf(store, key, options);
