@@ -1,5 +1,4 @@
-import type { EtcdClient } from './etcd-client.js';
-import { KeepAlive } from './etcd-keep-alive.js';
+import { type EtcdClient, KeepAlive } from '@micro/etcd';
 
 /** A lease of this process, which goes on for as long as the process keeps it alive. */
 export interface Lease {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EtcdClient } from '@micro/etcd';
 import { EtcdLeaseInvalidError } from 'etcd3';
-import type { EtcdClient } from './etcd-client.js';
 import { EtcdLeases, type Lease } from './etcd-leases.js';
 import type { EtcdKeys, VersionKey } from './etcd-records.js';
 import { Turns } from './etcd-turns.js';

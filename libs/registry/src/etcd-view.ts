@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EtcdClient, Member } from '@micro/etcd';
 import type { IEvent, IKeyValue } from 'etcd3';
 import type { Catalog, PlacementKey } from './catalog.js';
 import type { Content } from './content.js';
-import type { EtcdClient, Member } from './etcd-client.js';
 import { decodeNode, type EtcdKeys, type NodeRecord, unpackContent } from './etcd-records.js';
 import { currentRevision, HistoryLost, isCompacted, watchMember } from './etcd-watch.js';
 

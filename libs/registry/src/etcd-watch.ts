@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { EtcdClient, Member } from '@micro/etcd';
 import { castGrpcError, castGrpcErrorMessage, GRPCUnavailableError, type IEvent, type IWatchResponse } from 'etcd3';
-import type { EtcdClient, Member } from './etcd-client.js';
 import type { KeyRange } from './etcd-records.js';
 
 /** Milliseconds between two looks whether a watch is still alive. */

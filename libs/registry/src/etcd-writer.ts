@@ -1,5 +1,5 @@
+import type { EtcdClient } from '@micro/etcd';
 import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3';
-import type { EtcdClient } from './etcd-client.js';
 import type { EtcdKeys, KeyRange, VersionKey } from './etcd-records.js';
 import type { EtcdView } from './etcd-view.js';
 

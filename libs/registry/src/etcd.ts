@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
+import { type EtcdAccess, EtcdClient } from '@micro/etcd';
 import { Catalog, registrationTime } from './catalog.js';
 import { encodeContent } from './content.js';
-import { type EtcdAccess, EtcdClient } from './etcd-client.js';
 import { EtcdKeys, encodeNode, packContent } from './etcd-records.js';
 import { EtcdRegistrations } from './etcd-registrations.js';
 import { EtcdSweeper } from './etcd-sweeper.js';
@@ -73,7 +73,7 @@ export class EtcdRegistry extends Registry {
     const { prefix = '/micro/registry/', keepOnClose = false, warn = warnProcess } = options;
     this.#keepOnClose = keepOnClose;
     this.#warn = warn;
-    const client = (this.#client = new EtcdClient(options));
+    const client = (this.#client = new EtcdClient(options, { id: 'registry', prefix }));
     const keys = (this.#keys = new EtcdKeys(prefix));
     const view = (this.#view = new EtcdView({
       client,

@@ -20,6 +20,14 @@ export interface EtcdAccess {
   readonly password?: string;
 }
 
+/** Who asks, for people who read what went wrong. */
+export interface EtcdPurpose {
+  /** Of errors. */
+  readonly id: string;
+  /** Of all keys that are asked for. */
+  readonly prefix: string;
+}
+
 export interface Member {
   readonly address: string;
   readonly etcd: Etcd3;
@@ -41,10 +49,12 @@ const once = { execute: async (work: (context: object) => unknown) => work({}) }
  */
 export class EtcdClient {
   readonly #members: readonly Member[];
+  readonly #purpose: EtcdPurpose;
   #at: number;
   #trouble: { readonly since: number; readonly error: unknown } | undefined;
 
-  constructor(access: EtcdAccess) {
+  constructor(access: EtcdAccess, purpose: EtcdPurpose) {
+    this.#purpose = purpose;
     this.#members = access.addresses.map((address) => ({ address, etcd: new Etcd3(optionsFor(address, access)) }));
     // Processes spread over the members.
     this.#at = Math.floor(Math.random() * this.#members.length);
@@ -92,7 +102,7 @@ export class EtcdClient {
 
   /** An error of the client's as the user reads it. */
   failure(error: unknown): MicroError {
-    return failure(error, this.#members.map(({ address }) => address).join(', '));
+    return failure(error, this.#members.map(({ address }) => address).join(', '), this.#purpose);
   }
 
   close(): void {
@@ -129,10 +139,10 @@ function credentialsOf({ ca, cert, key }: NonNullable<EtcdAccess['tls']>): IOpti
   return { rootCertificate: bytes(ca) as Buffer, certChain: bytes(cert), privateKey: bytes(key) };
 }
 
-function failure(error: unknown, addresses: string): MicroError {
+function failure(error: unknown, addresses: string, { id, prefix }: EtcdPurpose): MicroError {
   if (error instanceof MicroError) return error;
   const { message } = error as Error;
-  const options = { id: 'registry', cause: error };
+  const options = { id, cause: error };
   const at = `etcd at ${addresses}`;
   if (error instanceof EtcdAuthenticationFailedError)
     return new MicroError(
@@ -155,7 +165,7 @@ function failure(error: unknown, addresses: string): MicroError {
   if (error instanceof EtcdPermissionDeniedError)
     return new MicroError(
       'permission_denied',
-      `${at} does not let this user read and write the registry's keys: etcdctl role grant-permission --prefix=true ROLE readwrite /micro/`,
+      `${at} does not let this user read and write the keys of the ${id}: etcdctl role grant-permission --prefix=true ROLE readwrite ${prefix}`,
       options,
     );
   if (error instanceof GRPCResourceExhastedError)
@@ -164,7 +174,7 @@ function failure(error: unknown, addresses: string): MicroError {
       `${at} takes no more: ${plain(message)}; see etcdctl alarm list and endpoint status`,
       options,
     );
-  if (!isTransient(error)) return MicroError.from(error, 'registry');
+  if (!isTransient(error)) return MicroError.from(error, id);
   return new MicroError('unavailable', `${at} does not answer: ${plain(message)}; ${advice(message)}`, options);
 }
 

@@ -5,7 +5,7 @@ import {
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
 } from 'etcd3';
-import type { Member } from './etcd-client.js';
+import type { Member } from './client.js';
 
 type Stream = IDuplexStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
 

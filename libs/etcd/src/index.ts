@@ -1,0 +1,2 @@
+export { type EtcdAccess, EtcdClient, type EtcdPurpose, isTransient, type Member } from './client.js';
+export { KeepAlive } from './keep-alive.js';
