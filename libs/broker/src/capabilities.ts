@@ -26,5 +26,6 @@ export const brokerCapabilities = {
 export const eventsCapabilities = {
   memory: { survives: 'nothing', shared: 'instance' },
   log: { survives: 'power', shared: 'machine' },
+  jetstream: { survives: 'process', shared: 'network' },
   remote: { survives: 'power', shared: 'network' },
 } as const satisfies Record<string, EventsCapabilities>;

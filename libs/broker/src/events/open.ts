@@ -1,5 +1,6 @@
 import type { Client } from '@micro/rpc';
 import type { Events, Retention } from './events.js';
+import type { JetstreamOptions } from './jetstream.js';
 import { MemoryEvents } from './memory.js';
 
 /** Which adapter, with all that it needs. */
@@ -7,6 +8,7 @@ export type EventsConfig =
   | { readonly adapter: 'memory'; readonly retention?: Retention }
   /** One file a namespace. */
   | { readonly adapter: 'log'; readonly folder: string; readonly retention?: Retention }
+  | ({ readonly adapter: 'jetstream' } & JetstreamOptions)
   | { readonly adapter: 'remote'; readonly client: Client };
 
 /** Opens the events that the configuration names; an adapter is loaded only when chosen. */
@@ -17,6 +19,10 @@ export async function openEvents(config: EventsConfig): Promise<Events> {
     case 'log': {
       const { LogEvents } = await import('./log.js');
       return new LogEvents(config);
+    }
+    case 'jetstream': {
+      const { JetstreamEvents } = await import('./jetstream.js');
+      return JetstreamEvents.open(config);
     }
     case 'remote': {
       const { RemoteEvents } = await import('./remote.js');

@@ -1,0 +1,94 @@
+import { type DeadLetter, eventLimits } from './events.js';
+import { isNobody } from './jetstream-errors.js';
+import { fromLetter, storedLetter } from './jetstream-messages.js';
+import { type DeadPlace, deadPlace, letterOf, letterSubject, letterSubjects } from './jetstream-names.js';
+import { type JetstreamServer, nanoseconds } from './jetstream-server.js';
+
+/** Which letter: of which group, and of the event with which offset. */
+export interface LetterKey {
+  readonly group: string;
+  readonly offset: number;
+}
+
+/** Letters asked for at once. */
+const batch = 100;
+
+/** The dead letters of one stream: copies of its events in a stream of JetStream, one subject each, kept there as long as events are. */
+export class JetstreamDead {
+  readonly #server: JetstreamServer;
+  readonly #stream: string;
+  readonly #place: DeadPlace;
+  readonly #age: number;
+  #ensured: Promise<void> | undefined;
+
+  constructor(
+    server: JetstreamServer,
+    options: { readonly namespace: string; readonly name: string; readonly age: number },
+  ) {
+    this.#server = server;
+    this.#stream = options.name;
+    this.#place = deadPlace(options.namespace, options.name);
+    this.#age = options.age;
+  }
+
+  /** In place of one there may be. `death`: by which a second writing of the same is known, for two minutes. */
+  async write(letter: DeadLetter, death: string): Promise<void> {
+    const subject = letterSubject(this.#place, letter.group, Number(letter.event.offset));
+    const { headers, data } = storedLetter(letter, death);
+    await this.#server.persist(async () => {
+      await this.#ensure();
+      try {
+        await this.#server.append(subject, data, headers);
+      } catch (error) {
+        // Removed, or without a leader.
+        if (isNobody(error)) this.#ensured = undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** Which there are, in no order; of one group or of all. */
+  async keys(group?: string): Promise<LetterKey[]> {
+    const state = await this.#server.state(this.#place.name, letterSubjects(this.#place, group));
+    return Object.keys(state?.subjects ?? {}).map(letterOf);
+  }
+
+  /** Undefined: it is not there. */
+  async get({ group, offset }: LetterKey): Promise<DeadLetter | undefined> {
+    const stored = await this.#server.get(this.#place.name, {
+      last_by_subj: letterSubject(this.#place, group, offset),
+    });
+    return stored && fromLetter({ stream: this.#stream, group, offset }, stored);
+  }
+
+  /** Those of them that are there. */
+  async all(keys: readonly LetterKey[]): Promise<DeadLetter[]> {
+    const letters: DeadLetter[] = [];
+    for (let from = 0; from < keys.length; from += batch) {
+      const found = await Promise.all(keys.slice(from, from + batch).map((key) => this.get(key)));
+      letters.push(...found.filter((letter) => letter !== undefined));
+    }
+    return letters;
+  }
+
+  /** Whether it was there. */
+  async remove({ group, offset }: LetterKey): Promise<boolean> {
+    return (await this.#server.purge(this.#place.name, { filter: letterSubject(this.#place, group, offset) })) > 0;
+  }
+
+  #ensure(): Promise<void> {
+    if (!this.#ensured) {
+      const age = nanoseconds(this.#age);
+      const ensuring = this.#server.ensure({
+        name: this.#place.name,
+        subjects: [letterSubjects(this.#place)],
+        max_age: age,
+        max_msgs_per_subject: 1,
+        duplicate_window: Math.min(age, nanoseconds(eventLimits.duplicateWindow)),
+      });
+      this.#ensured = ensuring;
+      ensuring.catch(() => (this.#ensured = undefined));
+    }
+    return this.#ensured;
+  }
+}

@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto';
+import { MicroError } from '@micro/errors';
+import type { DeadLetter, Event, GroupInfo, Position } from './events.js';
+import type { JetstreamDead } from './jetstream-dead.js';
+import type { Act, Given, Outcome, Row } from './jetstream-group-state.js';
+import { GroupJournal, type Mine, type ServerClock } from './jetstream-journal.js';
+import { groupPlace } from './jetstream-names.js';
+import type { JetstreamServer } from './jetstream-server.js';
+import type { JetstreamStream } from './jetstream-stream.js';
+import { isStrict, type Ledger, type Lease, type Nothing, type Settlement } from './ledger.js';
+import type { Terms } from './validation.js';
+
+export interface GroupOptions {
+  readonly namespace: string;
+  readonly name: string;
+  readonly stream: JetstreamStream;
+  readonly dead: JetstreamDead;
+  readonly clock: ServerClock;
+  /** Told that there may be something to give out. */
+  readonly wake: () => void;
+}
+
+/** Events read ahead of those that are given out. */
+const ahead = 100;
+/** Milliseconds after which giving out is tried again, when JetStream was not there. */
+const awayWait = 250;
+/** Of settlements that were kept though nobody was told in time, how many are remembered. */
+const mostLate = 10_000;
+
+/** A group, as one who takes part, or only looks, sees it. */
+export class JetstreamGroup implements Ledger {
+  readonly name: string;
+  readonly #stream: JetstreamStream;
+  readonly #dead: JetstreamDead;
+  readonly #journal: GroupJournal;
+  /** Chores under way here, by offset and token. */
+  readonly #doing = new Map<string, Promise<void>>();
+  /** Events that are being settled here, by offset. */
+  readonly #held = new Map<number, Event>();
+  /** Tokens whose settlement was kept after its caller had been told that it may not be. */
+  readonly #late = new Set<number>();
+  #ahead = new Map<number, Event>();
+
+  constructor(server: JetstreamServer, { namespace, name, stream, dead, clock, wake }: GroupOptions) {
+    this.name = name;
+    this.#stream = stream;
+    this.#dead = dead;
+    const changed = (mine: readonly Mine[]) => {
+      this.#changed(mine);
+      wake();
+    };
+    this.#journal = new GroupJournal(server, { place: groupPlace(namespace, stream.name, name), clock, changed });
+  }
+
+  /** Takes part, beginning at `from` where the group is new. */
+  async join(from: Position): Promise<void> {
+    await this.#journal.listen();
+    await this.#journal.setClock();
+    const { cursor } = this.#journal.state;
+    if (cursor === 0) await this.#journal.append({ do: 'join', cursor: await this.#stream.offsetOf(from) });
+    else {
+      await this.#stream.refresh();
+      const { last } = this.#stream.range;
+      if (last < cursor - 1) await this.#journal.append({ do: 'lost', last, cursor });
+    }
+    // What somebody left undone.
+    for (const row of this.#journal.state.chores) void this.#do(row).catch(() => undefined);
+  }
+
+  /** Learns what others have done. */
+  catchUp(): Promise<void> {
+    return this.#journal.catchUp();
+  }
+
+  leave(): void {
+    this.#journal.close();
+  }
+
+  async claim(terms: Terms): Promise<Lease | Nothing> {
+    const strict = isStrict(terms);
+    for (;;) {
+      const { first, last } = this.#stream.range;
+      const nothing = this.#journal.state.nothing({ strict, last, now: this.#journal.now() });
+      if (nothing) return nothing;
+      const { ackWait, maxDeliveries: most } = terms;
+      try {
+        const given = (await this.#journal.append({ do: 'claim', ackWait, most, strict, first, last })) as
+          Given | Nothing;
+        if ('wait' in given) return given;
+        const lease = await this.#lease(given);
+        if (lease) return lease;
+      } catch (error) {
+        // It is waited for, by whoever waits for events.
+        if (MicroError.from(error).code === 'unavailable') return { wait: awayWait };
+        throw error;
+      }
+    }
+  }
+
+  async settle({ event, token }: Lease, settlement: Settlement): Promise<boolean> {
+    const offset = Number(event.offset);
+    const { outcome, ...rest } = settlement;
+    this.#held.set(offset, event);
+    try {
+      const isDone = await this.#journal.append({ do: outcome, offset, token, ...rest } as Act);
+      const row = this.#journal.state.rowOf(offset);
+      // What it comes to is left to others if it fails.
+      if (isDone === true && row && row.phase !== 'live') await this.#do(row).catch(() => undefined);
+      return isDone === true || this.#late.has(token);
+    } finally {
+      this.#held.delete(offset);
+    }
+  }
+
+  /** What cannot be given back now is given out again when its time is over. */
+  async release(leases: readonly Lease[]): Promise<void> {
+    const released = leases.map(({ event, token }) =>
+      this.#journal.append({ do: 'release', offset: Number(event.offset), token }),
+    );
+    await Promise.allSettled(released);
+  }
+
+  /** Does all that is to be done, so that what is dead is written down, and what is settled is not. */
+  async finish(): Promise<void> {
+    await this.#journal.catchUp();
+    if (this.#journal.state.hasOver(Infinity)) {
+      await this.#journal.setClock();
+      if (this.#journal.state.hasOver(this.#journal.now())) await this.#journal.append({ do: 'bury' });
+    }
+    await Promise.all(this.#journal.state.chores.map((row) => this.#do(row)));
+  }
+
+  /** Once it is finished. */
+  info(range: { readonly first: number; readonly last: number }, letters: readonly number[]): GroupInfo {
+    const { state } = this.#journal;
+    return { group: this.name, pending: state.pending(range), deadLetters: this.unraised(letters).length };
+  }
+
+  /** Those of some dead letters, by offset, that are not given out again. */
+  unraised(offsets: readonly number[]): number[] {
+    const raised = new Set(this.#journal.state.raised);
+    return offsets.filter((offset) => !raised.has(offset));
+  }
+
+  /** Gives dead letters out again; returns how many. */
+  async replay(letters: readonly DeadLetter[]): Promise<number> {
+    // Their time begins anew, so that it is not over before they are given out.
+    const again = letters.map((letter) =>
+      this.#dead.write(letter, `${this.name}.${letter.event.offset}.${randomUUID()}`),
+    );
+    await Promise.all(again);
+    const outcome = await this.#journal.append({
+      do: 'replay',
+      offsets: letters.map(({ event }) => Number(event.offset)),
+    });
+    return (outcome as readonly number[]).length;
+  }
+
+  /** Undefined: it is not there any more. */
+  async #lease({ offset, attempt, token, replayed }: Given): Promise<Lease | undefined> {
+    let event: Event | undefined;
+    try {
+      event = replayed
+        ? (await this.#dead.get({ group: this.name, offset }))?.event
+        : await this.#event(offset, attempt);
+    } catch (error) {
+      void this.#journal.append({ do: 'release', offset, token, unseen: true }).catch(() => undefined);
+      throw error;
+    }
+    if (event) return { event, attempt, token, replayed };
+    await this.#journal.append({ do: 'gone', offset, token });
+    await this.#stream.refresh();
+    return undefined;
+  }
+
+  /** Most are the next: read some, not one. */
+  async #event(offset: number, attempt: number): Promise<Event | undefined> {
+    const read = this.#ahead.get(offset);
+    if (read) {
+      this.#ahead.delete(offset);
+      return read;
+    }
+    if (attempt > 1) return this.#stream.get(offset);
+    const events = await this.#stream.after(offset, ahead);
+    this.#ahead = new Map(events.map((event) => [Number(event.offset), event]));
+    return this.#ahead.get(offset);
+  }
+
+  #changed(mine: readonly Mine[]): void {
+    for (const { act, outcome, abandoned } of mine) {
+      if (!abandoned) continue;
+      if (isGiven(outcome))
+        void this.#journal
+          .append({ do: 'release', offset: outcome.offset, token: outcome.token, unseen: true })
+          .catch(() => undefined);
+      else if (outcome === true && 'token' in act && act.do !== 'extend') this.#late.add(act.token);
+    }
+    // Of an act of this one's: somebody is to do it.
+    if (mine.length > 0) for (const row of this.#journal.state.chores) void this.#do(row).catch(() => undefined);
+    for (const token of this.#late) {
+      if (this.#late.size <= mostLate) break;
+      this.#late.delete(token);
+    }
+  }
+
+  /** Writes the dead letter of a row, or removes it, and then the row. */
+  #do(row: Row): Promise<void> {
+    const key = `${row.offset}.${row.token}`;
+    const doing = this.#doing.get(key) ?? this.#chore(row).finally(() => this.#doing.delete(key));
+    this.#doing.set(key, doing);
+    return doing;
+  }
+
+  async #chore({ offset, token, phase, replayed, attempt: attempts, reason = '', due: diedAt }: Row): Promise<void> {
+    const letter = { group: this.name, offset };
+    if (phase === 'settled') await this.#dead.remove(letter);
+    else {
+      // Its holder may have changed what it has in hands.
+      const held = this.#held.get(offset);
+      const kept = replayed ? (await this.#dead.get(letter))?.event : ((await this.#stream.get(offset)) ?? held);
+      if (kept)
+        await this.#dead.write(
+          { event: kept, group: this.name, attempts, reason, diedAt },
+          `${this.name}.${offset}.${token}.${diedAt}`,
+        );
+    }
+    await this.#journal.append({ do: 'done', offset, token });
+  }
+}
+
+function isGiven(outcome: Outcome): outcome is Given {
+  return typeof outcome === 'object' && 'token' in outcome;
+}

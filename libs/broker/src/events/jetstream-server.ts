@@ -1,0 +1,263 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MicroError } from '@micro/errors';
+import type { NatsClient } from '@micro/nats';
+import { headers, type Msg, type MsgHdrs } from '@nats-io/transport-node';
+import { explained, isNumber, isPassing, JetstreamError, numbers } from './jetstream-errors.js';
+
+/** A message of a stream. */
+export interface Stored {
+  readonly subject: string;
+  readonly sequence: number;
+  /** Milliseconds since 1970, by the clock of the server. */
+  readonly at: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly data: Uint8Array;
+}
+
+/** What a stream holds: nothing if `first` is behind `last`. */
+export interface StreamState {
+  readonly first: number;
+  readonly last: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** How many messages a subject has, of those asked for. */
+  readonly subjects: Readonly<Record<string, number>>;
+}
+
+/** Of a stream's configuration, what is ours; nanoseconds. */
+export interface StreamConfig {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly [setting: string]: unknown;
+}
+
+interface StreamAnswer {
+  readonly config: StreamConfig;
+  readonly state: {
+    readonly messages: number;
+    readonly bytes: number;
+    readonly first_seq: number;
+    readonly last_seq: number;
+    readonly subjects?: Record<string, number>;
+  };
+}
+
+/** Milliseconds that one request waits for its answer. */
+const answerTimeout = 1_500;
+/** Milliseconds in which JetStream must have answered, with as many requests as that takes; and in which a lost connection must be there again. */
+const patience = { answer: 4_000, connection: 2_000 } as const;
+/** Milliseconds between two of them. */
+const retryInterval = 100;
+
+/** JetStream as its servers speak it (docs.nats.io, "JetStream wire API reference"), as much of it as events need. */
+export class JetstreamServer {
+  readonly #nats: NatsClient;
+  readonly #address: string;
+  readonly #replicas: number;
+
+  constructor(nats: NatsClient, options: { readonly address: string; readonly replicas: number }) {
+    this.#nats = nats;
+    this.#address = options.address;
+    this.#replicas = options.replicas;
+  }
+
+  /** Makes a stream, or makes the one that there is what it should be. */
+  ensure(settings: StreamConfig): Promise<void> {
+    const config = {
+      retention: 'limits',
+      storage: 'file',
+      discard: 'old',
+      max_consumers: -1,
+      max_msgs: -1,
+      max_bytes: -1,
+      max_msg_size: -1,
+      num_replicas: this.#replicas,
+      allow_direct: true,
+      ...settings,
+    };
+    return this.persist(async () => {
+      try {
+        await this.#ask(`STREAM.CREATE.${settings.name}`, config);
+      } catch (error) {
+        if (!isNumber(error, numbers.otherStream)) throw error;
+        const { config: found } = await this.#ask<StreamAnswer>(`STREAM.INFO.${settings.name}`);
+        await this.#ask(`STREAM.UPDATE.${settings.name}`, { ...found, ...config });
+      }
+    });
+  }
+
+  /** Undefined: there is no such stream. */
+  state(name: string, subjects?: string): Promise<StreamState | undefined> {
+    return this.persist(async () => {
+      try {
+        return stateOf(
+          await this.#ask<StreamAnswer>(
+            `STREAM.INFO.${name}`,
+            subjects === undefined ? undefined : { subjects_filter: subjects },
+          ),
+        );
+      } catch (error) {
+        if (isNumber(error, numbers.noStream)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** First subjects of the streams that have subjects of those. */
+  async subjects(filter: string): Promise<string[]> {
+    const found: string[] = [];
+    for (;;) {
+      const { streams, total } = await this.persist(() =>
+        this.#ask<{ readonly streams: readonly StreamAnswer[] | null; readonly total: number }>('STREAM.LIST', {
+          subject: filter,
+          offset: found.length,
+        }),
+      );
+      found.push(...(streams ?? []).flatMap(({ config }) => config.subjects.slice(0, 1)));
+      if (!streams?.length || found.length >= total) return found;
+    }
+  }
+
+  /** Stores a message once. `known`: with `Nats-Msg-Id`, by which a repetition is known. Throws what the client and JetStream do: see `persist`. */
+  async append(
+    subject: string,
+    data: Uint8Array,
+    known: MsgHdrs,
+  ): Promise<{ readonly sequence: number; readonly duplicate: boolean }> {
+    const answer = (await this.#request(subject, data, known)).json<{
+      seq?: number;
+      duplicate?: boolean;
+      error?: Failure;
+    }>();
+    if (answer.error) throw new JetstreamError(answer.error);
+    // The first of it is on its way.
+    if (!answer.seq)
+      throw new JetstreamError({ err_code: numbers.underWay, description: 'the first is not stored yet' });
+    return { sequence: answer.seq, duplicate: answer.duplicate === true };
+  }
+
+  /** A message by its sequence, or the last of a subject, from whichever server; the leader is asked where that has none. */
+  async get(
+    name: string,
+    which: { readonly seq: number } | { readonly last_by_subj: string },
+  ): Promise<Stored | undefined> {
+    const wanted = JSON.stringify(which);
+    const found = await this.persist(() => this.#request(`$JS.API.DIRECT.GET.${name}`, wanted));
+    if (!found.headers?.code) return fromDirect(found);
+    try {
+      const { message } = await this.persist(() =>
+        this.#ask<{ readonly message: LeaderMessage }>(`STREAM.MSG.GET.${name}`, which),
+      );
+      return fromLeader(message);
+    } catch (error) {
+      if (
+        error instanceof MicroError &&
+        (isNumber(error.cause, numbers.noMessage) || isNumber(error.cause, numbers.noStream))
+      )
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** Removes messages of a subject, or those before a sequence; returns how many. */
+  async purge(name: string, which: { readonly filter: string } | { readonly seq: number }): Promise<number> {
+    // To JetStream this means all.
+    if ('seq' in which && which.seq <= 1) return 0;
+    return this.persist(async () => {
+      try {
+        return (await this.#ask<{ readonly purged: number }>(`STREAM.PURGE.${name}`, which)).purged;
+      } catch (error) {
+        if (isNumber(error, numbers.noStream)) return 0;
+        throw error;
+      }
+    });
+  }
+
+  /** Calls back with each message that comes to a subject from when this resolves. Returns what ends that. */
+  async listen(subject: string, heard: (message: Msg) => void): Promise<() => void> {
+    const subscription = this.#nats.connection.subscribe(subject, {
+      callback: (error, message) => (error ? undefined : heard(message)),
+    });
+    await this.#nats.flush();
+    return () => subscription.unsubscribe();
+  }
+
+  /** Does it until it succeeds, while what is wrong may pass by itself, and patience lasts. */
+  async persist<T>(work: () => Promise<T>): Promise<T> {
+    const begin = performance.now();
+    for (;;) {
+      const wait = this.#nats.isConnected ? patience.answer : patience.connection;
+      try {
+        this.#nats.check();
+        return await work();
+      } catch (error) {
+        const mayPass = isPassing(error) || !this.#nats.isConnected;
+        if (!mayPass || this.#nats.connection.isClosed() || performance.now() > begin + wait)
+          throw explained(error, { address: this.#address, nats: this.#nats });
+      }
+      await sleep(retryInterval);
+    }
+  }
+
+  async #ask<T>(subject: string, question?: object): Promise<T> {
+    const sent = question === undefined ? '' : JSON.stringify(question);
+    const answer = (await this.#request(`$JS.API.${subject}`, sent)).json<T & { error?: Failure }>();
+    if (answer.error) throw new JetstreamError(answer.error);
+    return answer;
+  }
+
+  #request(subject: string, data: Uint8Array | string, known?: MsgHdrs): Promise<Msg> {
+    const options = { timeout: answerTimeout, ...(known && { headers: known }) };
+    return this.#nats.connection.request(subject, data, options);
+  }
+}
+
+type Failure = ConstructorParameters<typeof JetstreamError>[0];
+
+/** Headers of a message by which JetStream knows it again. */
+export function idHeaders(id: string): MsgHdrs {
+  const known = headers();
+  known.set('Nats-Msg-Id', id);
+  return known;
+}
+
+interface LeaderMessage {
+  readonly subject: string;
+  readonly seq: number;
+  readonly time: string;
+  readonly hdrs?: string;
+  readonly data?: string;
+}
+
+function fromDirect({ headers: found, data }: Msg): Stored {
+  const all = new Map<string, string>();
+  for (const [name, values] of found ?? []) all.set(name, values[0] ?? '');
+  const at = Date.parse(all.get('Nats-Time-Stamp') ?? '');
+  return { subject: all.get('Nats-Subject') ?? '', sequence: Number(all.get('Nats-Sequence')), at, headers: all, data };
+}
+
+function fromLeader({ subject, seq, time, hdrs = '', data = '' }: LeaderMessage): Stored {
+  const lines = Buffer.from(hdrs, 'base64').toString().split('\r\n').slice(1).filter(Boolean);
+  const all = new Map(
+    lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()] as const),
+  );
+  return { subject, sequence: seq, at: Date.parse(time), headers: all, data: Buffer.from(data, 'base64') };
+}
+
+function stateOf({ state }: StreamAnswer): StreamState {
+  return {
+    first: Math.max(1, state.first_seq),
+    last: state.last_seq,
+    messages: state.messages,
+    bytes: state.bytes,
+    subjects: state.subjects ?? {},
+  };
+}
+
+/** Of retention by age, what JetStream allows, in milliseconds. */
+const ages = { least: 100, most: 100 * 365 * 24 * 3_600_000 } as const;
+
+/** As JetStream counts a time that something is kept. */
+export function nanoseconds(milliseconds: number): number {
+  return Math.round(Math.min(Math.max(milliseconds, ages.least), ages.most)) * 1e6;
+}

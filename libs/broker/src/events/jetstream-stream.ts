@@ -1,0 +1,174 @@
+import { randomUUID } from 'node:crypto';
+import { type Event, eventLimits, type Position, type Published, type Retention, type StreamInfo } from './events.js';
+import { isNobody } from './jetstream-errors.js';
+import { eventBytes, fromStored, storedEvent } from './jetstream-messages.js';
+import { type EventsPlace, eventsPlace } from './jetstream-names.js';
+import { type JetstreamServer, nanoseconds, type StreamState } from './jetstream-server.js';
+import { Trimmer } from './jetstream-trimmer.js';
+import { type CheckedEvent, sizeOf } from './validation.js';
+
+/** Offsets of the oldest and the newest event kept; there is none if `first` is behind `last`. */
+export type Range = Pick<StreamState, 'first' | 'last'>;
+
+/** Bytes of events in one read, unless the first few alone are more. */
+const readBytes = 2 * 1024 * 1024;
+/** Events asked for at once: at first, and at most. */
+const batch = { first: 16, most: 256 } as const;
+
+/** One stream, which is one of JetStream's: an event's offset is its sequence. */
+export class JetstreamStream {
+  readonly name: string;
+  readonly place: EventsPlace;
+  readonly #server: JetstreamServer;
+  readonly #retention: Retention;
+  readonly #trimmer: Trimmer;
+  #range: Range = { first: 1, last: 0 };
+  #heard = { times: 0, last: 0 };
+  #ensured: Promise<void> | undefined;
+
+  constructor(
+    server: JetstreamServer,
+    options: { readonly namespace: string; readonly name: string; readonly retention: Retention },
+  ) {
+    this.#server = server;
+    this.name = options.name;
+    this.place = eventsPlace(options.namespace, options.name);
+    this.#retention = options.retention;
+    this.#trimmer = new Trimmer(this, { server, most: options.retention.bytes });
+  }
+
+  /** As far as is known here. */
+  get range(): Range {
+    return this.#range;
+  }
+
+  /** Somebody has heard of an event. */
+  heard(last: number): void {
+    this.#heard = { times: this.#heard.times + 1, last };
+    if (last > this.#range.last) this.#range = { ...this.#range, last };
+  }
+
+  /** Makes it, where it is not there, with the retention that holds here. */
+  ensure(): Promise<void> {
+    if (!this.#ensured) {
+      const { name, subject, live } = this.place;
+      const age = nanoseconds(this.#retention.age);
+      const ensuring = this.#server.ensure({
+        name,
+        subjects: [`${subject}.*`],
+        max_age: age,
+        // JetStream forgets ids no later than their events.
+        duplicate_window: Math.min(age, nanoseconds(eventLimits.duplicateWindow)),
+        republish: { src: '>', dest: live, headers_only: true },
+      });
+      this.#ensured = ensuring;
+      ensuring.catch(() => (this.#ensured = undefined));
+    }
+    return this.#ensured;
+  }
+
+  async publish({ id, body, headers }: CheckedEvent): Promise<Published> {
+    const known = id ?? randomUUID();
+    // As it is now: it is sent later.
+    const {
+      subject,
+      headers: message,
+      data,
+    } = storedEvent(this.place.subject, { id: known, body: new Uint8Array(body), headers });
+    const { sequence, duplicate } = await this.#server.persist(async () => {
+      await this.ensure();
+      try {
+        return await this.#server.append(subject, data, message);
+      } catch (error) {
+        // Removed, or without a leader.
+        if (isNobody(error)) this.#ensured = undefined;
+        throw error;
+      }
+    });
+    this.heard(sequence);
+    this.#trimmer.published(sizeOf({ body, headers }));
+    // What was made up here is a duplicate only of an attempt of ours.
+    return { offset: BigInt(sequence), id: known, duplicate: duplicate && id !== undefined };
+  }
+
+  /** Learns what it holds. Undefined: it is not there. */
+  async refresh(): Promise<StreamState | undefined> {
+    const { times } = this.#heard;
+    const state = await this.#server.state(this.place.name);
+    // What was heard of meanwhile the answer may not know.
+    const heard = this.#heard.times > times ? this.#heard.last : 0;
+    this.#range = { first: state?.first ?? 1, last: Math.max(state?.last ?? 0, heard) };
+    return state;
+  }
+
+  /** As it is now, from a position on. */
+  async read(from: Position, limit: number): Promise<Event[]> {
+    const offset = await this.offsetOf(from);
+    return this.after(offset, limit);
+  }
+
+  /** The next events from an offset on, of those that are known here; none at the end. */
+  async after(from: number, limit: number): Promise<Event[]> {
+    for (let next = from; ;) {
+      const begin = Math.max(next, this.#range.first);
+      const end = Math.min(begin + limit - 1, this.#range.last);
+      if (begin > end) return [];
+      const found = await this.#page(begin, end);
+      if (found.length > 0) return found;
+      // Retention was faster, or somebody has removed these.
+      await this.refresh();
+      next = this.#range.first > begin ? next : end + 1;
+    }
+  }
+
+  /** Undefined: it is not there any more. */
+  async get(offset: number): Promise<Event | undefined> {
+    const stored = await this.#server.get(this.place.name, { seq: offset });
+    return stored && fromStored(this.name, stored);
+  }
+
+  /** Offset from which a position reads, by what it holds now; of a stream that is not there everything is to come. */
+  async offsetOf(position: Position): Promise<number> {
+    await this.refresh();
+    const { first, last } = this.#range;
+    if (position === 'oldest') return first;
+    if (position === 'newest') return last + 1;
+    if ('offset' in position) return Number(position.offset);
+    let [low, high] = [first, last + 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const found = await this.#server.get(this.place.name, { seq: middle });
+      if ((found?.at ?? -Infinity) < position.time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Without its groups. Undefined: it is not there. */
+  async info(): Promise<(Omit<StreamInfo, 'groups'> & { readonly range: Range }) | undefined> {
+    const state = await this.#server.state(this.place.name, '>');
+    if (!state) return undefined;
+    const { first, last, messages } = state;
+    const ends =
+      messages === 0 ? { oldest: undefined, newest: undefined } : { oldest: BigInt(first), newest: BigInt(last) };
+    return { stream: this.name, events: messages, bytes: eventBytes(state), ...ends, range: { first, last } };
+  }
+
+  /** As many as may be read at once; those that are not there any more are left out. */
+  async #page(begin: number, end: number): Promise<Event[]> {
+    const events: Event[] = [];
+    let bytes = 0;
+    for (let at = begin, length: number = batch.first; at <= end && bytes < readBytes;) {
+      const offsets = Array.from({ length: Math.min(length, end - at + 1) }, (_, index) => at + index);
+      for (const event of await Promise.all(offsets.map((offset) => this.get(offset)))) {
+        if (!event) continue;
+        events.push(event);
+        bytes += sizeOf(event);
+      }
+      at += offsets.length;
+      const average = Math.max(1, bytes / Math.max(1, events.length));
+      length = Math.max(1, Math.min(batch.most, Math.floor((readBytes - bytes) / average)));
+    }
+    return events;
+  }
+}
