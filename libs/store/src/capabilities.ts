@@ -28,5 +28,6 @@ export const blobCapabilities = {
 export const lockCapabilities = {
   memory: { survives: 'nothing', shared: 'instance' },
   file: { survives: 'power', shared: 'machine' },
+  etcd: { survives: 'power', shared: 'network' },
   remote: { survives: 'power', shared: 'network' },
 } as const satisfies Record<string, Capabilities>;

@@ -1,4 +1,5 @@
 import type { Client } from '@micro/rpc';
+import type { EtcdLocksOptions } from './etcd.js';
 import type { Locks } from './locks.js';
 import { MemoryLocks } from './memory.js';
 
@@ -6,6 +7,7 @@ import { MemoryLocks } from './memory.js';
 export type LocksConfig =
   | { readonly adapter: 'memory' }
   | { readonly adapter: 'file'; readonly folder: string }
+  | ({ readonly adapter: 'etcd' } & EtcdLocksOptions)
   | { readonly adapter: 'remote'; readonly client: Client };
 
 /** Opens the locks that the configuration names; an adapter is loaded only when chosen. */
@@ -16,6 +18,11 @@ export async function openLocks(config: LocksConfig): Promise<Locks> {
     case 'file': {
       const { FileLocks } = await import('./file.js');
       return new FileLocks(config.folder);
+    }
+    case 'etcd': {
+      const { EtcdLocks } = await import('./etcd.js');
+      const { adapter: _, ...options } = config;
+      return new EtcdLocks(options);
     }
     case 'remote': {
       const { RemoteLocks } = await import('./remote.js');

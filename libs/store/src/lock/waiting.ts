@@ -8,12 +8,14 @@ export const placeMs = 2_000;
 /** Milliseconds between two looks of those who wait, at most: so that they keep their places, also on a busy machine. */
 export const lookMs = 500;
 
-/** What a look at a lock gave: its token, or in how many milliseconds another look is worth it. */
-export type Look = { readonly token: bigint } | { readonly token: undefined; readonly again: number };
+/** What a look at a lock gave: its token, or in how many milliseconds another look is worth it, and behind whom it waits, where that is known. */
+export type Look =
+  { readonly token: bigint } | { readonly token: undefined; readonly again: number; readonly behind?: string };
 
 /** One that waits in this process. */
 interface Waiter {
   woken: boolean;
+  behind: string | undefined;
   wake: () => void;
 }
 
@@ -42,10 +44,12 @@ export class Waiting {
         const since = performance.now();
         waiter.woken = false;
         const seen = await look(Math.max(0, end - since)).catch((error: unknown) => {
+          this.check();
           if (first || !passes(error)) throw error;
-          return { token: undefined, again: lookMs };
+          return { token: undefined, again: lookMs, behind: undefined };
         });
         if (seen.token !== undefined) return { token: seen.token, since };
+        waiter.behind = seen.behind;
         const left = end - performance.now();
         if (left <= 0) throw taken(claim, claim);
         await this.#pause(waiter, claim.signal, Math.min(left, seen.again));
@@ -55,12 +59,18 @@ export class Waiting {
     }
   }
 
-  /** The lock is free, or somebody left the queue for it. */
-  freed(key: string): void {
-    const [first] = this.#waiters.get(key) ?? [];
-    if (!first) return;
-    first.woken = true;
-    first.wake();
+  /** The lock is free, or somebody left the queue for it: `gone`, where that is known. Whose turn it may be looks. */
+  freed(key: string, gone?: string): void {
+    const waiters = [...(this.#waiters.get(key) ?? [])];
+    const next = gone === undefined ? waiters[0] : waiters.find(({ behind }) => behind === gone);
+    if (!next) return;
+    next.woken = true;
+    next.wake();
+  }
+
+  /** Whether somebody here waits for a lock. */
+  waitFor(key: string): boolean {
+    return this.#waiters.has(key);
   }
 
   close(): void {
@@ -69,7 +79,7 @@ export class Waiting {
   }
 
   #begin(key: string): Waiter {
-    const waiter: Waiter = { woken: false, wake: () => undefined };
+    const waiter: Waiter = { woken: false, behind: undefined, wake: () => undefined };
     const waiters = this.#waiters.get(key) ?? new Set();
     this.#waiters.set(key, waiters.add(waiter));
     return waiter;
