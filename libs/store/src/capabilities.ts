@@ -14,6 +14,7 @@ export interface Capabilities {
 export const storeCapabilities = {
   memory: { survives: 'nothing', shared: 'instance' },
   file: { survives: 'power', shared: 'machine' },
+  cockroach: { survives: 'power', shared: 'network' },
   remote: { survives: 'power', shared: 'network' },
 } as const satisfies Record<string, Capabilities>;
 

@@ -14,7 +14,8 @@ export interface Step {
  * once `removing` is set they can never be put into place.
  *
  * `micro_records`: names and keys as bytes, which compare alike everywhere; `value` is null where a record was deleted; `expires` in milliseconds,
- * `changed` in microseconds since 1970 by the database's clock. What is deleted or has expired stays for a while, for the watches of all processes.
+ * `changed` in microseconds since 1970 by the database's clock; `feed` says generation and table once more, for the indexes that watches go by:
+ * no planner that knows nothing of a new table yet takes one of those for a way to a key. What is deleted or has expired stays for a while, for the watches of all processes.
  */
 export const steps: readonly Step[] = [
   {
@@ -25,9 +26,9 @@ export const steps: readonly Step[] = [
       'CREATE TABLE IF NOT EXISTS micro_generations (id UUID PRIMARY KEY, until INT8 NOT NULL, removing BOOLEAN NOT NULL)',
       `CREATE TABLE IF NOT EXISTS micro_records (
         generation UUID NOT NULL, tbl BYTEA NOT NULL, key BYTEA NOT NULL, value BYTEA, metadata TEXT NOT NULL,
-        expires INT8, version INT8 NOT NULL, changed INT8 NOT NULL, PRIMARY KEY (generation, tbl, key))`,
-      'CREATE INDEX IF NOT EXISTS micro_records_changed ON micro_records (generation, tbl, changed, key)',
-      `CREATE INDEX IF NOT EXISTS micro_records_expiring ON micro_records (generation, tbl, expires) WHERE expires IS NOT NULL`,
+        expires INT8, version INT8 NOT NULL, changed INT8 NOT NULL, feed TEXT NOT NULL, PRIMARY KEY (generation, tbl, key))`,
+      'CREATE INDEX IF NOT EXISTS micro_records_changed ON micro_records (feed, changed, key)',
+      `CREATE INDEX IF NOT EXISTS micro_records_expiring ON micro_records (feed, expires, key) WHERE expires IS NOT NULL`,
       'CREATE INDEX IF NOT EXISTS micro_records_deleted ON micro_records (changed) WHERE value IS NULL',
       'CREATE INDEX IF NOT EXISTS micro_records_expired ON micro_records (expires) WHERE expires IS NOT NULL',
     ],

@@ -87,7 +87,8 @@ export class FileDatabase {
         page: (after) =>
           this.list(table, { prefix, suffix: '', limit: batch, offset: 0, descending: false, after, keysOnly: false })
             .records,
-        current: (key) => this.read(table, key),
+        current: (keys) => keys.flatMap((key) => this.read(table, key) ?? []),
+        batch: 1,
       },
       { ...options, ended: () => this.#forget(watch) },
     );

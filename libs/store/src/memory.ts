@@ -106,10 +106,8 @@ export class MemoryStore extends Store {
       {
         page: (after) =>
           take(table.sorted(false, after), ({ key }) => key.startsWith(prefix)).map((record) => given(record)),
-        current: (key) => {
-          const record = table.live(key);
-          return record && given(record);
-        },
+        current: (keys) => keys.flatMap((key) => table.live(key) ?? []).map((record) => given(record)),
+        batch: 1,
       },
       { prefix, signal: options.signal, ended: () => table.watches.delete(watch) },
     );

@@ -1,11 +1,15 @@
 import type { StoreEvent, StoreRecord } from './store.js';
 
+type Records = readonly StoreRecord[] | Promise<readonly StoreRecord[]>;
+
 /** What a watch asks its table for. */
 export interface Watched {
   /** Records behind a key, ascending, as many as are to be held at a time; none at the end. */
-  page(after: string | undefined): readonly StoreRecord[];
-  /** A record as it is now. */
-  current(key: string): StoreRecord | undefined;
+  page(after: string | undefined): Records;
+  /** Of some keys those records that there are, as they are now. */
+  current(keys: readonly string[]): Records;
+  /** Keys that are asked for at once. */
+  readonly batch: number;
 }
 
 export interface TableWatchOptions {
@@ -29,6 +33,8 @@ export class TableWatch implements AsyncIterableIterator<StoreEvent> {
   readonly #told = new Map<string, bigint>();
   readonly #onAbort = () => this.end();
   #wake: (() => void) | undefined;
+  /** Whether records are on their way that its consumer does not know of yet. */
+  #asking = false;
   #error: unknown;
   #over = false;
 
@@ -42,11 +48,18 @@ export class TableWatch implements AsyncIterableIterator<StoreEvent> {
     else options.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** A key may have changed. */
-  change(key: string): void {
+  /** A key may have changed; where that is known, to a version, or `0n`: it is gone. */
+  change(key: string, version?: bigint): void {
     if (this.#over || !key.startsWith(this.prefix)) return;
+    if (version !== undefined && !this.#asking && version === (this.#told.get(key) ?? 0n)) return;
     this.#changed.add(key);
     this.#wake?.();
+  }
+
+  /** Whatever may have happened, these are the versions that there are. */
+  reconcile(versions: ReadonlyMap<string, bigint>): void {
+    for (const key of this.#told.keys()) if (!versions.has(key)) this.change(key);
+    for (const [key, version] of versions) this.change(key, version);
   }
 
   /** Any key may have changed, or be gone. */
@@ -78,38 +91,72 @@ export class TableWatch implements AsyncIterableIterator<StoreEvent> {
   }
 
   async *#run(): AsyncGenerator<StoreEvent, undefined> {
-    let after: string | undefined;
-    while (!this.#over) {
-      const records = this.#watched.page(after);
-      if (records.length === 0) break;
-      for (const record of records) {
-        if (this.#over) return this.#last();
-        this.#told.set(record.key, record.version);
-        yield { type: 'written', record };
-        after = record.key;
+    try {
+      let after: string | undefined;
+      while (!this.#over) {
+        const records = await this.#ask(() => this.#watched.page(after));
+        if (records.length === 0) break;
+        for (const { key, version } of records) this.#told.set(key, version);
+        for (const record of records) {
+          if (this.#over) return this.#last();
+          yield { type: 'written', record };
+          after = record.key;
+        }
       }
+      if (!this.#over) yield { type: 'synced' };
+      while (!this.#over) {
+        if (this.#changed.size === 0) {
+          await new Promise<void>((resolve) => (this.#wake = resolve));
+          this.#wake = undefined;
+          continue;
+        }
+        for (const event of await this.#next()) {
+          if (this.#over) break;
+          yield event;
+        }
+      }
+      return this.#last();
+    } finally {
+      this.end();
     }
-    if (!this.#over) yield { type: 'synced' };
-    while (!this.#over) {
-      const [key] = this.#changed;
-      if (key === undefined) {
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-        this.#wake = undefined;
-        continue;
-      }
-      this.#changed.delete(key);
-      const record = this.#watched.current(key);
+  }
+
+  /** What has become of the next keys that have changed. */
+  async #next(): Promise<StoreEvent[]> {
+    const keys = [...take(this.#changed, this.#watched.batch)];
+    for (const key of keys) this.#changed.delete(key);
+    const records = await this.#ask(() => this.#watched.current(keys));
+    const found = new Map(records.map((record) => [record.key, record]));
+    const events: StoreEvent[] = [];
+    for (const key of keys) {
+      const record = found.get(key);
       if (record && this.#told.get(key) !== record.version) {
         this.#told.set(key, record.version);
-        yield { type: 'written', record };
+        events.push({ type: 'written', record });
       } else if (!record && this.#told.delete(key)) {
-        yield { type: 'deleted', key };
+        events.push({ type: 'deleted', key });
       }
     }
-    return this.#last();
+    return events;
+  }
+
+  async #ask(ask: () => Records): Promise<readonly StoreRecord[]> {
+    this.#asking = true;
+    try {
+      return await ask();
+    } finally {
+      this.#asking = false;
+    }
   }
 
   #last(): undefined {
     if (this.#error !== undefined) throw this.#error;
+  }
+}
+
+function* take<T>(items: Iterable<T>, count: number): Generator<T> {
+  for (const item of items) {
+    if (count-- <= 0) return;
+    yield item;
   }
 }
