@@ -1,3 +1,4 @@
-export { createLogger, Logger, type LogFields, type LoggerOptions, type LogLevel, logLevels, type LogStream, silentLogger } from './logger.js';
+export { type LogLevel, logLevels } from './log-level.js';
+export { createLogger, Logger, type LogFields, type LoggerOptions, type LogStream, silentLogger } from './logger.js';
 export { Metrics, type Outcome, type Side } from './metrics.js';
 export { childTraceparent, isTraceparent, newTraceparent, traceId } from './trace.js';

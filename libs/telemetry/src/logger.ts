@@ -1,7 +1,5 @@
 import { pino } from 'pino';
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
-export const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+import type { LogLevel } from './log-level.js';
 
 /**
  * Where a part of Micro, or a user's service, says what happens. One line an event; fields are data, the message is for people. A class, so
