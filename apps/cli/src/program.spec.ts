@@ -50,6 +50,23 @@ describe('exit codes', () => {
     expect((await platform().micro('--proxy-address', proxy, 'services')).code).toBe(4);
     expect((await platform().micro('--proxy-address', proxy, 'sevrer')).stderr).toMatch(/did you mean server\?/);
   });
+
+  it('where a server is reached over TLS is 4, and says that this cannot be', async () => {
+    const { microWith } = platform();
+    const env = { MICRO_PROXY_ADDRESS: '' };
+    for (const words of [
+      ['-e', 'staging', 'services'],
+      ['call', 'a', 'A.B', '-e', 'staging'],
+      ['-e', 'staging', 'a'],
+    ]) {
+      const { code, stderr } = await microWith({ env }, ...words);
+      expect({ code, stderr }, words.join(' ')).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('proxy.m3o.dev:443 (environment staging) is reached over TLS'),
+      });
+    }
+    expect((await microWith({ env }, '-e', 'platform', 'doctor')).stdout).toContain('environment platform');
+  });
 });
 
 describe('resolution', () => {
@@ -87,8 +104,16 @@ describe('resolution', () => {
     );
     chmodSync(join(bin, 'micro-show'), 0o755);
     expect(
-      (await platform().microWith({ env: { PATH: `${bin}:${process.env['PATH']}` } }, '-n', 'team', '-o', 'json', 'show'))
-        .code,
+      (
+        await platform().microWith(
+          { env: { PATH: `${bin}:${process.env['PATH']}` } },
+          '-n',
+          'team',
+          '-o',
+          'json',
+          'show',
+        )
+      ).code,
     ).toBe(7);
   });
 });
@@ -116,7 +141,9 @@ describe('the program', () => {
 
   it('colours only what somebody sees', async () => {
     expect((await platform().microWith({ isTTY: true }, 'env')).stdout).toContain('\u001B[');
-    expect((await platform().microWith({ isTTY: true, env: { NO_COLOR: '1' } }, 'env')).stdout).not.toContain('\u001B[');
+    expect((await platform().microWith({ isTTY: true, env: { NO_COLOR: '1' } }, 'env')).stdout).not.toContain(
+      '\u001B[',
+    );
     expect((await platform().micro('env')).stdout).not.toContain('\u001B[');
   });
 
@@ -124,8 +151,8 @@ describe('the program', () => {
     const { stderr } = await platform().micro('--verbose', 'helloworld', 'fail', '--code=internal');
     expect(stderr).toMatch(/caused by MicroError/);
     expect(stderr).toMatch(/code: internal/);
-    expect((await runMicro(['--verbose', '-o', 'nope', 'env'], { env: { MICRO_HOME: platform().home } })).stderr).toMatch(
-      /output "nope" is unknown/,
-    );
+    expect(
+      (await runMicro(['--verbose', '-o', 'nope', 'env'], { env: { MICRO_HOME: platform().home } })).stderr,
+    ).toMatch(/output "nope" is unknown/);
   });
 });

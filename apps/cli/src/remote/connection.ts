@@ -1,6 +1,6 @@
 import type { Idempotency, JsonValue, MessageCodec, MethodDefinition } from '@micro/proto';
 import type { CallOptions, Client } from '@micro/rpc';
-import { type CallOrigin, Failure, failureOfCall } from '../failure.js';
+import { type CallOrigin, exitCodes, Failure, failureOfCall } from '../failure.js';
 import { servicesOf, type ServiceView } from './service-view.js';
 
 export interface ConnectionOptions {
@@ -95,6 +95,7 @@ export class Connection {
   /** For typed calls of platform services. */
   async client(): Promise<Client> {
     if (!this.#client) {
+      refuseTls(this.options);
       const { proxyClient } = await import('./client.js');
       this.#client = proxyClient(this.options.address, this.options.namespace);
     }
@@ -124,6 +125,15 @@ export class Connection {
       ? { service, address: this.options.address, environment: this.options.origin }
       : { service, address, environment: '--address' };
   }
+}
+
+/** Whoever listens on the port of HTTPS expects TLS, which is spoken to no proxy yet: said instead of waiting for what cannot succeed. */
+function refuseTls({ address, origin }: ConnectionOptions): void {
+  if (!address.endsWith(':443')) return;
+  throw new Failure(
+    `${address} (${origin}) is reached over TLS, which this version of micro does not speak: choose an environment without, as \`micro env set local\` or \`micro env add NAME HOST:PORT\`, or --proxy-address`,
+    { exitCode: exitCodes.unreachable },
+  );
 }
 
 async function* decoded(
