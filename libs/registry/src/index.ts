@@ -2,6 +2,7 @@ export { RegistryCache, type RegistryCacheOptions } from './cache.js';
 export type { Provided } from './cache-view.js';
 export type { EtcdOptions } from './etcd.js';
 export { RegistryHandlers } from './handlers.js';
+export { LaterRegistry } from './later.js';
 export { MemoryRegistry } from './memory.js';
 export { fromMessage, toMessage } from './messages.js';
 export { openRegistry, type RegistryConfig } from './open.js';
