@@ -12,6 +12,7 @@ export const brokerApp: AppOptions = {
   name: 'broker',
   module: BrokerModule,
   services: [brokerProto.Broker, eventsProto.Events],
+  fronts: ['broker', 'events'],
   port: defaultPorts.broker,
   stopping: async (find) => {
     find(BrokerController).stop();

@@ -13,6 +13,7 @@ export const storeApp: AppOptions = {
   name: 'store',
   module: StoreModule,
   services: [storeProto.Store, blobProto.Blobs, lockProto.Locks],
+  fronts: ['store', 'blobs'],
   port: defaultPorts.store,
   stopping: async (find) => {
     find(StoreController).stop();

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { defaultRetention, type Retention } from '@micro/broker';
 import { MicroError } from '@micro/errors';
+import type { RegistryConfig } from '@micro/registry';
 import type { LogLevel } from '@micro/telemetry';
-import { type Address, type Environment, formatAddress } from './env.js';
+import { formatAddress, onLoopback } from './address.js';
+import { contradictions } from './contradictions.js';
+import type { Environment } from './env.js';
 import { type BrokerName, profiles, type StoreName } from './profiles.js';
 
 /** Which adapters, with all that each needs to be opened: one union a block. The token of it in Nest. */
@@ -10,15 +13,28 @@ export abstract class Config {
   abstract readonly registry:
     | { readonly adapter: 'memory' }
     | { readonly adapter: 'mdns'; readonly interface: string; readonly port: number; readonly fallbackFile: string }
+    | Extract<RegistryConfig, { readonly adapter: 'etcd' }>
     | { readonly adapter: 'remote'; readonly address: string };
-  abstract readonly broker: { readonly adapter: 'memory' } | { readonly adapter: 'http'; readonly host: string } | { readonly adapter: 'remote' };
+  abstract readonly broker:
+    | { readonly adapter: 'memory' }
+    | { readonly adapter: 'http'; readonly host: string }
+    | { readonly adapter: 'remote' };
   abstract readonly events:
     | { readonly adapter: 'memory'; readonly retention: Retention }
     | { readonly adapter: 'log'; readonly folder: string; readonly retention: Retention }
     | { readonly adapter: 'remote' };
-  abstract readonly store: { readonly adapter: 'memory' } | { readonly adapter: 'file'; readonly folder: string } | { readonly adapter: 'remote' };
-  abstract readonly blobs: { readonly adapter: 'memory' } | { readonly adapter: 'directory'; readonly folder: string } | { readonly adapter: 'remote' };
-  abstract readonly locks: { readonly adapter: 'memory' } | { readonly adapter: 'file'; readonly folder: string } | { readonly adapter: 'remote' };
+  abstract readonly store:
+    | { readonly adapter: 'memory' }
+    | { readonly adapter: 'file'; readonly folder: string }
+    | { readonly adapter: 'remote' };
+  abstract readonly blobs:
+    | { readonly adapter: 'memory' }
+    | { readonly adapter: 'directory'; readonly folder: string }
+    | { readonly adapter: 'remote' };
+  abstract readonly locks:
+    | { readonly adapter: 'memory' }
+    | { readonly adapter: 'file'; readonly folder: string }
+    | { readonly adapter: 'remote' };
   abstract readonly runtime: { readonly adapter: 'process'; readonly home: string } | { readonly adapter: 'remote' };
   /** Milliseconds, of a stop in good order. */
   abstract readonly stop: { readonly delay: number; readonly grace: number };
@@ -28,35 +44,37 @@ export abstract class Config {
 }
 
 /** Where each platform app listens unless told otherwise; always on loopback. */
-export const defaultPorts = { api: 8080, proxy: 8081, registry: 8000, store: 8002, broker: 8003, runtime: 8088 } as const;
+export const defaultPorts = {
+  api: 8080,
+  proxy: 8081,
+  registry: 8000,
+  store: 8002,
+  broker: 8003,
+  runtime: 8088,
+} as const;
 
-/** Environment → configuration: pure. Throws MicroError `invalid_argument` for a contradiction. */
+/** Environment → configuration: pure. Throws MicroError `invalid_argument` with one line for each contradiction. */
 export function configOf(environment: Environment): Config {
   const row = profiles[environment.profile];
   const registry = environment.registry ?? row.registry;
-  if (environment.registryAddress && (environment.registry === 'memory' || environment.registry === 'mdns')) {
-    const address = formatAddress(environment.registryAddress);
-    throw new MicroError(
-      'invalid_argument',
-      `MICRO_REGISTRY_ADDRESS=${address} contradicts MICRO_REGISTRY=${registry}, which has no server; leave one out, or set MICRO_REGISTRY=remote`,
-    );
-  }
+  const problems = contradictions(environment);
+  if (problems.length > 0) throw new MicroError('invalid_argument', problems.join('\n'));
   const { messageLimit, apiBodyLimit = messageLimit } = environment;
-  if (apiBodyLimit > messageLimit) {
-    throw new MicroError(
-      'invalid_argument',
-      `MICRO_API_BODY_LIMIT=${apiBodyLimit} contradicts MICRO_MESSAGE_LIMIT=${messageLimit}: a body becomes a message; set MICRO_MESSAGE_LIMIT=${apiBodyLimit}, here and for the services, or leave MICRO_API_BODY_LIMIT out`,
-    );
-  }
   return {
     registry: registryConfig(registry, environment),
     ...brokerConfig(environment.broker ?? row.broker, environment),
     ...storeConfig(environment.store ?? row.store, environment),
-    runtime: (environment.runtime ?? row.runtime) === 'remote' ? { adapter: 'remote' } : { adapter: 'process', home: environment.home },
+    runtime:
+      (environment.runtime ?? row.runtime) === 'remote'
+        ? { adapter: 'remote' }
+        : { adapter: 'process', home: environment.home },
     // The memory adapter's watchers know before deregistering returns.
     stop: { delay: environment.stopDelay ?? (registry === 'memory' ? 0 : 400), grace: environment.stopGrace },
     limits: { messageBytes: messageLimit, bodyBytes: apiBodyLimit },
-    log: { level: environment.logLevel ?? (environment.profile === 'test' ? 'warn' : 'info'), format: environment.logFormat },
+    log: {
+      level: environment.logLevel ?? (environment.profile === 'test' ? 'warn' : 'info'),
+      format: environment.logFormat,
+    },
   };
 }
 
@@ -71,6 +89,8 @@ function registryConfig(adapter: Config['registry']['adapter'], environment: Env
         port: environment.mdnsPort,
         fallbackFile: join(environment.home, 'registry.json'),
       };
+    case 'etcd':
+      return { adapter, ...etcdAccess(environment) };
     case 'remote':
       return { adapter, address: formatAddress(environment.registryAddress ?? onLoopback(defaultPorts.registry)) };
   }
@@ -78,20 +98,27 @@ function registryConfig(adapter: Config['registry']['adapter'], environment: Env
 
 /** Of the broker, and of the events that come with it. */
 function brokerConfig(adapter: BrokerName, environment: Environment): Pick<Config, 'broker' | 'events'> {
-  const retention = { age: environment.eventsAge ?? defaultRetention.age, bytes: environment.eventsBytes ?? defaultRetention.bytes };
+  const retention = {
+    age: environment.eventsAge ?? defaultRetention.age,
+    bytes: environment.eventsBytes ?? defaultRetention.bytes,
+  };
   switch (adapter) {
     case 'memory':
       return { broker: { adapter }, events: { adapter, retention } };
     case 'http':
       // Subscribers are reached as far as they are heard of.
-      return { broker: { adapter, host: environment.mdnsInterface }, events: { adapter: 'log', folder: join(environment.home, 'events'), retention } };
+      return {
+        broker: { adapter, host: environment.mdnsInterface },
+        events: { adapter: 'log', folder: join(environment.home, 'events'), retention },
+      };
     case 'remote':
       return { broker: { adapter }, events: { adapter } };
   }
 }
 
 /** Of the store, and of the blobs and locks that come with it. */
-function storeConfig(adapter: StoreName, { home }: Environment): Pick<Config, 'store' | 'blobs' | 'locks'> {
+function storeConfig(adapter: StoreName, environment: Environment): Pick<Config, 'store' | 'blobs' | 'locks'> {
+  const { home } = environment;
   switch (adapter) {
     case 'memory':
     case 'remote':
@@ -105,6 +132,13 @@ function storeConfig(adapter: StoreName, { home }: Environment): Pick<Config, 's
   }
 }
 
-export function onLoopback(port: number): Address {
-  return { host: '127.0.0.1', port };
+function etcdAccess(environment: Environment) {
+  const { etcdAddress, etcdUsername: username, etcdPassword: password } = environment;
+  const { etcdCa: ca, etcdCert: cert, etcdKey: key } = environment;
+  return { addresses: etcdAddress.map(formatAddress), username, password, tls: tlsOf({ ca, cert, key }) };
+}
+
+/** Without any of them there is none. */
+function tlsOf(pem: { readonly ca?: string; readonly cert?: string; readonly key?: string }) {
+  return Object.values(pem).some((text) => text !== undefined) ? pem : undefined;
 }

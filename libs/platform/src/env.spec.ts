@@ -1,18 +1,33 @@
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { temporaryFolder } from '@micro/testing';
 import { describe, expect, it } from 'vitest';
-import { configOf } from './config.js';
-import { parseAddress, readEnvironment } from './env.js';
+import { parseAddress } from './address.js';
+import { readEnvironment, variableNames } from './env.js';
 
 describe('readEnvironment', () => {
   it('has a default for everything', () => {
     const environment = readEnvironment({});
-    expect(environment).toMatchObject({ profile: 'local', namespace: 'micro', mdnsPort: 5353, stopGrace: 10_000, region: '' });
+    expect(environment).toMatchObject({
+      profile: 'local',
+      namespace: 'micro',
+      mdnsPort: 5353,
+      stopGrace: 10_000,
+      region: '',
+    });
     expect(environment.address).toBeUndefined();
     expect(environment.home).toMatch(/\.micro$/);
   });
 
   it('reads what is set; empty counts as unset; the program wins', () => {
     const environment = readEnvironment(
-      { MICRO_PROFILE: 'service', MICRO_ADDRESS: '[::1]:9000', MICRO_REGISTRY_ADDRESS: 'registry:8000', MICRO_NAME: '', MICRO_NAMESPACE: 'foo' },
+      {
+        MICRO_PROFILE: 'service',
+        MICRO_ADDRESS: '[::1]:9000',
+        MICRO_REGISTRY_ADDRESS: 'registry:8000',
+        MICRO_NAME: '',
+        MICRO_NAMESPACE: 'foo',
+      },
       { namespace: 'bar', name: undefined },
     );
     expect(environment.profile).toBe('service');
@@ -23,9 +38,15 @@ describe('readEnvironment', () => {
 
   it('names every wrong variable at once, with its value and the legal ones', () => {
     const read = () =>
-      readEnvironment({ MICRO_PROFILE: 'lokal', MICRO_REGISTRY: 'etcd', MICRO_ADDRESS: '127.0.0.1:99999', MICRO_MDNS_PORT: 'x', MICRO_NAMESPACE: '../etc' });
+      readEnvironment({
+        MICRO_PROFILE: 'lokal',
+        MICRO_REGISTRY: 'consul',
+        MICRO_ADDRESS: '127.0.0.1:99999',
+        MICRO_MDNS_PORT: 'x',
+        MICRO_NAMESPACE: '../etc',
+      });
     expect(read).toThrow('MICRO_PROFILE="lokal" is not legal; use one of test, local, service');
-    expect(read).toThrow('MICRO_REGISTRY="etcd" is not legal; use one of memory, mdns, remote');
+    expect(read).toThrow('MICRO_REGISTRY="consul" is not legal; use one of memory, mdns, etcd, remote');
     expect(read).toThrow('MICRO_ADDRESS="127.0.0.1:99999" is not legal; use host:port');
     expect(read).toThrow('MICRO_MDNS_PORT="x" is not legal; use a whole number from 1 to 65535');
     expect(read).toThrow('MICRO_NAMESPACE="../etc" is not legal');
@@ -37,69 +58,93 @@ describe('readEnvironment', () => {
   });
 });
 
-describe('configOf', () => {
-  const config = (source: Record<string, string>) => configOf(readEnvironment(source));
+describe('what is secret', () => {
+  const seed = `SU${'A'.repeat(56)}`;
+  const url = 'postgresql://root:hush@db:26257/micro';
+  const problemsOf = (source: Record<string, string>) => {
+    try {
+      readEnvironment(source);
+    } catch (error) {
+      return (error as Error).message.split('\n');
+    }
+    throw new Error('nothing was wrong');
+  };
 
-  it('takes the row of the profile', () => {
-    expect(config({ MICRO_PROFILE: 'test' }).registry).toEqual({ adapter: 'memory' });
-    expect(config({ MICRO_PROFILE: 'service' }).registry).toEqual({ adapter: 'remote', address: '127.0.0.1:8000' });
-    expect(config({ MICRO_HOME: '/data' }).registry).toEqual({
-      adapter: 'mdns',
-      interface: '127.0.0.1',
-      port: 5353,
-      fallbackFile: '/data/registry.json',
+  it('is given itself, or as a file that has it; the end of its line does not count', async () => {
+    await using folder = await temporaryFolder();
+    const place = (name: string) => join(folder.path, name);
+    await writeFile(place('password'), ' of two words \n');
+    await writeFile(place('url'), `${url}\r\n`);
+    // As Kubernetes mounts a secret.
+    await mkdir(place('..data'));
+    await writeFile(place('..data/nkey'), seed);
+    await symlink(place('..data/nkey'), place('nkey'));
+    const environment = readEnvironment({
+      MICRO_ETCD_PASSWORD_FILE: place('password'),
+      MICRO_COCKROACH_URL_FILE: place('url'),
+      MICRO_NATS_NKEY_FILE: place('nkey'),
+      MICRO_NATS_TOKEN: 'hush',
+      MICRO_NATS_TOKEN_FILE: '',
+    });
+    expect(environment).toMatchObject({
+      etcdPassword: ' of two words ',
+      cockroachUrl: url,
+      natsNkey: seed,
+      natsToken: 'hush',
     });
   });
 
-  it('overrides a cell', () => {
-    expect(config({ MICRO_REGISTRY: 'remote', MICRO_REGISTRY_ADDRESS: 'r:1' }).registry).toEqual({ adapter: 'remote', address: 'r:1' });
-    expect(config({ MICRO_PROFILE: 'service', MICRO_RUNTIME: 'process', MICRO_HOME: '/data' }).runtime).toEqual({ adapter: 'process', home: '/data' });
+  it('is told with all else that is wrong, and never shown', async () => {
+    await using folder = await temporaryFolder();
+    const place = (name: string) => join(folder.path, name);
+    await writeFile(place('empty'), '\n');
+    await writeFile(place('wrong'), 'hush');
+    const problems = problemsOf({
+      MICRO_ETCD_PASSWORD: 'hush',
+      MICRO_ETCD_PASSWORD_FILE: place('wrong'),
+      MICRO_NATS_TOKEN_FILE: place('empty'),
+      MICRO_NATS_NKEY_FILE: place('wrong'),
+      MICRO_NATS_CREDENTIALS: place('missing'),
+      MICRO_NATS_REPLICAS: '6',
+      MICRO_COCKROACH_URL: 'mysql://root:hush@db/micro',
+    });
+    expect(problems).toEqual([
+      'MICRO_ETCD_PASSWORD and MICRO_ETCD_PASSWORD_FILE are both set; leave one out',
+      `MICRO_NATS_TOKEN_FILE="${place('empty')}" is an empty file; it must hold one line of text`,
+      `what is in MICRO_NATS_NKEY_FILE="${place('wrong')}" is not legal; use the seed of a user: 58 letters and digits that begin with SU`,
+      `MICRO_NATS_CREDENTIALS="${place('missing')}" cannot be read (ENOENT); name a file that this user may read`,
+      'MICRO_NATS_REPLICAS="6" is not legal; use a whole number from 1 to 5',
+      'MICRO_COCKROACH_URL is not legal; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE',
+    ]);
+    expect(problems.join()).not.toContain('hush');
+    expect(problemsOf({ MICRO_NATS_TOKEN_FILE: folder.path })[0]).toContain('cannot be read (EISDIR)');
   });
 
-  it('keeps and publishes as the profile says: nothing outside of tests, files on a laptop, all through the platform as a service', () => {
-    const retention = { age: 86_400_000, bytes: 1_073_741_824 };
-    expect(config({ MICRO_PROFILE: 'test' })).toMatchObject({
-      store: { adapter: 'memory' },
-      blobs: { adapter: 'memory' },
-      locks: { adapter: 'memory' },
-      broker: { adapter: 'memory' },
-      events: { adapter: 'memory', retention },
-    });
-    expect(config({ MICRO_HOME: '/data' })).toMatchObject({
-      store: { adapter: 'file', folder: '/data/store' },
-      blobs: { adapter: 'directory', folder: '/data/blobs' },
-      locks: { adapter: 'file', folder: '/data/locks' },
-      broker: { adapter: 'http', host: '127.0.0.1' },
-      events: { adapter: 'log', folder: '/data/events', retention },
-    });
-    const remote = { adapter: 'remote' };
-    expect(config({ MICRO_PROFILE: 'service' })).toMatchObject({ store: remote, blobs: remote, locks: remote, broker: remote, events: remote });
-    expect(config({ MICRO_STORE: 'remote', MICRO_BROKER: 'memory', MICRO_EVENTS_RETENTION_AGE: '31536000000', MICRO_EVENTS_RETENTION_BYTES: '1048576' })).toMatchObject({
-      store: remote,
-      blobs: remote,
-      broker: { adapter: 'memory' },
-      events: { adapter: 'memory', retention: { age: 31_536_000_000, bytes: 1_048_576 } },
-    });
-    const wrong = () => config({ MICRO_STORE: 'redis', MICRO_BROKER: 'nats', MICRO_EVENTS_RETENTION_AGE: '1d', MICRO_EVENTS_RETENTION_BYTES: '1' });
-    expect(wrong).toThrow('MICRO_STORE="redis" is not legal; use one of memory, file, remote');
-    expect(wrong).toThrow('MICRO_BROKER="nats" is not legal; use one of memory, http, remote');
-    expect(wrong).toThrow('MICRO_EVENTS_RETENTION_AGE="1d" is not legal; use a whole number from 1000 to 315360000000');
-    expect(wrong).toThrow('MICRO_EVENTS_RETENTION_BYTES="1" is not legal; use a whole number from 1048576 to');
+  it('may be named a file where it is none, which is then no variable', () => {
+    expect(readEnvironment({ MICRO_NAME_FILE: '/missing' }).name).toBeUndefined();
+    expect(variableNames).toContain('MICRO_NATS_TOKEN_FILE');
+    expect(variableNames).not.toContain('MICRO_NAME_FILE');
   });
 
-  it('has one limit of messages, which the body of a request to the gateway does not exceed', () => {
-    expect(config({}).limits).toEqual({ messageBytes: 4_194_304, bodyBytes: 4_194_304 });
-    expect(config({ MICRO_MESSAGE_LIMIT: '16777216' }).limits).toEqual({ messageBytes: 16_777_216, bodyBytes: 16_777_216 });
-    expect(config({ MICRO_MESSAGE_LIMIT: '16777216', MICRO_API_BODY_LIMIT: '100' }).limits).toEqual({ messageBytes: 16_777_216, bodyBytes: 100 });
-    expect(() => config({ MICRO_API_BODY_LIMIT: '16777216' })).toThrow(
-      'MICRO_API_BODY_LIMIT=16777216 contradicts MICRO_MESSAGE_LIMIT=4194304: a body becomes a message; set MICRO_MESSAGE_LIMIT=16777216',
-    );
-    expect(() => config({ MICRO_MESSAGE_LIMIT: '1' })).toThrow('MICRO_MESSAGE_LIMIT="1" is not legal; use a whole number from 65536 to');
-  });
-
-  it('refuses an address for an adapter that has none', () => {
-    expect(() => config({ MICRO_REGISTRY: 'mdns', MICRO_REGISTRY_ADDRESS: 'r:1' })).toThrow('MICRO_REGISTRY_ADDRESS=r:1 contradicts MICRO_REGISTRY=mdns');
-    // Of the profile's own choice it says nothing: there it tells where the platform's registry is.
-    expect(config({ MICRO_REGISTRY_ADDRESS: 'r:1' }).registry.adapter).toBe('mdns');
+  it('of certificates and keys is read from the files that are named', async () => {
+    await using folder = await temporaryFolder();
+    const pem = (what: string) => `-----BEGIN ${what}-----\nAAAA\n-----END ${what}-----\n`;
+    const [ca, key] = [join(folder.path, 'ca.crt'), join(folder.path, 'client.key')];
+    await writeFile(ca, pem('CERTIFICATE'));
+    await writeFile(key, pem('EC PRIVATE KEY'));
+    const { etcdCa, etcdCert, etcdKey } = readEnvironment({
+      MICRO_ETCD_CA: ca,
+      MICRO_ETCD_CERT: ca,
+      MICRO_ETCD_KEY: key,
+    });
+    expect([etcdCa, etcdCert, etcdKey]).toEqual([
+      pem('CERTIFICATE').trim(),
+      pem('CERTIFICATE').trim(),
+      pem('EC PRIVATE KEY').trim(),
+    ]);
+    expect(problemsOf({ MICRO_NATS_CA: key, MICRO_COCKROACH_KEY: ca })).toEqual([
+      `what is in MICRO_NATS_CA="${key}" is not legal; use a file of certificates in PEM, which has BEGIN CERTIFICATE in it`,
+      `what is in MICRO_COCKROACH_KEY="${ca}" is not legal; use a file with a private key in PEM, which has BEGIN PRIVATE KEY in it`,
+    ]);
   });
 });

@@ -3,6 +3,23 @@ import { join, resolve } from 'node:path';
 import { MicroError } from '@micro/errors';
 import { defaultLimits } from '@micro/rpc';
 import { type LogLevel, logLevels } from '@micro/telemetry';
+import { type Address, onLoopback } from './address.js';
+import {
+  address,
+  addresses,
+  certificates,
+  credentials,
+  databaseUrl,
+  integer,
+  ipv4,
+  label,
+  namespace,
+  nkeySeed,
+  oneOf,
+  privateKey,
+  secret,
+  word,
+} from './variable-kinds.js';
 import {
   type BrokerName,
   brokerNames,
@@ -15,6 +32,7 @@ import {
   type StoreName,
   storeNames,
 } from './profiles.js';
+import { namesOf, readVariable, type Source, type Variable } from './variable.js';
 
 /** What the process was told by its environment, checked. The token of it in Nest. Every field is one `MICRO_…` variable. */
 export abstract class Environment {
@@ -33,11 +51,38 @@ export abstract class Environment {
   abstract readonly address: Address | undefined;
   /** Overrides the profile's adapter. */
   abstract readonly registry: RegistryName | undefined;
-  /** Where the adapter's server is: of `remote`, apps/registry. */
+  /** Where apps/registry is, whatever it keeps its own list in: the server of `remote`, and what users' services are told. */
   abstract readonly registryAddress: Address | undefined;
   abstract readonly broker: BrokerName | undefined;
   abstract readonly store: StoreName | undefined;
   abstract readonly runtime: RuntimeName | undefined;
+  /** Members of etcd, for those whose registry it is. Default: 127.0.0.1:2379. */
+  abstract readonly etcdAddress: readonly Address[];
+  abstract readonly etcdUsername: string | undefined;
+  abstract readonly etcdPassword: string | undefined;
+  /** Text in PEM, of the files that the variables name: of whom to trust, and what to be known by. So for each server. */
+  abstract readonly etcdCa: string | undefined;
+  abstract readonly etcdCert: string | undefined;
+  abstract readonly etcdKey: string | undefined;
+  /** Members of NATS, for those whose broker or blobs it has. Default: 127.0.0.1:4222. */
+  abstract readonly natsAddress: readonly Address[];
+  /** By one of these the process is known: a token, the seed of a user's key, or the text of a file of credentials. */
+  abstract readonly natsToken: string | undefined;
+  abstract readonly natsNkey: string | undefined;
+  abstract readonly natsCredentials: string | undefined;
+  abstract readonly natsCa: string | undefined;
+  abstract readonly natsCert: string | undefined;
+  abstract readonly natsKey: string | undefined;
+  /** How many members keep each stream and each blob. Default 1. */
+  abstract readonly natsReplicas: number;
+  /** Of CockroachDB, for those whose store it is. Default: `defaultdb` of a single node on 127.0.0.1:26257 that asks for no password. */
+  abstract readonly cockroachUrl: string;
+  abstract readonly cockroachCa: string | undefined;
+  abstract readonly cockroachCert: string | undefined;
+  abstract readonly cockroachKey: string | undefined;
+  /** Connections at most, and milliseconds that a statement may take; undefined: as libs/store says. */
+  abstract readonly cockroachPool: number | undefined;
+  abstract readonly cockroachTimeout: number | undefined;
   /** Milliseconds and bytes a stream for which events are kept in the log of this process; undefined: as libs/broker says. */
   abstract readonly eventsAge: number | undefined;
   abstract readonly eventsBytes: number | undefined;
@@ -65,32 +110,7 @@ export abstract class Environment {
   abstract readonly stopGrace: number;
 }
 
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** How one variable is read: `read` gives undefined for text that is not legal, `legal` says what would be. */
-interface Variable<T> {
-  readonly name: string;
-  readonly read: (text: string) => T | undefined;
-  readonly legal: string;
-  readonly fallback: () => T;
-}
-
 type Variables = { readonly [K in keyof Environment]: Variable<Environment[K]> };
-
-/** Name of a service. */
-const label = {
-  read: (text: string) => (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(text) ? text : undefined),
-  legal: "letters, digits, '.', '_' and '-', at most 253",
-};
-/** As the registry has it, and the gateway: it goes into host names. */
-const namespace = {
-  read: (text: string) => (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/.test(text) ? text : undefined),
-  legal: "letters, digits, '.', '_' and '-', at most 100",
-};
-const word = { read: (text: string) => (/^[\x21-\x7e]{1,128}$/.test(text) ? text : undefined), legal: 'visible ASCII without spaces, at most 128' };
 
 /** A message in JSON has to fit into a string, of which Node has none longer than 512 MiB. */
 const largestMessage = 256 * 1024 * 1024;
@@ -98,7 +118,12 @@ const largestMessage = 256 * 1024 * 1024;
 /** Every variable there is. */
 const variables: Variables = {
   profile: { name: 'MICRO_PROFILE', ...oneOf(Object.keys(profiles) as ProfileName[]), fallback: () => 'local' },
-  home: { name: 'MICRO_HOME', read: (text) => resolve(text), legal: 'a folder', fallback: () => join(homedir(), '.micro') },
+  home: {
+    name: 'MICRO_HOME',
+    read: (text) => resolve(text),
+    legal: 'a folder',
+    fallback: () => join(homedir(), '.micro'),
+  },
   namespace: { name: 'MICRO_NAMESPACE', ...namespace, fallback: () => 'micro' },
   name: { name: 'MICRO_NAME', ...label, fallback: absent },
   version: { name: 'MICRO_VERSION', ...word, fallback: absent },
@@ -109,43 +134,74 @@ const variables: Variables = {
   broker: { name: 'MICRO_BROKER', ...oneOf(brokerNames), fallback: absent },
   store: { name: 'MICRO_STORE', ...oneOf(storeNames), fallback: absent },
   runtime: { name: 'MICRO_RUNTIME', ...oneOf(runtimeNames), fallback: absent },
+  etcdAddress: { name: 'MICRO_ETCD_ADDRESS', ...addresses, fallback: () => [onLoopback(2379)] },
+  etcdUsername: { name: 'MICRO_ETCD_USERNAME', ...word, fallback: absent },
+  etcdPassword: { name: 'MICRO_ETCD_PASSWORD', ...secret, fallback: absent },
+  etcdCa: { name: 'MICRO_ETCD_CA', ...certificates, fallback: absent },
+  etcdCert: { name: 'MICRO_ETCD_CERT', ...certificates, fallback: absent },
+  etcdKey: { name: 'MICRO_ETCD_KEY', ...privateKey, fallback: absent },
+  natsAddress: { name: 'MICRO_NATS_ADDRESS', ...addresses, fallback: () => [onLoopback(4222)] },
+  natsToken: { name: 'MICRO_NATS_TOKEN', ...secret, fallback: absent },
+  natsNkey: { name: 'MICRO_NATS_NKEY', ...nkeySeed, fallback: absent },
+  natsCredentials: { name: 'MICRO_NATS_CREDENTIALS', ...credentials, fallback: absent },
+  natsCa: { name: 'MICRO_NATS_CA', ...certificates, fallback: absent },
+  natsCert: { name: 'MICRO_NATS_CERT', ...certificates, fallback: absent },
+  natsKey: { name: 'MICRO_NATS_KEY', ...privateKey, fallback: absent },
+  // As many as JetStream allows.
+  natsReplicas: { name: 'MICRO_NATS_REPLICAS', ...integer(1, 5), fallback: () => 1 },
+  cockroachUrl: {
+    name: 'MICRO_COCKROACH_URL',
+    ...databaseUrl,
+    fallback: () => 'postgresql://root@127.0.0.1:26257/defaultdb',
+  },
+  cockroachCa: { name: 'MICRO_COCKROACH_CA', ...certificates, fallback: absent },
+  cockroachCert: { name: 'MICRO_COCKROACH_CERT', ...certificates, fallback: absent },
+  cockroachKey: { name: 'MICRO_COCKROACH_KEY', ...privateKey, fallback: absent },
+  cockroachPool: { name: 'MICRO_COCKROACH_POOL', ...integer(2, 1_000), fallback: absent },
+  cockroachTimeout: { name: 'MICRO_COCKROACH_TIMEOUT', ...integer(100, 15_000), fallback: absent },
   // A second; ten years.
   eventsAge: { name: 'MICRO_EVENTS_RETENTION_AGE', ...integer(1_000, 315_360_000_000), fallback: absent },
   eventsBytes: { name: 'MICRO_EVENTS_RETENTION_BYTES', ...integer(1_048_576, 2 ** 50), fallback: absent },
-  mdnsInterface: { name: 'MICRO_MDNS_INTERFACE', read: ipv4, legal: 'the IPv4 address of an interface', fallback: () => '127.0.0.1' },
+  mdnsInterface: { name: 'MICRO_MDNS_INTERFACE', ...ipv4, fallback: () => '127.0.0.1' },
   mdnsPort: { name: 'MICRO_MDNS_PORT', ...integer(1, 65_535), fallback: () => 5353 },
   logLevel: { name: 'MICRO_LOG_LEVEL', ...oneOf(logLevels), fallback: absent },
-  logFormat: { name: 'MICRO_LOG_FORMAT', ...oneOf(['pretty', 'json'] as const), fallback: () => (process.stderr.isTTY ? 'pretty' : 'json') },
+  logFormat: {
+    name: 'MICRO_LOG_FORMAT',
+    ...oneOf(['pretty', 'json'] as const),
+    fallback: () => (process.stderr.isTTY ? 'pretty' : 'json'),
+  },
   region: { name: 'MICRO_REGION', ...word, fallback: () => '' },
   zone: { name: 'MICRO_ZONE', ...word, fallback: () => '' },
-  proxyAddress: { name: 'MICRO_PROXY_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8081 }) },
-  apiAddress: { name: 'MICRO_API_ADDRESS', ...address(1), fallback: () => ({ host: '127.0.0.1', port: 8080 }) },
+  proxyAddress: { name: 'MICRO_PROXY_ADDRESS', ...address(1), fallback: () => onLoopback(8081) },
+  apiAddress: { name: 'MICRO_API_ADDRESS', ...address(1), fallback: () => onLoopback(8080) },
   apiWorkers: { name: 'MICRO_API_WORKERS', ...integer(1, 64), fallback: () => 1 },
   apiBodyLimit: { name: 'MICRO_API_BODY_LIMIT', ...integer(1, largestMessage), fallback: absent },
   // Less would be too little for what the parts of the platform tell each other.
-  messageLimit: { name: 'MICRO_MESSAGE_LIMIT', ...integer(65_536, largestMessage), fallback: () => defaultLimits.messageBytes },
+  messageLimit: {
+    name: 'MICRO_MESSAGE_LIMIT',
+    ...integer(65_536, largestMessage),
+    fallback: () => defaultLimits.messageBytes,
+  },
   stopDelay: { name: 'MICRO_STOP_DELAY', ...integer(0, 60_000), fallback: absent },
   stopGrace: { name: 'MICRO_STOP_GRACE', ...integer(0, 600_000), fallback: () => 10_000 },
 };
 
-/** Names of all variables, for those who hand an environment on. */
-export const variableNames: readonly string[] = Object.values(variables).map(({ name }) => name);
+/** Names of all variables, and of the files that secrets may stand in, for those who hand an environment on. */
+export const variableNames: readonly string[] = Object.values(variables).flatMap((variable: Variable<unknown>) =>
+  namesOf(variable),
+);
 
 /**
- * Reads and checks everything at once; an empty variable counts as unset. `overrides` come from the program and win. Throws MicroError
- * `invalid_argument` with one line for each wrong variable: its name, its value, and what would be legal.
+ * Reads and checks everything at once, files included; an empty variable counts as unset. `overrides` come from the program and win. Throws
+ * MicroError `invalid_argument` with one line for each wrong variable: its name, its value, and what would be legal. What is secret is not shown.
  */
-export function readEnvironment(
-  source: Readonly<Record<string, string | undefined>> = process.env,
-  overrides: Partial<Environment> = {},
-): Environment {
+export function readEnvironment(source: Source = process.env, overrides: Partial<Environment> = {}): Environment {
   const problems: string[] = [];
   const entries = Object.entries(variables).map(([key, variable]: [string, Variable<unknown>]) => {
-    const text = source[variable.name];
-    if (text === undefined || text === '') return [key, variable.fallback()];
-    const value = variable.read(text);
-    if (value === undefined) problems.push(`${variable.name}=${quoted(text)} is not legal; use ${variable.legal}`);
-    return [key, value];
+    const reading = readVariable(variable, source);
+    if ('value' in reading) return [key, reading.value];
+    problems.push(reading.problem);
+    return [key, undefined];
   });
   if (problems.length > 0) throw new MicroError('invalid_argument', problems.join('\n'));
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
@@ -153,43 +209,12 @@ export function readEnvironment(
 }
 
 /** What else the environment has, PATH and the like: what a process started for a user inherits. */
-export function otherVariables(source: Readonly<Record<string, string | undefined>> = process.env): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(source).filter(([name]) => !name.startsWith('MICRO_') && name !== 'NODE_CHANNEL_FD'));
-}
-
-export function formatAddress({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-/** `host:port` or `[::1]:port`; undefined for anything else. */
-export function parseAddress(text: string, lowestPort = 0): Address | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (!match || port > 65_535 || port < lowestPort) return undefined;
-  return { host: (match[1] ?? match[2]) as string, port };
-}
-
-function oneOf<const T extends string>(values: readonly T[]) {
-  return { read: (text: string) => values.find((value) => value === text), legal: `one of ${values.join(', ')}` };
-}
-
-function address(lowestPort: number) {
-  return { read: (text: string) => parseAddress(text, lowestPort), legal: 'host:port, such as 127.0.0.1:9000' };
-}
-
-function integer(least: number, most: number) {
-  const read = (text: string) => (/^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined);
-  return { read, legal: `a whole number from ${least} to ${most}` };
+export function otherVariables(source: Source = process.env): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(source).filter(([name]) => !name.startsWith('MICRO_') && name !== 'NODE_CHANNEL_FD'),
+  );
 }
 
 function absent(): undefined {
   return undefined;
-}
-
-function ipv4(text: string): string | undefined {
-  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every((part) => Number(part) < 256) ? text : undefined;
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }

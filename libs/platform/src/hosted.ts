@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import type { ServiceDefinition } from '@micro/proto';
+import { type Address, formatAddress } from './address.js';
 import { describe } from './describe.js';
-import { type Address, formatAddress } from './env.js';
 import type { Platform } from './platform.js';
 import { Registration } from './registration.js';
 
@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Whether it is one of the platform's own, which serve callers of every namespace. Default no. */
   readonly shared?: boolean;
+  /** Resolves once all that it needs is there: until then it answers, and says that it is not ready. Default: at once. */
+  readonly reach?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** A service that listens and is registered, until it is stopped. */
@@ -29,22 +31,33 @@ export class Hosted implements AsyncDisposable {
   readonly name: string;
   /** `host:port`, as others reach it. */
   readonly address: string;
+  /** Settles when it is ready, or is being stopped; rejects with what waiting does not mend. */
+  readonly ready: Promise<void>;
   readonly #platform: Platform;
   readonly #listener: Listener;
   readonly #registration: Registration;
+  readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
 
-  private constructor(platform: Platform, listener: Listener, registration: Registration, place: { name: string; address: string }) {
+  private constructor(
+    platform: Platform,
+    listener: Listener,
+    registration: Registration,
+    options: { name: string; address: string; reach: HostOptions['reach'] },
+  ) {
     this.#platform = platform;
     this.#listener = listener;
     this.#registration = registration;
-    this.name = place.name;
-    this.address = place.address;
+    this.name = options.name;
+    this.address = options.address;
+    this.ready = this.#becomeReady(options.reach);
+    // Whoever does not ask is told by the health checks.
+    this.ready.catch(() => undefined);
   }
 
   /** Listens, registers and says so. Whatever fails, nothing is left open. */
   static async start(platform: Platform, listener: Listener, options: HostOptions): Promise<Hosted> {
-    const { name, version, metadata, shared } = options;
+    const { name, version, metadata, shared, reach } = options;
     const { environment, logger, registry } = platform;
     const { host, port } = await listener.listen();
     // Ready once it can be found.
@@ -53,12 +66,21 @@ export class Hosted implements AsyncDisposable {
       const { region, zone, namespace } = environment;
       const address = formatAddress({ host: reachable(host), port });
       const services = listener.services();
-      const service = describe({ name, version, nodeId: platform.nodeId(name), address, region, zone, services, metadata, shared });
+      const service = describe({
+        name,
+        version,
+        nodeId: platform.nodeId(name),
+        address,
+        region,
+        zone,
+        services,
+        metadata,
+        shared,
+      });
       const registration = new Registration(registry, service, { namespace, logger });
       await registration.start();
-      listener.setServing(true);
       logger.info(`${name} listening on ${address}`);
-      return new Hosted(platform, listener, registration, { name, address });
+      return new Hosted(platform, listener, registration, { name, address, reach });
     } catch (error) {
       await listener.close({ graceMs: 0 });
       throw error;
@@ -77,7 +99,15 @@ export class Hosted implements AsyncDisposable {
     return this.stop();
   }
 
+  /** Without anything to wait for it is ready when it has been made. */
+  async #becomeReady(reach: HostOptions['reach']): Promise<void> {
+    const { signal } = this.#stopping;
+    if (reach) await reach(signal);
+    if (!signal.aborted) this.#listener.setServing(true);
+  }
+
   async #stop(): Promise<void> {
+    this.#stopping.abort();
     const { delay, grace } = this.#platform.config.stop;
     this.#listener.setServing(false);
     await this.#registration.stop();

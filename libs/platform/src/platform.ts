@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Broker, type Events, LaterBroker, LaterEvents } from '@micro/broker';
-import { openRegistry, type Registry, RegistryCache } from '@micro/registry';
+import { LaterRegistry, openRegistry, type Registry, RegistryCache } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
 import { type Blobs, LaterBlobs, LaterLocks, LaterStore, type Locks, type Store } from '@micro/store';
 import { createLogger, type Logger, Metrics } from '@micro/telemetry';
@@ -9,7 +9,7 @@ import type { Environment } from './env.js';
 import { openBrokerOf, openEventsOf } from './open-broker.js';
 import { openBlobsOf, openLocksOf, openStoreOf } from './open-store.js';
 import { withPlatformServices } from './platform-services.js';
-import type { Surroundings } from './surroundings.js';
+import { type Surroundings, withPackages } from './surroundings.js';
 
 export interface PlatformOptions {
   /** Name of the service or app: on log lines, and told to whom it calls. */
@@ -42,7 +42,11 @@ export class Platform implements AsyncDisposable {
   #cache: RegistryCache | undefined;
   #client: Client | undefined;
 
-  private constructor(environment: Environment, opened: OpenedRegistry, options: PlatformOptions & { config: Config; logger: Logger }) {
+  private constructor(
+    environment: Environment,
+    opened: OpenedRegistry,
+    options: PlatformOptions & { config: Config; logger: Logger },
+  ) {
     this.environment = environment;
     this.config = options.config;
     this.name = options.name;
@@ -61,7 +65,9 @@ export class Platform implements AsyncDisposable {
   static async open(environment: Environment, options: PlatformOptions): Promise<Platform> {
     const config = configOf(environment);
     const logger = options.logger ?? createLogger({ name: options.name, ...config.log });
-    const opened = options.registry ? { registry: options.registry, close: nothing } : await openFrom(config, { ...options, logger });
+    const opened = options.registry
+      ? { registry: options.registry, close: nothing }
+      : await openFrom(config, { ...options, logger });
     return new Platform(environment, opened, { ...options, config, logger });
   }
 
@@ -125,17 +131,31 @@ interface OpenedRegistry {
 }
 
 /** Configuration → what is open. */
-async function openFrom(config: Config, options: PlatformOptions & { readonly logger: Logger }): Promise<OpenedRegistry> {
+async function openFrom(
+  config: Config,
+  options: PlatformOptions & { readonly logger: Logger },
+): Promise<OpenedRegistry> {
   const { name, logger, keepRegistrations } = options;
   const { registry } = config;
   switch (registry.adapter) {
     case 'memory':
       return opened(await openRegistry(registry));
     case 'mdns':
-      return opened(await openRegistry({ ...registry, keepOnClose: keepRegistrations, warn: (message) => logger.warn(message) }));
+      return opened(
+        await openRegistry({ ...registry, keepOnClose: keepRegistrations, warn: (message) => logger.warn(message) }),
+      );
+    case 'etcd': {
+      const options = { ...registry, keepOnClose: keepRegistrations, warn: (message: string) => logger.warn(message) };
+      return opened(new LaterRegistry(() => withPackages(['etcd3'], () => openRegistry(options))));
+    }
     case 'remote': {
       // A client of its own, which finds nothing but the registry's server.
-      const client = new Client({ discovery: fixedTargets(registry.address), name, limits: { messageBytes: config.limits.messageBytes }, logger });
+      const client = new Client({
+        discovery: fixedTargets(registry.address),
+        name,
+        limits: { messageBytes: config.limits.messageBytes },
+        logger,
+      });
       const remote = opened(await openRegistry({ adapter: 'remote', client }));
       return { registry: remote.registry, close: () => remote.close().finally(() => client.close()) };
     }

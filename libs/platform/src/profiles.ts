@@ -13,7 +13,7 @@ export const profiles = {
 
 export type ProfileName = keyof typeof profiles;
 
-export const registryNames = ['memory', 'mdns', 'remote'] as const;
+export const registryNames = ['memory', 'mdns', 'etcd', 'remote'] as const;
 export type RegistryName = (typeof registryNames)[number];
 
 /** Events come with it: in `memory`, or with `http` in a log on disk. */

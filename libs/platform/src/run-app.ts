@@ -2,12 +2,14 @@ import type { INestApplicationContext, INestMicroservice, Type } from '@nestjs/c
 import type { ServiceDefinition } from '@micro/proto';
 import type { Registry } from '@micro/registry';
 import { createLogger, type Logger } from '@micro/telemetry';
-import { configOf, onLoopback } from './config.js';
-import { type Address, type Environment, readEnvironment } from './env.js';
+import { type Address, onLoopback } from './address.js';
+import { configOf } from './config.js';
+import { type Environment, readEnvironment } from './env.js';
 import type { Hosted, Listener } from './hosted.js';
 import type { Find, ServerExtras } from './nest-app.js';
 import { fail, ownProcess, tellReady } from './lifecycle.js';
 import { Platform } from './platform.js';
+import { type Block, reach, blocksOnServers } from './reach.js';
 
 /** A process of Micro's own, as its main.ts describes it. */
 export interface AppOptions {
@@ -17,6 +19,8 @@ export interface AppOptions {
   readonly module: Type<unknown>;
   /** What it answers over RPC, by controllers of the module. */
   readonly services?: readonly ServiceDefinition[];
+  /** What it is the door to: it is ready once the servers that these are kept in, and the registry, have answered. */
+  readonly fronts?: readonly Block[];
   /** Port of 127.0.0.1, where MICRO_ADDRESS says nothing else. */
   readonly port: number;
   /** Default: MICRO_VERSION, else the version of Micro. */
@@ -50,6 +54,8 @@ export interface RunningApp extends AsyncDisposable {
   readonly platform: Platform;
   /** `host:port`. */
   readonly address: string;
+  /** Settles when it is ready, or is being stopped; rejects with what waiting does not mend. */
+  readonly ready: Promise<void>;
   /** In good order: deregister, let the news spread, drain, close. */
   stop(): Promise<void>;
 }
@@ -65,7 +71,9 @@ export async function runApp(options: AppOptions): Promise<void> {
     logger = createLogger({ name: options.name, ...configOf(environment).log });
     const starting = startApp(options, { environment, logger });
     ownProcess({ logger, stop: async () => (await starting).stop() });
-    tellReady((await starting).address);
+    const { address, ready } = await starting;
+    tellReady(address);
+    await ready;
   } catch (error) {
     fail(logger, error);
   }
@@ -86,30 +94,32 @@ export async function startApp(options: AppOptions, start: StartOptions = {}): P
       await Promise.all([options.stopping?.((token) => app.get(token, { strict: false })), hosted.stop()]);
       await platform.close();
     };
-    return { app, platform, address: hosted.address, stop, [Symbol.asyncDispose]: stop };
+    return { app, platform, address: hosted.address, ready: hosted.ready, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await platform.close();
     throw error;
   }
 }
 
-async function host(platform: Platform, options: AppOptions): Promise<{ app: INestApplicationContext; hosted: Hosted }> {
+async function host(
+  platform: Platform,
+  options: AppOptions,
+): Promise<{ app: INestApplicationContext; hosted: Hosted }> {
   const { config, environment, logger, metrics } = platform;
-  const { name, metadata, module, listener } = options;
+  const { name, metadata, module, listener, fronts = [] } = options;
   const version = options.version ?? environment.version ?? microVersion;
   const address = environment.address ?? onLoopback(options.port);
+  const away = blocksOnServers(platform, ['registry', ...fronts]);
+  const reachAll = away.length > 0 ? (signal: AbortSignal) => reach(platform, away, signal) : undefined;
+  const own = { name, version, metadata, shared: true, module, reach: reachAll };
   // Nest is loaded here, so that those who import this lib for something else do not load it.
   if (listener) {
     const { hostContext } = await import('./context-app.js');
-    return hostContext(platform, { name, version, metadata, shared: true, module, listener: (find) => listener(find, address) });
+    return hostContext(platform, { ...own, listener: (find) => listener(find, address) });
   }
   const { hostNest } = await import('./nest-app.js');
   return hostNest(platform, {
-    name,
-    version,
-    metadata,
-    shared: true,
-    module,
+    ...own,
     services: options.services ?? [],
     server: { name, version, ...address, limits: { messageBytes: config.limits.messageBytes }, logger, metrics },
     extras: options.server,

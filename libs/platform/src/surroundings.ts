@@ -34,3 +34,22 @@ export async function requireSqlite(variable: string): Promise<void> {
     );
   }
 }
+
+/**
+ * Opens an adapter whose client the published SDK does without: these packages are not among its dependencies. MicroError
+ * `failed_precondition`, with what to do, where one is not there.
+ */
+export async function withPackages<T>(names: readonly string[], open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const missing = code.endsWith('MODULE_NOT_FOUND') && names.some((name) => message.includes(name));
+    if (!missing) throw error;
+    throw new MicroError(
+      'failed_precondition',
+      `this profile needs ${names.join(', ')}, which a service does not bring along: npm install ${names.join(' ')}; or set MICRO_PROFILE=service, as \`micro run\` does, which needs none of it: everything then goes through the platform`,
+      { cause: error },
+    );
+  }
+}
