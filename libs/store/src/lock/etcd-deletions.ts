@@ -16,7 +16,7 @@ export class EtcdDeletions {
   watch(what: string, range: { readonly key: Buffer; readonly range_end: Buffer }, tell: (key?: string) => void): void {
     if (this.#watches.has(what)) return;
     let canceled = false;
-    let cancel = () => void (canceled = true);
+    let cancel = (): void => void (canceled = true);
     const watch = { cancel: () => cancel() };
     const forget = () => {
       if (this.#watches.get(what) === watch) this.#watches.delete(what);
