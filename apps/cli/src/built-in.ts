@@ -31,7 +31,7 @@ function configure(command: Command, cli: Cli): void {
     .configureOutput({
       writeOut: (text) => void cli.streams.stdout.write(text),
       writeErr: () => undefined,
-      getOutHelpWidth: () => cli.streams.stdout.columns ?? 100,
+      getOutHelpWidth: () => cli.streams.stdout.columns || 100,
     });
 }
 
@@ -66,12 +66,15 @@ function usageFailure(
     .replaceAll(/\s*\n\s*/g, ' ')
     .trim();
   const word = args.find((arg) => !arg.startsWith('-')) ?? '';
-  const wrongWord = code === 'commander.excessArguments' && subcommands.length > 0;
+  const known = subcommands.includes(word);
+  const wrongWord = /^commander\.(excessArguments|unknownCommand)$/.test(code) && subcommands.length > 0 && !known;
   const shown =
     code === 'commander.help'
       ? `micro ${name} needs one more word: ${subcommands.join(', ')}`
       : wrongWord
         ? `micro ${name} has no command "${word}"${didYouMean(word, subcommands)} (${subcommands.join(', ')})`
         : line;
-  return new Failure(`${shown} (usage: micro ${name} --help)`, { exitCode: exitCodes.failed });
+  return new Failure(`${shown} (usage: micro ${known ? `${name} ${word}` : name} --help)`, {
+    exitCode: exitCodes.failed,
+  });
 }

@@ -127,6 +127,15 @@ describe('the program', () => {
     expect((await platform().micro('run', '--frce')).stderr).toBe(
       "error: unknown option '--frce' (Did you mean --force?) (usage: micro run --help)\n",
     );
+    expect((await platform().micro('events', 'consume', 'orders')).stderr).toBe(
+      "error: required option '--group <NAME>' not specified (usage: micro events consume --help)\n",
+    );
+    expect((await platform().micro('store', 'raed', 'a')).stderr).toMatch(
+      /^error: micro store has no command "raed".*read.*\(read, write, .*\(usage: micro store --help\)\n$/,
+    );
+    expect((await platform().micro('store', 'databases', 'x')).stderr).toMatch(
+      /^error: too many arguments.*\(usage: micro store databases --help\)\n$/,
+    );
     expect((await platform().micro('get')).stderr).toMatch(/micro get needs one more word: service /);
     expect((await platform().micro('call')).stderr).toMatch(/missing required argument 'service'/);
   });

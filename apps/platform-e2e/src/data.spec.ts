@@ -120,7 +120,9 @@ describe('dead letters', () => {
     const env = { ...platform.env, MICRO_PROFILE: 'service' };
     const rejected = await run(process.execPath, ['--input-type=module', '-e', service], { env, cwd: workspaceRoot });
     expect(rejected).toMatchObject({ code: 0 });
-    expect(await done('events', 'dead', 'letters')).toMatch(/offset +group +attempts.*\n.*mail +1 .*no address.*"n":1/i);
+    expect(await done('events', 'dead', 'letters')).toMatch(
+      /offset +group +attempts.*\n.*mail +1 .*no address.*"n":1/i,
+    );
     const dead = JSON.parse(await done('events', 'dead', 'letters', '--group', 'mail', '-o', 'json')) as object[];
     expect(dead).toMatchObject(
       [1, 2, 3].map((n) => ({ offset: `${n}`, group: 'mail', reason: 'no address', body: { n } })),
@@ -191,5 +193,31 @@ describe('blobs', () => {
     expect(listed[0]?.['sha256']).toBe(listed[1]?.['sha256']);
     await done('blob', 'delete', 'one', 'two');
     expect((await platform.micro('blob', 'get', 'one')).code).not.toBe(0);
+  }, 60_000);
+
+  /** What is seen on a terminal of so many columns while a slow pipe brings the content piece by piece. */
+  const onTerminal = async (columns: number, command: string) => {
+    await writeFile(join(platform.home, 'piece'), randomBytes(8 * 1024 * 1024));
+    const slowly = 'for n in 1 2 3 4 5; do cat piece; sleep 0.3; done';
+    const typed = `stty cols ${columns}; (${slowly}) | "${process.execPath}" "${bin}" ${command}`;
+    const { stdout } = await run('timeout', ['30', 'script', '-qec', typed, '/dev/null'], {
+      env: platform.env,
+      cwd: platform.home,
+    });
+    return stdout;
+  };
+
+  it('show on a terminal how far they are, and without a word where nothing can be drawn over', async () => {
+    expect(await onTerminal(80, 'blob put shown -')).toMatch(/writing shown: \d+\.\d MiB[^]*wrote shown: 40\.0 MiB/);
+    expect(await onTerminal(0, 'blob put dull -')).toMatch(/^wrote dull: 40\.0 MiB, sha256 \w+\s*$/);
+    const shown = await run(
+      'script',
+      ['-qec', `stty cols 80; "${process.execPath}" "${bin}" blob get shown copy`, '/dev/null'],
+      {
+        env: platform.env,
+        cwd: platform.home,
+      },
+    );
+    expect(shown.stdout).toMatch(/reading shown[^]*read 40\.0 MiB to copy/);
   }, 60_000);
 });

@@ -129,13 +129,13 @@ export function translated(error: unknown, path: string): MicroError {
   if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ|IOERR_CORRUPTFS)/.test(code)) {
     return of(
       'data_loss',
-      `${path} is damaged: nothing in it has been changed; put a snapshot in its place (micro store restore), or move it away to begin anew`,
+      `${path} is damaged, and left as it is: stop what uses it and move it away; then put a snapshot in its place (micro store restore), or begin anew`,
     );
   }
   if (
     code.startsWith('SQLITE_READONLY') ||
     code.startsWith('SQLITE_CANTOPEN') ||
-    ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENOENT', 'EEXIST'].includes(code)
+    ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ENOENT', 'EEXIST'].includes(code)
   ) {
     return of(
       'permission_denied',

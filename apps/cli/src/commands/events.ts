@@ -4,7 +4,7 @@ import type { JsonValue } from '@micro/proto';
 import type { Cli } from '../cli.js';
 import { durationMs } from '../dynamic/time-text.js';
 import { Failure } from '../failure.js';
-import { contentData, contentText, sizeText, timeOf } from '../output/content.js';
+import { contentData, contentText, plainText, sizeText, timeOf } from '../output/content.js';
 import { withEvents } from '../remote/blocks.js';
 import { collect, pairs } from '../remote/call-options.js';
 import { untilInterrupted } from '../remote/interrupt.js';
@@ -57,14 +57,17 @@ export function define(command: Command, cli: Cli): void {
       withEvents(cli, async (events) => {
         let left = options.limit === undefined ? 100 : count(options.limit, '--limit', 1_000_000);
         let from = position(options.from) ?? 'oldest';
+        let found = false;
         while (left > 0) {
           const page = await events.read(stream, { ...inNamespace(), from, limit: Math.min(left, 10_000) });
           for (const event of page) await shown(cli, event);
           const last = page.at(-1);
-          if (!last) return;
+          if (!last) break;
+          found = true;
           left -= page.length;
           from = { offset: last.offset + 1n };
         }
+        if (!found) cli.out.note(`no events in ${stream}${options.from ? ' from there on' : ''}: see micro events`);
       }),
     );
   command
@@ -120,10 +123,12 @@ export function define(command: Command, cli: Cli): void {
     .action((stream: string, offsets: string[], options: { group?: string; drop?: boolean }) =>
       withEvents(cli, async (events) => {
         const { group } = options;
+        if (!options.drop && offsets.length > 0)
+          throw new Failure('offsets go with --drop: without it all dead letters are listed');
         if (!options.drop) return dead(cli, await events.deadLetters(stream, { ...inNamespace(), group }));
         if (group === undefined) throw new Failure('--drop needs --group: whose dead letters are to be removed');
         const dropped = await events.drop(stream, { ...inNamespace(), group, offsets: offsetsOf(offsets) });
-        cli.out.note(`removed ${dropped} dead letters of group ${group}`);
+        cli.out.note(`removed ${dropped} ${dropped === 1 ? 'dead letter' : 'dead letters'} of group ${group}`);
       }),
     );
   command
@@ -135,7 +140,10 @@ export function define(command: Command, cli: Cli): void {
     .action((stream: string, offsets: string[], { group }: { group: string }) =>
       withEvents(cli, async (events) => {
         const replayed = await events.replay(stream, { ...inNamespace(), group, offsets: offsetsOf(offsets) });
-        await cli.out.value({ replayed }, `${replayed} events are given out to ${group} again`);
+        await cli.out.value(
+          { replayed },
+          `${replayed} ${replayed === 1 ? 'event is' : 'events are'} given out to ${group} again`,
+        );
       }),
     );
 }
@@ -232,7 +240,7 @@ function dead(cli: Cli, rows: readonly DeadLetter[]): Promise<void> {
       { title: 'group', text: ({ group }) => group },
       { title: 'attempts', text: ({ attempts }) => String(attempts) },
       { title: 'died', text: ({ diedAt }) => timeOf(diedAt) },
-      { title: 'reason', text: ({ reason }) => reason },
+      { title: 'reason', text: ({ reason }) => plainText(reason) },
       { title: 'event', text: ({ event }) => contentText(event.body) },
     ],
     rows,

@@ -4,7 +4,7 @@ import type { ListOptions, Store, StoreRecord, TableOptions } from '@micro/store
 import type { Cli } from '../cli.js';
 import { durationMs } from '../dynamic/time-text.js';
 import { Failure } from '../failure.js';
-import { contentData, contentText, sizeText, timeOf } from '../output/content.js';
+import { contentData, contentText, plainText, sizeText, timeOf } from '../output/content.js';
 import { withStore } from '../remote/blocks.js';
 import { collect, pairs } from '../remote/call-options.js';
 import { content, givenBytes } from '../remote/input.js';
@@ -82,7 +82,7 @@ export function define(command: Command, cli: Cli): void {
         };
         await withStore(cli, async (store) => {
           const written = await store.write(record, { ...place(cli, options), ifVersion: version(ifVersion) });
-          await cli.out.value(recordData(written), `wrote ${key} (version ${written.version})`);
+          await cli.out.value(recordData(written), `wrote ${plainText(key)} (version ${written.version})`);
         });
       },
     );
@@ -94,7 +94,7 @@ export function define(command: Command, cli: Cli): void {
       withStore(cli, async (store) => {
         for (const key of keys)
           await store.delete(key, { ...place(cli, options), ifVersion: version(options.ifVersion) });
-        cli.out.note(`deleted ${keys.join(', ')}`);
+        cli.out.note(`deleted ${keys.map(plainText).join(', ')}`);
       }),
     );
   command
@@ -131,7 +131,7 @@ export function define(command: Command, cli: Cli): void {
             if (event.type === 'synced') {
               tell = true;
               cli.out.note(
-                `watching ${prefix ? `keys that begin with ${prefix}` : 'every key'} of ${placeText(cli, options)}`,
+                `watching ${prefix ? `keys that begin with ${plainText(prefix)}` : 'every key'} of ${placeText(cli, options)}`,
               );
             } else if (tell)
               await changed(
@@ -210,7 +210,9 @@ async function changed(cli: Cli, data: RecordData): Promise<void> {
   const { paint } = cli.out;
   const value =
     data.type === 'written' ? ` ${typeof data.value === 'string' ? data.value : JSON.stringify(data.value)}` : '';
-  cli.out.line(`${data.type === 'written' ? paint.green('written') : paint.red('deleted')} ${data.key}${value}`);
+  cli.out.line(
+    `${data.type === 'written' ? paint.green('written') : paint.red('deleted')} ${plainText(data.key)}${value}`,
+  );
 }
 
 async function list(cli: Cli, store: Store, options: Selection): Promise<void> {
@@ -220,7 +222,7 @@ async function list(cli: Cli, store: Store, options: Selection): Promise<void> {
     ...place(cli, options),
     prefix: options.prefix,
     suffix: options.suffix,
-    offset: options.offset === undefined ? undefined : count(options.offset, '--offset', 1_000_000_000),
+    offset: options.offset === undefined ? undefined : count(options.offset, '--offset', 1_000_000_000, 0),
     order: order(options.order),
   };
   let more = false;
@@ -231,7 +233,7 @@ async function list(cli: Cli, store: Store, options: Selection): Promise<void> {
   }
   await cli.out.list({
     columns: [
-      { title: 'key', text: ({ key }) => key },
+      { title: 'key', text: ({ key }) => plainText(key) },
       { title: 'value', text: ({ value }) => shortened(contentText(value)) },
       { title: 'size', text: ({ value }) => sizeText(value.length) },
       { title: 'expires', text: ({ expiresAt }) => (expiresAt === undefined ? '' : timeOf(expiresAt)) },
@@ -267,12 +269,12 @@ function recordData({ key, value, metadata, expiresAt, version: number }: StoreR
 }
 
 function order(text: string | undefined): ListOptions['order'] {
-  if (text === undefined || 'ascending'.startsWith(text)) return 'ascending';
-  if ('descending'.startsWith(text)) return 'descending';
+  if (text === undefined || (text !== '' && 'ascending'.startsWith(text))) return 'ascending';
+  if (text !== '' && 'descending'.startsWith(text)) return 'descending';
   throw new Failure(`--order must be asc or desc, not ${JSON.stringify(text)}`);
 }
 
 function shortened(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ');
+  const line = plainText(text.replaceAll(/\s+/g, ' '));
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }

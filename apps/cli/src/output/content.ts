@@ -7,6 +7,17 @@ export function contentText(bytes: Uint8Array): string {
   return `(${bytes.length} bytes that are no text; -o raw gives them as they are)`;
 }
 
+/** A key, or whatever else may hold any character, in one line that does nothing to a terminal: a line end as `\n`, escape as `\u001b`. */
+export function plainText(text: string): string {
+  return text.replaceAll(unseen, (character) => {
+    const short = JSON.stringify(character).slice(1, -1);
+    return short === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : short;
+  });
+}
+
+/** Control characters, other ends of lines, and what turns the direction of writing. */
+const unseen = /[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
 /** Whether a terminal would show it as it is. */
 export function isText(bytes: Uint8Array): boolean {
   return isUtf8(bytes) && !bytes.some(isControl);
@@ -46,7 +57,8 @@ export function timeOf(ms: number): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-/** Tabs and line ends are text; the rest of the control characters would do things to a terminal. */
-function isControl(byte: number): boolean {
-  return (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) || byte === 0x7f;
+/** Tabs and line ends are text; the rest of the control characters, U+0080 to U+009F among them, would do things to a terminal. */
+function isControl(byte: number, index: number, bytes: Uint8Array): boolean {
+  if (byte < 0x20) return byte !== 0x09 && byte !== 0x0a && byte !== 0x0d;
+  return byte === 0x7f || (byte < 0xa0 && bytes[index - 1] === 0xc2);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { contentText, plainText } from './content.js';
 import { Output } from './output.js';
 import { wantsColor } from './paint.js';
 
@@ -37,7 +38,11 @@ describe('output', () => {
   });
 
   it('a table is no wider than the terminal, as long as that leaves something of the last column', async () => {
-    const wide = { ...table, columns: [table.columns[0]!, { title: 'text', text: () => 'a'.repeat(50) }], rows: [{ name: 'one', size: 1 }] };
+    const wide = {
+      ...table,
+      columns: [table.columns[0]!, { title: 'text', text: () => 'a'.repeat(50) }],
+      rows: [{ name: 'one', size: 1 }],
+    };
     const lines = async (columns?: number) => {
       const { out, written } = caught('table', true, columns);
       await out.list(wide);
@@ -81,4 +86,20 @@ describe('output', () => {
     expect(wantsColor({ isTTY: false }, { FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(true);
     expect(wantsColor({ isTTY: true }, { FORCE_COLOR: '0' })).toBe(false);
   });
+});
+
+describe('what may hold any character', () => {
+  it.each([
+    ['orders/1 – 名前 🦊 👨‍👩‍👧', 'orders/1 – 名前 🦊 👨‍👩‍👧'],
+    ['a\nb\r\tc\u2028', 'a\\nb\\r\\tc\\u2028'],
+    ['\u001b[2J\u0000\u007f\u009b', '\\u001b[2J\\u0000\\u007f\\u009b'],
+    ['\u202egnp.exe\u2069', '\\u202egnp.exe\\u2069'],
+  ])('is a line that does nothing to a terminal: %j', (text, shown) => expect(plainText(text)).toBe(shown));
+
+  it.each(['\u001b[2J', '\u009b2J', '\u0000', '\u007f'])('is told by its size where it would: %j', (text) =>
+    expect(contentText(Buffer.from(`a${text}`))).toMatch(/^\(\d bytes that are no text/),
+  );
+
+  it('is shown as it is where it is text', () =>
+    expect(contentText(Buffer.from('tea\n\t名前 é¡'))).toBe('tea\n\t名前 é¡'));
 });

@@ -2,7 +2,7 @@ import type { JsonValue } from '@micro/proto';
 import type { OutputFormat } from '../settings.js';
 import { jsonText } from './json-text.js';
 import { paint, type Paint } from './paint.js';
-import { type Progress, startProgress } from './progress.js';
+import { canDraw, type Progress, startProgress } from './progress.js';
 
 /** What a command writes to: a terminal, a file, or a test. */
 export interface Sink {
@@ -98,7 +98,7 @@ export class Output {
 
   /** Whether somebody sees on a terminal what is told beside the data. */
   get interactive(): boolean {
-    return this.stderr.isTTY === true;
+    return canDraw(this.stderr);
   }
 
   line(text: string): void {

@@ -10,8 +10,13 @@ export interface Progress {
   stop(): void;
 }
 
+/** Whether lines can be drawn over. On a terminal of no width, as some programs open one, what takes lines back never comes to an end. */
+export function canDraw({ isTTY, columns }: Sink): boolean {
+  return isTTY === true && columns !== 0;
+}
+
 export async function startProgress(text: string, sink: Sink, paint: Paint): Promise<Progress> {
-  if (!sink.isTTY) return plainProgress(text, sink);
+  if (!canDraw(sink)) return plainProgress(text, sink);
   const { default: ora } = await import('ora');
   const spinner = ora({ text, stream: sink as NodeJS.WriteStream, discardStdin: false, isEnabled: true }).start();
   return {

@@ -5,7 +5,7 @@ import { Failure } from '../failure.js';
 import { piped } from './json-lines.js';
 import { type Meter, unlessAborted } from './transfer.js';
 
-type Stdin = Readable & { readonly isTTY?: boolean };
+type Stdin = Readable & { readonly isTTY?: boolean; readonly fd?: number };
 
 /** Bytes that a command is given: the word itself; `@file`; `-`, or nothing while something is piped in, for standard input. */
 export async function givenBytes(word: string | undefined, stdin: Stdin, what: string): Promise<Uint8Array> {
@@ -18,19 +18,24 @@ export async function givenBytes(word: string | undefined, stdin: Stdin, what: s
   });
 }
 
-/** Content of a file, or with `-` of standard input, piece by piece, until the meter's signal aborts. Failure where somebody would have to type it. */
-export async function* content(file: string, stdin: Stdin, meter: Meter): AsyncGenerator<Uint8Array> {
-  if (file === '-' && !piped(stdin)) throw new Failure('name a file, or pipe something in');
+/**
+ * Content of a file, or of standard input where none is named or `-` is, piece by piece, until the meter's signal aborts. Failure where somebody
+ * would have to type it, and where nothing is named and nothing piped in.
+ */
+export async function* content(file: string | undefined, stdin: Stdin, meter: Meter): AsyncGenerator<Uint8Array> {
+  const fromInput = file === undefined || file === '-';
+  if (fromInput && (stdin.isTTY || (file === undefined && !piped(stdin))))
+    throw new Failure('name a file, or pipe something in');
   meter.otherwise = 'nothing was written';
-  if (file !== '-') meter.total = await sizeOf(file);
-  const source = file === '-' ? stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
+  if (!fromInput) meter.total = await sizeOf(file);
+  const source = fromInput ? stdin : createReadStream(file, { highWaterMark: 256 * 1024 });
   try {
     for await (const piece of unlessAborted(source as AsyncIterable<Buffer>, meter.signal)) {
       meter.add(piece.length);
       yield piece;
     }
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).syscall === undefined
+    throw fromInput || (error as NodeJS.ErrnoException).syscall === undefined
       ? error
       : unreadable(file, error as NodeJS.ErrnoException);
   }

@@ -8,7 +8,7 @@ export async function* jsonBodies(
   stdin: Readable & { readonly isTTY?: boolean },
 ): AsyncGenerator<Uint8Array> {
   if (text !== undefined && text !== '-') {
-    yield Buffer.from(await requestJsonText(text, stdin));
+    yield Buffer.from(await requestJsonText(text, stdin, 'the message'));
     return;
   }
   if (text === undefined && !piped(stdin))

@@ -1,11 +1,12 @@
+import { fstatSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { JsonValue } from '@micro/proto';
 import { Failure } from '../failure.js';
 
-/** Whether something is piped in, rather than a person sitting there. */
-export function piped(stdin: Readable & { readonly isTTY?: boolean }): boolean {
-  return stdin.isTTY !== true;
+/** Whether something is piped in, rather than a person sitting there, or, as in a cron job, /dev/null: who gives nothing there means nothing by it. */
+export function piped(stdin: Readable & { readonly isTTY?: boolean; readonly fd?: number }): boolean {
+  return stdin.isTTY !== true && (stdin.fd === undefined || !fstatSync(stdin.fd).isCharacterDevice());
 }
 
 /** Messages from a stream of text: one JSON value a line; empty lines are skipped. Failure naming the line that is not JSON. */
@@ -28,9 +29,9 @@ export async function requestJson(text: string | undefined, stdin: Readable): Pr
 }
 
 /** The same, as the text that it was. */
-export async function requestJsonText(text: string, stdin: Readable): Promise<string> {
+export async function requestJsonText(text: string, stdin: Readable, what = 'the request'): Promise<string> {
   if (text === '-') return checked(await readAll(stdin), 'standard input');
-  if (!text.startsWith('@')) return checked(text, 'the request');
+  if (!text.startsWith('@')) return checked(text, what);
   const { readFile } = await import('node:fs/promises');
   const file = text.slice(1);
   const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {

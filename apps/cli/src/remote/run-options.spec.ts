@@ -27,6 +27,9 @@ describe('options of run', () => {
     expect(() => commandWords('node "x')).toThrow(/not closed/);
     expect(() => commandWords('  ')).toThrow(/empty/);
     expect(() => count('0', '--instances')).toThrow(/from 1 to 100/);
+    expect(() => count('1e3', '--limit', 10_000)).toThrow(/from 1 to 10000/);
+    expect(count('0', '--offset', Number.MAX_SAFE_INTEGER, 0)).toBe(0);
+    expect(count(`${Number.MAX_SAFE_INTEGER}`, '--offset', Number.MAX_SAFE_INTEGER, 0)).toBe(Number.MAX_SAFE_INTEGER);
     expect(() => environmentPairs(['GONE'], {})).toThrow(/not set here/);
     expect(() => environmentPairs(['=x'], {})).toThrow(/KEY=VALUE/);
     expect(environmentPairs(['A=b=c', 'HOME'], { HOME: '/h' })).toEqual({ A: 'b=c', HOME: '/h' });

@@ -14,10 +14,10 @@ export function environmentPairs(values: readonly string[] | undefined, variable
   return pairs(complete, '--env');
 }
 
-/** A whole number from 1 to 100. */
-export function count(text: string, flag: string, most = 100): number {
-  if (!/^\d{1,9}$/.test(text) || Number(text) < 1 || Number(text) > most)
-    throw new Failure(`${flag} must be a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
+/** A whole number from 1 to 100, or within other bounds. */
+export function count(text: string, flag: string, most = 100, least = 1): number {
+  if (!/^\d{1,16}$/.test(text) || Number(text) < least || Number(text) > most)
+    throw new Failure(`${flag} must be a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`);
   return Number(text);
 }
 

@@ -22,7 +22,7 @@ function meaning(code: string, file: string): [ConstructorParameters<typeof Micr
     const advice = 'it is left as it is: restore it from a backup, or move it away to begin anew without its events';
     return ['data_loss', `the events in ${file} cannot be read, the file is damaged; ${advice}`];
   }
-  if (/^SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EPERM|EROFS|ENOTDIR|EEXIST/.test(code))
+  if (/^SQLITE_(READONLY|CANTOPEN|PERM|AUTH)|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|EEXIST/.test(code))
     return [
       'permission_denied',
       `the events in ${file} cannot be opened for writing: see who owns the file and its folder`,
