@@ -18,8 +18,11 @@ export interface Batch {
   readonly lease: string;
 }
 
-/** etcd takes 128 operations in a transaction, of nested ones the outer counted with each inner, and 1.5 MB in a request. */
-const limits = { operations: 100, bytes: 300 * 1024 } as const;
+/**
+ * etcd takes 128 operations in a transaction, of nested ones the outer counted with each inner, and 1.5 MB in a request: up to 1 MB of content and
+ * the nodes, twice where it is not known whether the content is there.
+ */
+const limits = { operations: 100, bytes: 200 * 1024 } as const;
 
 /** What is written to etcd, in transactions that keep to its limits and that may be repeated. */
 export class EtcdWriter {
