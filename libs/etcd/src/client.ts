@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import {
@@ -55,6 +56,9 @@ export class EtcdClient {
 
   constructor(access: EtcdAccess, purpose: EtcdPurpose) {
     this.#purpose = purpose;
+    if (access.addresses.length === 0)
+      throw new MicroError('invalid_argument', 'no address of etcd is given: set MICRO_ETCD_ADDRESS', purpose);
+    checkCertificates(access.tls ?? {}, purpose.id);
     this.#members = access.addresses.map((address) => ({ address, etcd: new Etcd3(optionsFor(address, access)) }));
     // Processes spread over the members.
     this.#at = Math.floor(Math.random() * this.#members.length);
@@ -116,6 +120,19 @@ export function isTransient(error: unknown): boolean {
   return isRecoverableError(error as Error);
 }
 
+/** MicroError `invalid_argument` for texts that are no certificates, or no pair. */
+function checkCertificates({ ca, cert, key }: NonNullable<EtcdAccess['tls']>, id: string): void {
+  try {
+    for (const pem of [ca, cert]) if (pem !== undefined) new X509Certificate(pem);
+    if (key !== undefined) createPrivateKey(key);
+    if ((cert === undefined) !== (key === undefined))
+      throw new Error('a certificate without its key, or a key without its certificate');
+  } catch (error) {
+    const detail = `certificates for etcd cannot be used (${(error as Error).message}): check MICRO_ETCD_CA, MICRO_ETCD_CERT and MICRO_ETCD_KEY`;
+    throw new MicroError('invalid_argument', detail, { id, cause: error });
+  }
+}
+
 function optionsFor(address: string, { tls, username, password }: EtcdAccess): IOptions {
   const deadline = () => ({ deadline: Date.now() + attemptTimeout });
   const { ca, cert, key } = tls ?? {};
@@ -175,14 +192,19 @@ function failure(error: unknown, addresses: string, { id, prefix }: EtcdPurpose)
       options,
     );
   if (!isTransient(error)) return MicroError.from(error, id);
-  return new MicroError('unavailable', `${at} does not answer: ${plain(message)}; ${advice(message)}`, options);
+  const what = plain(message);
+  if (/certificate|self.signed|altnames|issuer|unknown ca/i.test(what))
+    return new MicroError(
+      'failed_precondition',
+      `${at} and this process do not trust each other: ${what}; check MICRO_ETCD_CA, MICRO_ETCD_CERT and MICRO_ETCD_KEY, and the names in its certificate`,
+      options,
+    );
+  return new MicroError('unavailable', `${at} does not answer: ${what}; ${advice(what)}`, options);
 }
 
-/** What to look at, by what Node and OpenSSL say of a connection that failed. */
+/** What to look at, by what Node says of a connection that failed. */
 function advice(message: string): string {
-  if (/certificate|self.signed|altnames|issuer|unknown ca/i.test(message))
-    return 'check MICRO_ETCD_CA, MICRO_ETCD_CERT and MICRO_ETCD_KEY, and the names in its certificate';
-  if (/TLS|SSL|wrong version|ECONNRESET|Protocol error|Connection dropped/i.test(message))
+  if (/TLS|SSL|wrong version|ECONNRESET|Protocol error|Connection dropped|Failed to connect/i.test(message))
     return 'is it running, and does it speak TLS exactly if MICRO_ETCD_CA is set?';
   return 'is it running, and is MICRO_ETCD_ADDRESS right?';
 }
@@ -193,7 +215,9 @@ function plain(message: string): string {
     .replace(/^\w+Error: /, '')
     .replace(/^\d+ [A-Z_]+: /, '')
     .replace('No connection established. Last error: ', '')
-    .replace(/^Error: /, '')
+    .replace(/^Error(?: \[\w+\])?: /, '')
+    .replace(/^[0-9A-F]+:error:\w+:SSL routines:\w+:([^:]+).*$/s, '$1')
+    .replace(/ \(\d{4}-[\dT:.-]+Z\)/, '')
     .replace(/\. Resolution note:.*$/, '')
     .replace(/,metadata filters:.*$/s, '');
 }

@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
-import { freePort, haveTool, natsTool, startNats, temporaryFolder, until } from '@micro/testing';
+import { freePort, haveTool, makeCertificates, natsTool, startNats, temporaryFolder, until } from '@micro/testing';
 import { describe, expect, it } from 'vitest';
 import { type NatsClient, openNats } from './client.js';
 import { credentialsRig } from './credentials.fixture.js';
@@ -176,17 +175,3 @@ describe.skipIf(!haveTool(natsTool))('with a real server', { timeout: 60_000 }, 
     await nats.close();
   });
 });
-
-/** An authority with certificates for 127.0.0.1, for another address and for a client, and an authority that signed neither. */
-function makeCertificates(folder: string): void {
-  const openssl = (line: string) => execFileSync('openssl', line.split(' '), { cwd: folder, stdio: 'pipe' });
-  const key = '-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes';
-  for (const ca of ['ca', 'other'])
-    openssl(`req -x509 ${key} -keyout ${ca}.key -out ${ca}.pem -days 2 -subj /CN=${ca}`);
-  for (const [one, address] of Object.entries({ server: '127.0.0.1', elsewhere: '127.0.0.2', client: '127.0.0.3' })) {
-    openssl(`req ${key} -keyout ${one}.key -out ${one}.csr -subj /CN=${one} -addext subjectAltName=IP:${address}`);
-    openssl(
-      `x509 -req -in ${one}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out ${one}.pem -days 2 -copy_extensions copy`,
-    );
-  }
-}

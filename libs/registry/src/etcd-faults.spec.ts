@@ -32,6 +32,7 @@ describe.skipIf(!haveTool(etcdTool))('a registry whose etcd', { timeout: faultTi
   const keep = async (name: string, ttl: number) => {
     const service = greeter({ name, nodes: [node(`${name}-1`)] });
     await registry.register(service, { ttl });
+    await expect.poll(() => names(other), eventually).toEqual([name]);
     renewing = setInterval(() => void registry.register(service, { ttl }).catch(() => undefined), ttl / 3);
   };
   const away = () => until('etcd is missed', () => rig.warnings.some((warning) => warning.includes('does not answer')));

@@ -132,6 +132,7 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
     await using empty = await startEtcd();
     for (const name of ['a', 'b', 'c']) await cutOff.register(named(name));
     await near.register(named('stranger'));
+    await expect.poll(async () => (await cutOff.list()).length, eventually).toBe(4);
     const watch = await watching(cutOff);
     way.mend(empty.addresses[0]);
     const anew = world(empty.addresses);

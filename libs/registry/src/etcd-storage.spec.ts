@@ -175,6 +175,7 @@ describe.skipIf(!haveTool(etcdTool))('what a registry keeps in etcd', { timeout:
       await leaving.register(greeter({ name: 'renewed' }), { ttl: 4_000 });
       await leaving.register(greeter({ name: 'forgotten' }), { ttl: 4_000 });
       await leaving.close();
+      await expect.poll(async () => (await other.list()).length, eventually).toBe(2);
       const watch = await watching(other);
       await registry.register(greeter({ name: 'renewed' }), { ttl: 4_000 });
       every(1_000, () => registry.register(greeter({ name: 'renewed' }), { ttl: 4_000 }));

@@ -1,5 +1,5 @@
-import { until } from '@micro/testing';
 import { Etcd3 } from 'etcd3';
+import { expect } from 'vitest';
 import { listen } from './contract/services.fixture.js';
 import { type EtcdOptions, openEtcd } from './etcd.js';
 import type { Registry } from './registry.js';
@@ -46,6 +46,6 @@ export type World = ReturnType<typeof world>;
 /** A watch that has told what is there. */
 export async function watching(registry: Registry, options: Parameters<Registry['watch']>[0] = {}) {
   const watch = listen(registry, options);
-  await until('the watch is in force', () => watch.seen.includes('synced'));
+  await expect.poll(() => watch.seen, eventually).toContain('synced');
   return watch;
 }

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MicroError } from '@micro/errors';
 import { type EtcdAccess, EtcdClient } from '@micro/etcd';
 import { Catalog, registrationTime } from './catalog.js';
 import { encodeContent } from './content.js';
@@ -39,8 +38,6 @@ const closeTimeout = 2_000;
  * `permission_denied` or `failed_precondition` where it does not let this user in, each naming the settings to look at.
  */
 export async function openEtcd(options: EtcdOptions): Promise<Registry> {
-  if (options.addresses.length === 0)
-    throw new MicroError('invalid_argument', 'no address of etcd is given: set MICRO_ETCD_ADDRESS', { id: 'registry' });
   const registry = new EtcdRegistry(options);
   try {
     await registry.start();
