@@ -1,9 +1,9 @@
 import { MicroError } from '@micro/errors';
 import type { Registry, Service } from '@micro/registry';
 import { type Message, patience } from './broker.js';
-import { encodeFrame } from './http-frames.js';
-import { type Member, Outlet } from './http-outlet.js';
+import { encodeFrame } from './frames.js';
 import { placeOf, serviceName, type SubscriptionPlace } from './http-topic.js';
+import { type Member, Outlet } from './outlet.js';
 
 export interface AudienceOptions {
   readonly registry: Registry;

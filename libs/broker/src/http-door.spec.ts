@@ -3,8 +3,9 @@ import { MicroError } from '@micro/errors';
 import { openRegistry, type Registry } from '@micro/registry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { brokerLimits, type Subscription } from './broker.js';
+import { batchBytes, decodeFrames, encodeFrame } from './frames.js';
 import { HttpBroker } from './http.js';
-import { batchBytes, contentType, decodeFrames, encodeFrame } from './http-frames.js';
+import { contentType } from './http-door.js';
 import { placeOf, serviceName, topicOf } from './http-topic.js';
 
 let registry: Registry;

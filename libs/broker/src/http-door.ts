@@ -2,20 +2,17 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { MicroError } from '@micro/errors';
-import type { Message } from './broker.js';
-import { batchBytes, contentType, decodeFrames, waitHeader } from './http-frames.js';
-import type { Lane } from './lane.js';
+import { batchBytes, decodeFrames } from './frames.js';
+import { type Lane, take } from './lane.js';
+
+export const contentType = 'application/vnd.micro.messages';
+/** Milliseconds that the messages of a request may wait for room. */
+export const waitHeader = 'micro-wait';
 
 /** Where the messages for a subscription go. */
 export interface Receiver {
   readonly topic: string;
   readonly lane: Lane;
-}
-
-/** What a subscriber says to messages that were sent to it: how many of them, from the first, it has taken, and how many wait there now. */
-export interface Answer {
-  readonly taken: number;
-  readonly waiting: number;
 }
 
 /** Milliseconds that a request may ask to wait, and that a broken one has to end. */
@@ -99,18 +96,6 @@ export class Door {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': text.length });
     response.end(text);
   }
-}
-
-/** Gives messages to a subscription in their order, waiting for room at most so many milliseconds; stops at the first that it has none for. */
-export async function take(lane: Lane, messages: readonly Message[], wait: number): Promise<Answer> {
-  const end = performance.now() + wait;
-  let taken = 0;
-  for (const message of messages) {
-    const given = lane.give(message, wait && end - performance.now());
-    if (!(given === true || (await given))) break;
-    taken++;
-  }
-  return { taken, waiting: lane.waiting };
 }
 
 /** Undefined for more than there may be. By events, because iterating over a request takes longer than all else that is done with it. */

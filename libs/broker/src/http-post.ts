@@ -1,16 +1,7 @@
 import { connect, type Socket } from 'node:net';
-import type { Answer } from './http-door.js';
-import { contentType, waitHeader } from './http-frames.js';
-
-/** `gone`: there is nobody, and nothing was taken. `unknown`: it broke off, and may have been taken. */
-export type Outcome = Answer | 'gone' | 'unknown';
-
-export interface Posted {
-  /** Never rejects. */
-  readonly outcome: Promise<Outcome>;
-  /** Waits no longer: `unknown`. */
-  cancel(): void;
-}
+import { contentType, waitHeader } from './http-door.js';
+import type { Answer } from './lane.js';
+import type { Outcome, Posted } from './outlet.js';
 
 export interface PosterOptions {
   /** `host:port`. */

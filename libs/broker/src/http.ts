@@ -10,15 +10,15 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './broker.js';
+import { decodeFrames } from './frames.js';
 import { Audience } from './http-audience.js';
-import { Door, take } from './http-door.js';
-import { decodeFrames } from './http-frames.js';
-import type { Member } from './http-outlet.js';
+import { Door } from './http-door.js';
 import { Poster } from './http-post.js';
 import { Registration } from './http-registration.js';
 import { newSubscription, type SubscriptionPlace, topicOf, toService } from './http-topic.js';
 import { Inbox } from './inbox.js';
-import { Lane } from './lane.js';
+import { Lane, take } from './lane.js';
+import type { Member } from './outlet.js';
 import { unlessAborted } from './publishing.js';
 import {
   canceled,

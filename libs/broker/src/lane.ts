@@ -1,6 +1,12 @@
 import type { Message } from './broker.js';
 import type { Inbox } from './inbox.js';
 
+/** What a subscriber says to messages that were sent to it: how many of them, from the first, it has taken, and how many wait there now. */
+export interface Answer {
+  readonly taken: number;
+  readonly waiting: number;
+}
+
 interface Waiting {
   readonly message: Message;
   readonly timer: NodeJS.Timeout;
@@ -94,4 +100,16 @@ export class Lane {
     this.#givenUp = true;
     for (const other of [...this.#line]) this.#settle(other, false);
   }
+}
+
+/** Gives messages to a subscription in their order, waiting for room at most so many milliseconds; stops at the first that it has none for. */
+export async function take(lane: Lane, messages: readonly Message[], wait: number): Promise<Answer> {
+  const end = performance.now() + wait;
+  let taken = 0;
+  for (const message of messages) {
+    const given = lane.give(message, wait && end - performance.now());
+    if (!(given === true || (await given))) break;
+    taken++;
+  }
+  return { taken, waiting: lane.waiting };
 }

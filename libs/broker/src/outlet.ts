@@ -1,6 +1,6 @@
 import { patience } from './broker.js';
-import { batchBytes } from './http-frames.js';
-import type { Outcome, Posted } from './http-post.js';
+import { batchBytes } from './frames.js';
+import type { Answer } from './lane.js';
 
 /** A message on its way to one subscription or queue. */
 export interface Parcel {
@@ -9,6 +9,16 @@ export interface Parcel {
   readonly deadline: number;
   /** Called once or more: it has been taken, or been given up on. */
   readonly settle: () => void;
+}
+
+/** `gone`: there is nobody, and nothing was taken. `unknown`: it broke off, and may have been taken. */
+export type Outcome = Answer | 'gone' | 'unknown';
+
+export interface Posted {
+  /** Never rejects. */
+  readonly outcome: Promise<Outcome>;
+  /** Waits no longer: `unknown`. */
+  cancel(): void;
 }
 
 /** A subscription elsewhere. */

@@ -1,15 +1,12 @@
 /**
- * Messages as they are posted to a subscriber, one behind the other:
+ * Messages as they are sent to a subscriber, one behind the other:
  *
  *     length of the headers, length of the body (4 bytes each, big-endian), headers (a JSON object, or nothing for none), body
  */
 import { brokerLimits, type Message } from './broker.js';
 import { checkedMessage, invalid } from './validation.js';
 
-export const contentType = 'application/vnd.micro.messages';
-/** Milliseconds that the messages of a request may wait for room. */
-export const waitHeader = 'micro-wait';
-/** Bytes of a request: of one message at most, or of many up to here. */
+/** Bytes that are sent at once: of one message at most, or of many up to here. */
 export const batchBytes = 2 * (brokerLimits.bodyBytes + brokerLimits.headerBytes);
 
 const prefix = 8;
