@@ -19,6 +19,7 @@ export interface EventsCapabilities {
 export const brokerCapabilities = {
   memory: { shared: 'instance' },
   http: { shared: 'machine' },
+  nats: { shared: 'network' },
   remote: { shared: 'network' },
 } as const satisfies Record<string, BrokerCapabilities>;
 

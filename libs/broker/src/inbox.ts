@@ -37,6 +37,11 @@ export class Inbox implements Subscription, AsyncIterator<Message> {
     return this.#messages.length;
   }
 
+  /** Messages that may wait. */
+  get buffer(): number {
+    return this.#options.buffer;
+  }
+
   get hasRoom(): boolean {
     return !this.isClosed && this.#messages.length < this.#options.buffer;
   }

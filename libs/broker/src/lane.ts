@@ -20,14 +20,25 @@ interface Waiting {
 export class Lane {
   readonly members: Inbox[] = [];
   readonly #patience: number;
+  readonly #mostBytes: number;
   readonly #line: Waiting[] = [];
+  /** Of the bodies in line. */
+  #bytes = 0;
   /** When the line began to stand still. */
   #stillSince = 0;
   /** Nobody took anything for as long as patience lasts: what comes is not waited for until somebody does. */
   #givenUp = false;
 
-  constructor(patience: number) {
+  /** `mostBytes`: of bodies, so many of which at most wait in line. Default: any. */
+  constructor(patience: number, mostBytes = Infinity) {
     this.#patience = patience;
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Messages that would be taken at once. */
+  get room(): number {
+    if (this.#line.length > 0) return 0;
+    return this.members.reduce((sum, { buffer, waiting }) => sum + buffer - waiting, 0);
   }
 
   /** Messages that are not yet taken by their consumers. */
@@ -39,11 +50,13 @@ export class Lane {
   give(message: Message, milliseconds: number): boolean | Promise<boolean> {
     if (this.#line.length === 0 && this.#take(message)) return true;
     if (milliseconds <= 0 || this.#givenUp || this.members.length === 0) return false;
+    if (this.#bytes + message.body.length > this.#mostBytes) return false;
     if (this.#line.length === 0) this.#stillSince = performance.now();
     return new Promise((settle) => {
       const timer = setTimeout(() => this.#expire(waiting), milliseconds);
       const waiting: Waiting = { message, timer, settle };
       this.#line.push(waiting);
+      this.#bytes += message.body.length;
     });
   }
 
@@ -89,6 +102,7 @@ export class Lane {
     const index = this.#line.indexOf(waiting);
     if (index < 0) return;
     this.#line.splice(index, 1);
+    this.#bytes -= waiting.message.body.length;
     clearTimeout(waiting.timer);
     waiting.settle(taken);
   }

@@ -1,3 +1,4 @@
+import type { NatsOptions } from '@micro/nats';
 import type { Registry } from '@micro/registry';
 import type { Client } from '@micro/rpc';
 import type { Broker } from './broker.js';
@@ -15,6 +16,7 @@ export type BrokerConfig =
       /** Told, in plain words, what does not work. Default: a process warning. */
       readonly warn?: (message: string) => void;
     }
+  | ({ readonly adapter: 'nats' } & Omit<NatsOptions, 'id'>)
   | { readonly adapter: 'remote'; readonly client: Client };
 
 /** Opens the broker that the configuration names; an adapter is loaded only when chosen. */
@@ -25,6 +27,10 @@ export async function openBroker(config: BrokerConfig): Promise<Broker> {
     case 'http': {
       const { HttpBroker } = await import('./http.js');
       return new HttpBroker(config);
+    }
+    case 'nats': {
+      const { openNatsBroker } = await import('./nats.js');
+      return openNatsBroker(config);
     }
     case 'remote': {
       const { RemoteBroker } = await import('./remote.js');

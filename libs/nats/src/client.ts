@@ -1,9 +1,9 @@
-import { connect, type NatsConnection, type Status } from '@nats-io/transport-node';
+import { connect, type Msg, type NatsConnection, type Status, type Subscription } from '@nats-io/transport-node';
 import { MicroError } from '@micro/errors';
 import { natsError } from './errors.js';
 import { clientOptions, type NatsOptions } from './options.js';
 
-/** Milliseconds that a server which is connected has to answer. */
+/** Milliseconds that a server which is connected has to answer, unless said otherwise. */
 const answerTimeout = 5_000;
 /** Milliseconds that closing waits for what has been sent. */
 const closeTimeout = 2_000;
@@ -41,6 +41,7 @@ export class NatsClient {
   #connected = true;
   #lostAt = 0;
   #warned = '';
+  #denied: MicroError | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -62,12 +63,30 @@ export class NatsClient {
     if (!this.isConnected) throw this.explain(new Error(this.#closed ? 'closed' : 'the connection is lost'));
   }
 
+  /** Whether this user may not subscribe to what it has been told to: MicroError `permission_denied`, known after a flush. */
+  get denied(): MicroError | undefined {
+    return this.#denied;
+  }
+
+  /** Calls `heard` with each message; an error of its own is a warning, where the client would stop reading. */
+  subscribe(subject: string, heard: (message: Msg) => void, options: { readonly queue?: string } = {}): Subscription {
+    const callback = (error: Error | null, message: Msg) => {
+      try {
+        if (error) this.#denied = this.explain(error);
+        else heard(message);
+      } catch (failure) {
+        this.#tell(`a message from NATS on ${message.subject} is not what it should be: ${String(failure)}`);
+      }
+    };
+    return this.connection.subscribe(subject, { ...options, callback });
+  }
+
   /** Resolves when the server has all that was sent before. MicroError `unavailable` if it does not, or the connection is lost meanwhile. */
-  async flush(): Promise<void> {
+  async flush(milliseconds = answerTimeout): Promise<void> {
     this.check();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${answerTimeout} ms`)), answerTimeout);
+      timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
     });
     try {
       await Promise.race([this.connection.flush(), late]);

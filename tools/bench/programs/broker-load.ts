@@ -1,7 +1,7 @@
 /**
- * Messages of 100 bytes from one process to a subscriber in another: `broker-load.js micro|bare mdns-port folder seconds`. `bare` posts each with
- * node:http on connections kept alive, to a node:http server that answers 204. Prints one line of JSON: messages that came, a second, by how
- * many were in flight.
+ * Messages of 100 bytes from one process to a subscriber in another: `broker-load.js http|nats micro|bare port folder seconds`, the port that of mDNS
+ * or of a NATS server. `bare` posts each with node:http on connections kept alive, to a node:http server that answers 204; or publishes each with
+ * the client of NATS and flushes. Prints one line of JSON: messages that came, a second, by how many were in flight.
  */
 import { fork } from 'node:child_process';
 import { Agent, createServer, request } from 'node:http';
@@ -9,8 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { openBroker } from '@micro/broker';
 import { openRegistry } from '@micro/registry';
+import { connect } from '@nats-io/transport-node';
 
-const [side, port, folder, seconds] = process.argv.slice(2) as ['micro' | 'bare', string, string, string];
+const [transport, side, port, folder, seconds] = process.argv.slice(2) as ['http' | 'nats', 'micro' | 'bare', string, string, string];
 const body = Buffer.alloc(100, 'm');
 const inFlight = [1, 16, 64];
 
@@ -18,6 +19,7 @@ if (process.send) await subscribe();
 else await publish();
 
 async function microBroker() {
+  if (transport === 'nats') return openBroker({ adapter: 'nats', servers: [`127.0.0.1:${port}`] });
   const registry = await openRegistry({ adapter: 'mdns', port: Number(port), fallbackFile: `${folder}/registry-${port}.json` });
   return openBroker({ adapter: 'http', registry });
 }
@@ -31,6 +33,13 @@ async function subscribe(): Promise<void> {
     const subscription = await (await microBroker()).subscribe('bench');
     process.send?.({ address: 0 });
     for await (const message of subscription) came += message.body.length === body.length ? 1 : 0;
+    return;
+  }
+  if (transport === 'nats') {
+    const bare = await connect({ port: Number(port) });
+    bare.subscribe('bench', { callback: (_error, { data }) => void (came += data.length === body.length ? 1 : 0) });
+    await bare.flush();
+    process.send?.({ address: 0 });
     return;
   }
   const server = createServer((incoming, answer) => {
@@ -47,7 +56,7 @@ async function subscribe(): Promise<void> {
 async function publish(): Promise<void> {
   const subscriber = fork(fileURLToPath(import.meta.url), process.argv.slice(2));
   const { address } = await heard<{ address: number }>();
-  const send = side === 'micro' ? await microSender() : bareSender(address);
+  const send = side === 'micro' ? await microSender() : transport === 'nats' ? await bareNatsSender() : bareSender(address);
   const came = async () => {
     subscriber.send('count');
     return (await heard<{ came: number }>()).came;
@@ -80,6 +89,14 @@ async function publish(): Promise<void> {
 async function microSender(): Promise<() => Promise<void>> {
   const broker = await microBroker();
   return () => broker.publish('bench', { body });
+}
+
+async function bareNatsSender(): Promise<() => Promise<void>> {
+  const bare = await connect({ port: Number(port) });
+  return () => {
+    bare.publish('bench', body);
+    return bare.flush();
+  };
 }
 
 function bareSender(address: number): () => Promise<void> {

@@ -1,20 +1,55 @@
-/** P9: messages to one subscriber in another process over the local broker, beside node:http posting the same bytes. */
-import { freePorts } from '../processes.mjs';
+/** P9: messages to one subscriber in another process, beside the bare client of the same transport carrying the same bytes. */
+import { spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { freePorts, until } from '../processes.mjs';
 import { program } from '../program.mjs';
 import { rounds } from '../rounds.mjs';
 
 export async function broker({ count, seconds, progress }) {
   const load = await program('broker-load');
-  const measure = async (side) => load.run([side, ...(await freePorts(1)), load.folder, seconds]);
-  const { micro, bare } = await rounds({ micro: 'micro', bare: 'bare' }, { count, progress, measure });
-  load.end();
+  const nats = await startNats();
+  try {
+    const port = async (transport) => (transport === 'nats' ? nats.port : (await freePorts(1))[0]);
+    const measure = async ([transport, side]) => load.run([transport, side, await port(transport), load.folder, seconds]);
+    const transports = { http: 'node:http', nats: '@nats-io, publish and flush' };
+    const sides = Object.keys(transports).flatMap((transport) => ['micro', 'bare'].map((side) => [`${side} ${transport}`, [transport, side]]));
+    const result = await rounds(Object.fromEntries(sides), { count, progress, measure });
+    return Object.entries(transports).flatMap(([transport, bare]) => rowsOf(transport, bare, result));
+  } finally {
+    nats.stop();
+    load.end();
+  }
+}
+
+function rowsOf(transport, bare, result) {
+  const [micro, peer] = [result[`micro ${transport}`], result[`bare ${transport}`]];
   return Object.keys(micro).map((inFlight) => ({
     id: 'P9',
-    what: `messages of 100 B to one subscriber, ${inFlight.replace('at', '')} in flight, http broker`,
+    what: `messages of 100 B to one subscriber, ${inFlight.replace('at', '')} in flight, ${transport} broker`,
     ours: `${Math.round(micro[inFlight])}/s`,
-    peer: `node:http: ${Math.round(bare[inFlight])}/s`,
-    ratio: `${(micro[inFlight] / bare[inFlight]).toFixed(2)}×`,
+    peer: `${bare}: ${Math.round(peer[inFlight])}/s`,
+    ratio: `${(micro[inFlight] / peer[inFlight]).toFixed(2)}×`,
     bar: '≥ 0.6×',
-    met: micro[inFlight] / bare[inFlight] >= 0.6,
+    met: micro[inFlight] / peer[inFlight] >= 0.6,
   }));
+}
+
+/** Debian's nats-server, on a free port of 127.0.0.1. */
+async function startNats() {
+  const [port] = await freePorts(1);
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
+  const server = spawn('nats-server', ['-a', '127.0.0.1', '-p', `${port}`], { env, stdio: 'ignore' });
+  server.once('error', () => {
+    console.error('nats-server is missing: apt-get install nats-server');
+    process.exit(1);
+  });
+  await until('nats-server listens', () => listens(port));
+  return { port, stop: () => server.kill() };
+}
+
+function listens(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
 }

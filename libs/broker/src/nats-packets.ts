@@ -1,0 +1,92 @@
+/**
+ * Subjects and packets of the broker on NATS. A packet is cut into as many messages of NATS as it needs: a flag byte (1: the first, 2: the last), 12
+ * bytes that say whose it is, and its bytes. What comes from one connection to one subject comes in order, so nothing more is needed to join them.
+ */
+import { MicroError } from '@micro/errors';
+
+export const subjects = {
+  /** What is told to every process: who is there, and which subscriptions come and go. */
+  everybody: 'micro.broker.everybody',
+  /** Asked once, by a process that has just connected: everybody else answers. */
+  hello: 'micro.broker.hello',
+  /** What goes to one process, by what it is. */
+  process: (id: string, kind: string) => `micro.broker.process.${id}.${kind}`,
+  /** What is published, for the subscriptions without a queue. */
+  topic: (namespace: string, topic: string) => `micro.broker.topic.${token(namespace)}.${token(topic)}`,
+} as const;
+
+/** Flag and owner. */
+const headBytes = 13;
+const [first, last] = [1, 2];
+/** Owners whose packets may be incomplete at a time. One that stays so is of a process that died. */
+const mostPartial = 64;
+/** Of a message of NATS. The smallest things that the broker says fit in it. */
+const leastPayload = 4_096;
+
+/** Which of the streams of a process a packet is of. */
+export interface Owner {
+  /** 16 hexadecimal digits. */
+  readonly process: string;
+  readonly number: number;
+}
+
+/** Largest message that the server takes. MicroError `failed_precondition` if it is too small to go by. */
+export function payloadOf(info: { readonly max_payload: number } | undefined): number {
+  const most = info?.max_payload ?? leastPayload;
+  if (most >= leastPayload) return most;
+  const detail = `NATS takes messages of ${most} bytes: set its max_payload to ${leastPayload} at least`;
+  throw new MicroError('failed_precondition', detail, { id: 'broker' });
+}
+
+/** The messages of NATS that a packet is. */
+export function toMessages(owner: Owner, pieces: readonly Uint8Array[], mostBytes: number): Buffer[] {
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  if (length + headBytes <= mostBytes) return [Buffer.concat([headOf(owner, first | last), ...pieces])];
+  const packet = Buffer.concat(pieces, length);
+  const step = mostBytes - headBytes;
+  const messages: Buffer[] = [];
+  for (let at = 0; at < length; at += step) {
+    const flag = (at === 0 ? first : 0) | (at + step >= length ? last : 0);
+    messages.push(Buffer.concat([headOf(owner, flag), packet.subarray(at, at + step)]));
+  }
+  return messages;
+}
+
+/** Joins messages of NATS, of one subject, to packets. */
+export class Packets {
+  readonly #partial = new Map<string, Uint8Array[]>();
+
+  /** The packet that is complete with this message, whose bytes may be the message's own; undefined if there is none. */
+  take(message: Uint8Array): { readonly owner: Owner; readonly packet: Buffer } | undefined {
+    if (message.length < headBytes) return undefined;
+    const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
+    const flag = bytes[0] as number;
+    const owner = { process: bytes.toString('hex', 1, 9), number: bytes.readUInt32BE(9) };
+    const rest = bytes.subarray(headBytes);
+    if (flag === (first | last)) return { owner, packet: rest };
+    const key = bytes.toString('latin1', 1, headBytes);
+    const parts = flag & first ? [] : this.#partial.get(key);
+    // Its beginning was for others.
+    if (!parts) return undefined;
+    this.#partial.delete(key);
+    parts.push(rest);
+    if (flag & last) return { owner, packet: Buffer.concat(parts) };
+    this.#partial.set(key, parts);
+    const [oldest = ''] = this.#partial.keys();
+    if (this.#partial.size > mostPartial) this.#partial.delete(oldest);
+    return undefined;
+  }
+}
+
+function headOf({ process, number }: Owner, flag: number): Buffer {
+  const head = Buffer.allocUnsafe(headBytes);
+  head[0] = flag;
+  head.write(process, 1, 'hex');
+  head.writeUInt32BE(number, 9);
+  return head;
+}
+
+/** Names have dots wherever they like, tokens of a subject none. */
+function token(name: string): string {
+  return name.replaceAll('.', '/');
+}
