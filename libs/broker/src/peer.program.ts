@@ -1,7 +1,10 @@
-/** For specs: a process of its own that publishes and subscribes as it is told over IPC. Arguments: UDP port of mDNS, fallback file. */
+/**
+ * For specs: a process of its own that publishes and subscribes as it is told over IPC. Arguments: `http`, UDP port of mDNS, fallback file; or
+ * `nats` and addresses of servers.
+ */
 import { openRegistry } from '@micro/registry';
 import type { Broker, Subscription } from './broker.js';
-import { HttpBroker } from './http.js';
+import { openBroker } from './open.js';
 
 export type Order =
   | {
@@ -20,10 +23,7 @@ export type Report =
   | { readonly got: string; readonly as: string };
 
 async function main(): Promise<void> {
-  const [port, fallbackFile = ''] = process.argv.slice(2);
-  const broker = new HttpBroker({
-    registry: await openRegistry({ adapter: 'mdns', port: Number(port), fallbackFile }),
-  });
+  const broker = await opened();
   process.on('message', (order: Order) => {
     obey(broker, order).then(
       (slowest) => tell({ done: order.id, slowest }),
@@ -31,6 +31,14 @@ async function main(): Promise<void> {
     );
   });
   process.send?.({ ready: true, address: 'none' });
+}
+
+async function opened(): Promise<Broker> {
+  const [adapter, ...places] = process.argv.slice(2);
+  if (adapter === 'nats') return openBroker({ adapter, servers: places, warn: () => undefined });
+  const [port, fallbackFile = ''] = places;
+  const registry = await openRegistry({ adapter: 'mdns', port: Number(port), fallbackFile });
+  return openBroker({ adapter: 'http', registry });
 }
 
 const subscriptions = new Map<string, Subscription>();

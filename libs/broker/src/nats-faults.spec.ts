@@ -1,0 +1,180 @@
+import { checkDeliveries, haveTool, natsTool, startNats, until } from '@micro/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Broker, brokerLimits, type NewMessage } from './broker.js';
+import { openNatsBroker } from './nats.js';
+
+const soon = { timeout: 20_000, interval: 10 };
+const unavailable = { code: 'unavailable', id: 'broker' };
+let opened: Broker[] = [];
+afterEach(async () => {
+  await Promise.all(opened.map((broker) => broker.close()));
+  opened = [];
+});
+
+async function open(servers: readonly string[], warn: (message: string) => void = () => undefined): Promise<Broker> {
+  const broker = await openNatsBroker({ servers, warn });
+  opened.push(broker);
+  return broker;
+}
+
+/** What comes, as texts. */
+async function listen(broker: Broker, options?: Parameters<Broker['subscribe']>[1]): Promise<string[]> {
+  const subscription = await broker.subscribe('orders', options);
+  const texts: string[] = [];
+  const read = async () => {
+    for await (const { body } of subscription) texts.push(new TextDecoder().decode(body));
+  };
+  void read();
+  return texts;
+}
+
+const message = (text: string): NewMessage => ({ body: new TextEncoder().encode(text) });
+
+describe.skipIf(!haveTool(natsTool))('the broker on NATS', { timeout: 90_000 }, () => {
+  it.each(['stop', 'kill'] as const)('goes on by itself after %s and start of its server', async (end) => {
+    await using server = await startNats();
+    const [member] = server.members as [(typeof server.members)[0]];
+    const [publisher, subscriber] = [await open(server.addresses), await open(server.addresses)];
+    const everything = await listen(subscriber);
+    const shared = [await listen(subscriber, { queue: 'q' }), await listen(publisher, { queue: 'q' })];
+    await publisher.publish('orders', message('before'));
+    await expect.poll(() => everything, soon).toEqual(['before']);
+    await member[end]();
+    await until('its absence is noticed', () =>
+      publisher.publish('orders', message('away')).then(
+        () => false,
+        () => true,
+      ),
+    );
+    const begin = performance.now();
+    // More than any buffer would hold: nothing of it is kept.
+    const large = { body: new Uint8Array(brokerLimits.bodyBytes) };
+    for (let times = 0; times < 1_000; times++)
+      await expect(publisher.publish('orders', large)).rejects.toMatchObject({
+        ...unavailable,
+        detail: expect.stringContaining(server.addresses[0] as string),
+      });
+    expect(performance.now() - begin).toBeLessThan(10_000);
+    await expect(subscriber.subscribe('orders')).rejects.toMatchObject(unavailable);
+    await expect(subscriber.topics()).rejects.toMatchObject(unavailable);
+    await member.start();
+    await expect
+      .poll(() => publisher.publish('orders', message('after')).then(() => everything.at(-1)), soon)
+      .toBe('after');
+    const before = shared.flat().length;
+    await expect
+      .poll(() => publisher.publish('orders', message('again')).then(() => shared.flat().length), soon)
+      .toBeGreaterThan(before);
+    expect(everything.filter((text) => text === 'away')).toEqual([]);
+    expect(await publisher.topics()).toEqual(['orders']);
+  });
+
+  it('says soon that a server does not answer, and goes on when it does', async () => {
+    await using server = await startNats();
+    const [member] = server.members as [(typeof server.members)[0]];
+    const broker = await open(server.addresses);
+    const texts = await listen(broker);
+    await broker.publish('orders', message('before'));
+    member.pause();
+    await expect(broker.publish('orders', message('lost'))).rejects.toMatchObject(unavailable);
+    member.resume();
+    await expect.poll(() => broker.publish('orders', message('after')).then(() => texts.at(-1)), soon).toBe('after');
+  });
+
+  it('goes on with the others when a member of the cluster is killed under load', async () => {
+    await using cluster = await startNats({ members: 3 });
+    const [one, two, three] = cluster.addresses as [string, string, string];
+    const publishers = { p: await open([two, three]), q: await open([one, two, three]) };
+    const subscribers = [await open([one, two, three]), await open([two]), await open([three])];
+    const everything = await Promise.all(subscribers.map((broker) => listen(broker)));
+    const queue = await Promise.all(subscribers.map((broker) => listen(broker, { queue: 'q' })));
+    const sent: { publisher: string; sequence: number }[] = [];
+    let stopped = false;
+    const publish = async (publisher: 'p' | 'q') => {
+      for (let sequence = 0; !stopped; sequence++) {
+        sent.push({ publisher, sequence });
+        await publishers[publisher].publish('orders', message(`${publisher} ${sequence}`)).catch(() => undefined);
+        await new Promise(setImmediate);
+      }
+    };
+    const publishing = [publish('p'), publish('q')];
+    await until('it flows', () => everything.every(({ length }) => length > 200));
+    await cluster.members[0]?.kill();
+    const mark = everything.map(({ length }) => length);
+    await until(
+      'it flows again',
+      () => everything.every(({ length }, at) => length > (mark[at] as number) + 500),
+      60_000,
+    );
+    const flowing = sent.at(-1)?.sequence as number;
+    await until('the queue goes on', () => queue.flat().length > flowing / 2, 30_000);
+    stopped = true;
+    await Promise.all(publishing);
+    // In force again everywhere: from now on nothing is missed.
+    for (let last = 0; last < 50; last++) {
+      const sequence = 1_000_000 + last;
+      sent.push({ publisher: 'p', sequence });
+      await publishers.p.publish('orders', message(`p ${sequence}`));
+    }
+    for (const texts of everything)
+      await expect.poll(() => texts.filter((text) => / 10000\d\d$/.test(text)).length, soon).toBe(50);
+    const received = [...everything, ...queue].flatMap((texts, at) =>
+      texts.map((text) => {
+        const [publisher = '', sequence] = text.split(' ');
+        return { publisher, sequence: Number(sequence), subscriber: `${at}`, group: at < 3 ? '' : 'q' };
+      }),
+    );
+    const promise = { times: 'at most once', order: 'subscriber' } as const;
+    expect(checkDeliveries({ sent, received, receivers: [] }, promise)).toEqual([]);
+  });
+
+  it('is not cut off by the server for a subscriber that takes nothing, whatever is published', async () => {
+    await using server = await startNats({ config: 'max_pending: 8MB' });
+    const warnings: string[] = [];
+    const publishers = await Promise.all(
+      Array.from({ length: 2 }, () => open(server.addresses, (text) => warnings.push(text))),
+    );
+    const subscriber = await open(server.addresses, (text) => warnings.push(text));
+    await subscriber.subscribe('orders', { buffer: 1 });
+    const other = await subscriber.subscribe('other');
+    const large = { body: new Uint8Array(brokerLimits.bodyBytes) };
+    const flood = publishers.map((one) => Promise.all(Array.from({ length: 40 }, () => one.publish('orders', large))));
+    await publishers[0]?.publish('other', message('heard'));
+    const { value } = await other[Symbol.asyncIterator]().next();
+    expect(new TextDecoder().decode(value.body)).toBe('heard');
+    await Promise.all(flood);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each([65_536, 8_192])(
+    'carries what the limits allow where the server takes messages of %d bytes',
+    async (most) => {
+      await using server = await startNats({ config: `max_payload: ${most}` });
+      const broker = await open(server.addresses);
+      const headers = { a: 'x'.repeat(brokerLimits.headerBytes - 1) };
+      const body = new Uint8Array(brokerLimits.bodyBytes).map((_, index) => (index * 7) % 256);
+      for (const queue of ['', 'q']) {
+        const subscription = await broker.subscribe('orders', { queue });
+        await broker.publish('orders', { body, headers });
+        const { value } = await subscription[Symbol.asyncIterator]().next();
+        expect([Buffer.compare(value.body, body), value.headers]).toEqual([0, headers]);
+        await subscription.close();
+      }
+    },
+  );
+
+  it('is refused, with what to do, by a server that takes next to nothing, or does not let it listen', async () => {
+    await using small = await startNats({ config: 'max_payload: 1024' });
+    await expect(open(small.addresses)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      detail: expect.stringContaining('max_payload'),
+    });
+    const permissions = 'permissions: { publish: ">", subscribe: "_INBOX.>" }';
+    const config = `authorization { users: [ { user: u, password: p, ${permissions} } ] }\nno_auth_user: u`;
+    await using strict = await startNats({ config });
+    await expect(open(strict.addresses)).rejects.toMatchObject({
+      code: 'permission_denied',
+      detail: expect.stringContaining('micro.broker'),
+    });
+  });
+});
