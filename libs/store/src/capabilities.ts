@@ -30,5 +30,6 @@ export const lockCapabilities = {
   memory: { survives: 'nothing', shared: 'instance' },
   file: { survives: 'power', shared: 'machine' },
   etcd: { survives: 'power', shared: 'network' },
+  cockroach: { survives: 'power', shared: 'network' },
   remote: { survives: 'power', shared: 'network' },
 } as const satisfies Record<string, Capabilities>;

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import type { Run } from './cockroach-connection.js';
 import { codeOf, isConflict } from './cockroach-errors.js';
-import { type Lease, leaseTable, takeLease } from './cockroach-lease.js';
+import { type Lease, leaseTables, takeLease } from './cockroach-lease.js';
 import { type Step, steps } from './cockroach-schema.js';
 
 export type Migration = new () => MigrationInterface;
@@ -28,8 +28,7 @@ export async function migrate(pool: pg.Pool, open: (migrations: readonly Migrati
   for (const end = performance.now() + patience; ;) {
     if (await isCurrent(run)) return;
     try {
-      await run({ text: leaseTable, repeatable: true });
-      await run({ text: migrationsTable, repeatable: true });
+      for (const text of [...leaseTables, migrationsTable]) await run({ text, repeatable: true });
       const lease = await takeLease(run, 'migrations', ttl);
       if (lease) await make(lease, open);
     } catch (error) {
@@ -102,6 +101,6 @@ function lost(): MicroError {
 }
 
 function late(): MicroError {
-  const detail = `the tables in CockroachDB are not up to date after ${patience / 1_000} seconds: see what holds the process up that makes them (table micro_leases)`;
+  const detail = `the tables in CockroachDB are not up to date after ${patience / 1_000} seconds: see what holds the process up that makes them (table micro_locks)`;
   return new MicroError('unavailable', detail, { id: 'store' });
 }

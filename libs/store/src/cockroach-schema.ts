@@ -13,6 +13,8 @@ export interface Step {
  * `micro_generations`: those that are in no database, because they are not complete yet, or not any more. When `until` has passed they are removed;
  * once `removing` is set they can never be put into place.
  *
+ * `micro_lock_queue`: who waits for a lock, by `ticket`; `asked` when last, in microseconds since 1970.
+ *
  * `micro_records`: names and keys as bytes, which compare alike everywhere; `value` is null where a record was deleted; `expires` in milliseconds,
  * `changed` in microseconds since 1970 by the database's clock; `feed` says generation and table once more, for the indexes that watches go by:
  * no planner that knows nothing of a new table yet takes one of those for a way to a key. What is deleted or has expired stays for a while, for the watches of all processes.
@@ -31,6 +33,15 @@ export const steps: readonly Step[] = [
       `CREATE INDEX IF NOT EXISTS micro_records_expiring ON micro_records (feed, expires, key) WHERE expires IS NOT NULL`,
       'CREATE INDEX IF NOT EXISTS micro_records_deleted ON micro_records (changed) WHERE value IS NULL',
       'CREATE INDEX IF NOT EXISTS micro_records_expired ON micro_records (expires) WHERE expires IS NOT NULL',
+    ],
+  },
+  {
+    name: 'LockQueue1767225600001',
+    statements: [
+      `CREATE TABLE IF NOT EXISTS micro_lock_queue (
+        place TEXT NOT NULL, name BYTEA NOT NULL, id TEXT NOT NULL, ticket INT8 NOT NULL, asked INT8 NOT NULL, PRIMARY KEY (place, name, id))`,
+      'CREATE INDEX IF NOT EXISTS micro_lock_queue_asked ON micro_lock_queue (asked)',
+      'CREATE INDEX IF NOT EXISTS micro_locks_until ON micro_locks (until)',
     ],
   },
 ];

@@ -1,4 +1,5 @@
 import type { Client } from '@micro/rpc';
+import type { CockroachOptions } from '../cockroach-options.js';
 import type { EtcdLocksOptions } from './etcd.js';
 import type { Locks } from './locks.js';
 import { MemoryLocks } from './memory.js';
@@ -8,6 +9,7 @@ export type LocksConfig =
   | { readonly adapter: 'memory' }
   | { readonly adapter: 'file'; readonly folder: string }
   | ({ readonly adapter: 'etcd' } & EtcdLocksOptions)
+  | ({ readonly adapter: 'cockroach' } & CockroachOptions)
   | { readonly adapter: 'remote'; readonly client: Client };
 
 /** Opens the locks that the configuration names; an adapter is loaded only when chosen. */
@@ -23,6 +25,11 @@ export async function openLocks(config: LocksConfig): Promise<Locks> {
       const { EtcdLocks } = await import('./etcd.js');
       const { adapter: _, ...options } = config;
       return new EtcdLocks(options);
+    }
+    case 'cockroach': {
+      const { CockroachLocks } = await import('./cockroach.js');
+      const { adapter: _, ...options } = config;
+      return new CockroachLocks(options);
     }
     case 'remote': {
       const { RemoteLocks } = await import('./remote.js');

@@ -43,7 +43,7 @@ export class Waiting {
       for (let first = true; ; first = false) {
         const since = performance.now();
         waiter.woken = false;
-        const seen = await look(Math.max(0, end - since)).catch((error: unknown) => {
+        const seen = await this.#unlessClosed(look(Math.max(0, end - since))).catch((error: unknown) => {
           this.check();
           if (first || !passes(error)) throw error;
           return { token: undefined, again: lookMs, behind: undefined };
@@ -91,6 +91,15 @@ export class Waiting {
     if (waiters?.size === 0) this.#waiters.delete(key);
     // It heard, and did not look any more: the next one shall.
     if (waiter.woken) this.freed(key);
+  }
+
+  /** What is asked for when it is closed may not be answered for a while. */
+  #unlessClosed<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = () => reject(closed());
+      this.#ending.add(end);
+      work.then(resolve, reject).finally(() => this.#ending.delete(end));
+    });
   }
 
   #pause(waiter: Waiter, signal: AbortSignal | undefined, ms: number): Promise<void> {
