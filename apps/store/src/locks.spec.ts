@@ -3,7 +3,7 @@ import { openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
 import { type Locks, openLocks } from '@micro/store';
 import { silentLogger } from '@micro/telemetry';
-import { temporaryFolder } from '@micro/testing';
+import { etcdTool, haveTool, startEtcd, temporaryFolder } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storeApp } from './store.app.js';
 
@@ -128,4 +128,32 @@ describe('the locks of the store app', () => {
     expect(held.held).toBe(true);
     await others.close();
   });
+});
+
+it.skipIf(!haveTool(etcdTool))('locks may be in etcd, wherever records are', { timeout: 60_000 }, async () => {
+  await using etcd = await startEtcd();
+  await using folder = await temporaryFolder();
+  const registry = await openRegistry({ adapter: 'memory' });
+  const environment = readEnvironment({
+    MICRO_PROFILE: 'test',
+    MICRO_LOCKS: 'etcd',
+    MICRO_ETCD_ADDRESS: etcd.addresses.join(),
+    MICRO_ADDRESS: '127.0.0.1:0',
+    MICRO_HOME: folder.path,
+    MICRO_STOP_DELAY: '0',
+  });
+  const app = await startApp(storeApp, { environment, registry, logger: silentLogger });
+  await app.ready;
+  const client = new Client({ discovery: fixedTargets(app.address) });
+  const [through, direct] = await Promise.all([
+    openLocks({ adapter: 'remote', client }),
+    openLocks({ adapter: 'etcd', addresses: etcd.addresses }),
+  ]);
+  const lock = await through.acquire('a');
+  await expect(direct.acquire('a', { wait: 0 })).rejects.toMatchObject({ code: 'aborted' });
+  const next = direct.acquire('a');
+  await lock.release();
+  expect((await next).token).toBeGreaterThan(lock.token);
+  for (const one of [direct, through, client, registry]) await one.close();
+  await app.stop();
 });

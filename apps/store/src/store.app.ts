@@ -13,7 +13,7 @@ export const storeApp: AppOptions = {
   name: 'store',
   module: StoreModule,
   services: [storeProto.Store, blobProto.Blobs, lockProto.Locks],
-  fronts: ['store', 'blobs'],
+  fronts: ['store', 'blobs', 'locks'],
   port: defaultPorts.store,
   stopping: async (find) => {
     find(StoreController).stop();

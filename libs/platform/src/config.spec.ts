@@ -123,6 +123,27 @@ describe('configOf', () => {
     });
   });
 
+  it('has locks where the store is, or elsewhere', () => {
+    expect(config({ MICRO_STORE: 'memory' }).locks).toEqual({ adapter: 'memory' });
+    expect(config({ MICRO_STORE: 'memory', MICRO_LOCKS: 'file', MICRO_HOME: '/data' }).locks).toEqual({
+      adapter: 'file',
+      folder: '/data/locks',
+    });
+    const inEtcd = config({ MICRO_LOCKS: 'etcd', MICRO_ETCD_ADDRESS: 'etcd-0:2379' });
+    expect([inEtcd.locks, inEtcd.store.adapter]).toMatchObject([
+      { adapter: 'etcd', addresses: ['etcd-0:2379'] },
+      'file',
+    ]);
+    const url = 'postgresql://me:hush@db:26257/micro';
+    expect(config({ MICRO_LOCKS: 'cockroach', MICRO_COCKROACH_URL: url }).locks).toMatchObject({
+      adapter: 'cockroach',
+      url,
+    });
+    expect(() => config({ MICRO_LOCKS: 'redis' })).toThrow(
+      'MICRO_LOCKS="redis" is not legal; use one of memory, file, etcd, cockroach, remote',
+    );
+  });
+
   it('names every contradiction at once', () => {
     const contradictory = () =>
       config({

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { defaultRetention, type Retention } from '@micro/broker';
 import { MicroError } from '@micro/errors';
 import type { RegistryConfig } from '@micro/registry';
+import type { LocksConfig } from '@micro/store';
 import type { LogLevel } from '@micro/telemetry';
 import { formatAddress, onLoopback } from './address.js';
 import { contradictions } from './contradictions.js';
 import type { Environment } from './env.js';
-import { type BrokerName, profiles, type StoreName } from './profiles.js';
+import { type BrokerName, type LocksName, profiles, type StoreName } from './profiles.js';
 
 /** Which adapters, with all that each needs to be opened: one union a block. The token of it in Nest. */
 export abstract class Config {
@@ -34,6 +35,7 @@ export abstract class Config {
   abstract readonly locks:
     | { readonly adapter: 'memory' }
     | { readonly adapter: 'file'; readonly folder: string }
+    | Extract<LocksConfig, { readonly adapter: 'etcd' | 'cockroach' }>
     | { readonly adapter: 'remote' };
   abstract readonly runtime: { readonly adapter: 'process'; readonly home: string } | { readonly adapter: 'remote' };
   /** Milliseconds, of a stop in good order. */
@@ -64,6 +66,7 @@ export function configOf(environment: Environment): Config {
     registry: registryConfig(registry, environment),
     ...brokerConfig(environment.broker ?? row.broker, environment),
     ...storeConfig(environment.store ?? row.store, environment),
+    locks: locksConfig(environment.locks ?? environment.store ?? row.store, environment),
     runtime:
       (environment.runtime ?? row.runtime) === 'remote'
         ? { adapter: 'remote' }
@@ -116,19 +119,32 @@ function brokerConfig(adapter: BrokerName, environment: Environment): Pick<Confi
   }
 }
 
-/** Of the store, and of the blobs and locks that come with it. */
-function storeConfig(adapter: StoreName, environment: Environment): Pick<Config, 'store' | 'blobs' | 'locks'> {
+/** Of the store, and of the blobs that come with it. */
+function storeConfig(adapter: StoreName, environment: Environment): Pick<Config, 'store' | 'blobs'> {
   const { home } = environment;
   switch (adapter) {
     case 'memory':
     case 'remote':
-      return { store: { adapter }, blobs: { adapter }, locks: { adapter } };
+      return { store: { adapter }, blobs: { adapter } };
     case 'file':
       return {
         store: { adapter, folder: join(home, 'store') },
         blobs: { adapter: 'directory', folder: join(home, 'blobs') },
-        locks: { adapter, folder: join(home, 'locks') },
       };
+  }
+}
+
+function locksConfig(adapter: LocksName, environment: Environment): Config['locks'] {
+  switch (adapter) {
+    case 'memory':
+    case 'remote':
+      return { adapter };
+    case 'file':
+      return { adapter, folder: join(environment.home, 'locks') };
+    case 'etcd':
+      return { adapter, ...etcdAccess(environment) };
+    case 'cockroach':
+      return { adapter, ...cockroachAccess(environment) };
   }
 }
 
@@ -136,6 +152,12 @@ function etcdAccess(environment: Environment) {
   const { etcdAddress, etcdUsername: username, etcdPassword: password } = environment;
   const { etcdCa: ca, etcdCert: cert, etcdKey: key } = environment;
   return { addresses: etcdAddress.map(formatAddress), username, password, tls: tlsOf({ ca, cert, key }) };
+}
+
+function cockroachAccess(environment: Environment) {
+  const { cockroachUrl: url, cockroachPool: pool, cockroachTimeout: timeout } = environment;
+  const { cockroachCa: ca, cockroachCert: cert, cockroachKey: key } = environment;
+  return { url, ca, cert, key, pool, timeout };
 }
 
 /** Without any of them there is none. */

@@ -23,6 +23,8 @@ import {
 import {
   type BrokerName,
   brokerNames,
+  lockNames,
+  type LocksName,
   type ProfileName,
   profiles,
   type RegistryName,
@@ -55,8 +57,10 @@ export abstract class Environment {
   abstract readonly registryAddress: Address | undefined;
   abstract readonly broker: BrokerName | undefined;
   abstract readonly store: StoreName | undefined;
+  /** Instead of where the store is. */
+  abstract readonly locks: LocksName | undefined;
   abstract readonly runtime: RuntimeName | undefined;
-  /** Members of etcd, for those whose registry it is. Default: 127.0.0.1:2379. */
+  /** Members of etcd, for those whose registry or locks it has. Default: 127.0.0.1:2379. */
   abstract readonly etcdAddress: readonly Address[];
   abstract readonly etcdUsername: string | undefined;
   abstract readonly etcdPassword: string | undefined;
@@ -75,7 +79,7 @@ export abstract class Environment {
   abstract readonly natsKey: string | undefined;
   /** How many members keep each stream and each blob. Default 1. */
   abstract readonly natsReplicas: number;
-  /** Of CockroachDB, for those whose store it is. Default: `defaultdb` of a single node on 127.0.0.1:26257 that asks for no password. */
+  /** Of CockroachDB, for those whose store or locks it has. Default: `defaultdb` of a single node on 127.0.0.1:26257 that asks for no password. */
   abstract readonly cockroachUrl: string;
   abstract readonly cockroachCa: string | undefined;
   abstract readonly cockroachCert: string | undefined;
@@ -133,6 +137,7 @@ const variables: Variables = {
   registryAddress: { name: 'MICRO_REGISTRY_ADDRESS', ...address(1), fallback: absent },
   broker: { name: 'MICRO_BROKER', ...oneOf(brokerNames), fallback: absent },
   store: { name: 'MICRO_STORE', ...oneOf(storeNames), fallback: absent },
+  locks: { name: 'MICRO_LOCKS', ...oneOf(lockNames), fallback: absent },
   runtime: { name: 'MICRO_RUNTIME', ...oneOf(runtimeNames), fallback: absent },
   etcdAddress: { name: 'MICRO_ETCD_ADDRESS', ...addresses, fallback: () => [onLoopback(2379)] },
   etcdUsername: { name: 'MICRO_ETCD_USERNAME', ...word, fallback: absent },

@@ -1,5 +1,5 @@
 import { type Blobs, type Locks, openBlobs, openLocks, openStore, type Store } from '@micro/store';
-import { requireSqlite, type Surroundings } from './surroundings.js';
+import { requireSqlite, type Surroundings, withPackages } from './surroundings.js';
 
 // Bundles of apps that do not import @micro/store get this file without what it imports: see tools/build/bundle.mjs.
 
@@ -16,6 +16,17 @@ export async function openBlobsOf(around: Surroundings): Promise<Blobs> {
 
 export async function openLocksOf(around: Surroundings): Promise<Locks> {
   const { locks } = around.config;
-  if (locks.adapter === 'file') await requireSqlite('MICRO_STORE');
-  return openLocks(locks.adapter === 'remote' ? { ...locks, client: around.client } : locks);
+  switch (locks.adapter) {
+    case 'memory':
+      return openLocks(locks);
+    case 'file':
+      await requireSqlite('MICRO_LOCKS');
+      return openLocks(locks);
+    case 'etcd':
+      return withPackages(['etcd3'], () => openLocks(locks));
+    case 'cockroach':
+      return withPackages(['pg', 'typeorm'], () => openLocks(locks));
+    case 'remote':
+      return openLocks({ ...locks, client: around.client });
+  }
 }

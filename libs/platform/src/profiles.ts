@@ -20,9 +20,13 @@ export type RegistryName = (typeof registryNames)[number];
 export const brokerNames = ['memory', 'http', 'remote'] as const;
 export type BrokerName = (typeof brokerNames)[number];
 
-/** Blobs and locks come with it: in `memory`, or with `file` in a directory and a file of their own. */
+/** Blobs come with it: in `memory`, or with `file` in a directory. So do locks, unless they are to be elsewhere. */
 export const storeNames = ['memory', 'file', 'remote'] as const;
 export type StoreName = (typeof storeNames)[number];
+
+/** Of each store by the same name, and etcd. */
+export const lockNames = ['memory', 'file', 'etcd', 'cockroach', 'remote'] as const;
+export type LocksName = (typeof lockNames)[number];
 
 export const runtimeNames = ['process', 'remote'] as const;
 export type RuntimeName = (typeof runtimeNames)[number];

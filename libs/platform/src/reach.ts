@@ -4,7 +4,7 @@ import type { Logger } from '@micro/telemetry';
 import type { Platform } from './platform.js';
 
 /** What an app may have in a server of others. */
-export type Block = 'registry' | 'broker' | 'events' | 'store' | 'blobs';
+export type Block = 'registry' | 'broker' | 'events' | 'store' | 'blobs' | 'locks';
 
 /** Adapters with such a server. All others are there as soon as the process is. */
 const servers: ReadonlySet<string> = new Set(['etcd', 'nats', 'jetstream', 'cockroach']);
@@ -16,6 +16,7 @@ const questions: Readonly<Record<Block, (platform: Platform) => Promise<unknown>
   events: ({ events }) => events.streams(),
   store: ({ store }) => store.tables(),
   blobs: ({ blobs }) => blobs.list({ limit: 1 }),
+  locks: ({ locks }) => locks.release('nothing', 'nobody'),
 };
 
 /** What waiting does not mend: settings that are wrong, and servers that lack something. */
