@@ -19,7 +19,7 @@ export const runtimeApp: AppOptions = {
 };
 
 function open({ config, environment, registry, logger }: Platform): Promise<Runtime> {
-  const { region, zone, registryAddress, proxyAddress } = environment;
+  const { address = onLoopback(0), region, zone, registryAddress, proxyAddress } = environment;
   if (config.runtime.adapter === 'remote') {
     throw new MicroError(
       'invalid_argument',
@@ -27,6 +27,8 @@ function open({ config, environment, registry, logger }: Platform): Promise<Runt
     );
   }
   const variables = {
+    // Where this process listens others can reach: on loopback on a laptop, in a container at its own address.
+    MICRO_ADDRESS: formatAddress({ ...address, port: 0 }),
     MICRO_REGISTRY_ADDRESS: formatAddress(registryAddress ?? onLoopback(defaultPorts.registry)),
     MICRO_PROXY_ADDRESS: formatAddress(proxyAddress),
     MICRO_REGION: region,

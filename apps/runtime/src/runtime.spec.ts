@@ -53,6 +53,24 @@ describe('the runtime app', () => {
     });
   });
 
+  it('tells services to listen where it listens itself', async () => {
+    await using home = await temporaryFolder();
+    await using other = await startApp(runtimeApp, {
+      environment: environment({ MICRO_HOME: home.path, MICRO_ADDRESS: '127.0.0.2:0' }),
+      logger: silentLogger,
+    });
+    const caller = new Client({ discovery: fixedTargets(other.address) });
+    const elsewhere = await openRuntime({ adapter: 'remote', client: caller });
+    for await (const _ of elsewhere.create(request));
+    const said = await until('its words', async () => {
+      for await (const { text } of elsewhere.logs({ name: 'told' })) return text;
+      return undefined;
+    });
+    expect(said).toContain(' 127.0.0.2:0 ');
+    await elsewhere.close();
+    await caller.close();
+  });
+
   it('stops with all that it started, also while somebody follows a log', async () => {
     for await (const _ of runtime.create(request));
     const [service] = await runtime.read();

@@ -117,9 +117,9 @@ export class HostedInstance {
   #environment(): Record<string, string | undefined> {
     const { host, service } = this.context;
     return {
+      MICRO_ADDRESS: '127.0.0.1:0',
       ...host.env,
       MICRO_PROFILE: 'service',
-      MICRO_ADDRESS: '127.0.0.1:0',
       ...service.env,
       MICRO_NAME: service.name,
       MICRO_VERSION: this.version,
