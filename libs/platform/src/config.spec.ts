@@ -72,7 +72,7 @@ describe('configOf', () => {
         MICRO_EVENTS_RETENTION_BYTES: '1',
       });
     expect(wrong).toThrow('MICRO_STORE="redis" is not legal; use one of memory, file, remote');
-    expect(wrong).toThrow('MICRO_BROKER="kafka" is not legal; use one of memory, http, remote');
+    expect(wrong).toThrow('MICRO_BROKER="kafka" is not legal; use one of memory, http, nats, remote');
     expect(wrong).toThrow('MICRO_EVENTS_RETENTION_AGE="1d" is not legal; use a whole number from 1000 to 315360000000');
     expect(wrong).toThrow('MICRO_EVENTS_RETENTION_BYTES="1" is not legal; use a whole number from 1048576 to');
   });
@@ -142,6 +142,22 @@ describe('configOf', () => {
     expect(() => config({ MICRO_LOCKS: 'redis' })).toThrow(
       'MICRO_LOCKS="redis" is not legal; use one of memory, file, etcd, cockroach, remote',
     );
+  });
+
+  it('publishes through NATS, as it is told, and keeps events in its JetStream', () => {
+    const retention = { age: 86_400_000, bytes: 1_073_741_824 };
+    expect(config({ MICRO_BROKER: 'nats' })).toMatchObject({
+      broker: { adapter: 'nats', servers: ['127.0.0.1:4222'] },
+      events: { adapter: 'jetstream', servers: ['127.0.0.1:4222'], replicas: 1, retention },
+    });
+    const told = config({
+      MICRO_BROKER: 'nats',
+      MICRO_NATS_ADDRESS: 'nats-0:4222,nats-1:4222',
+      MICRO_NATS_TOKEN: 'hush',
+      MICRO_NATS_REPLICAS: '3',
+    });
+    const nats = { servers: ['nats-0:4222', 'nats-1:4222'], token: 'hush' };
+    expect(told).toMatchObject({ broker: nats, events: { ...nats, replicas: 3 } });
   });
 
   it('names every contradiction at once', () => {

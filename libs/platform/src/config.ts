@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { defaultRetention, type Retention } from '@micro/broker';
+import { type BrokerConfig, defaultRetention, type EventsConfig, type Retention } from '@micro/broker';
 import { MicroError } from '@micro/errors';
 import type { RegistryConfig } from '@micro/registry';
 import type { LocksConfig } from '@micro/store';
@@ -19,10 +19,12 @@ export abstract class Config {
   abstract readonly broker:
     | { readonly adapter: 'memory' }
     | { readonly adapter: 'http'; readonly host: string }
+    | Extract<BrokerConfig, { readonly adapter: 'nats' }>
     | { readonly adapter: 'remote' };
   abstract readonly events:
     | { readonly adapter: 'memory'; readonly retention: Retention }
     | { readonly adapter: 'log'; readonly folder: string; readonly retention: Retention }
+    | Extract<EventsConfig, { readonly adapter: 'jetstream' }>
     | { readonly adapter: 'remote' };
   abstract readonly store:
     | { readonly adapter: 'memory' }
@@ -114,6 +116,11 @@ function brokerConfig(adapter: BrokerName, environment: Environment): Pick<Confi
         broker: { adapter, host: environment.mdnsInterface },
         events: { adapter: 'log', folder: join(environment.home, 'events'), retention },
       };
+    case 'nats': {
+      const nats = natsAccess(environment);
+      const { natsReplicas: replicas } = environment;
+      return { broker: { adapter, ...nats }, events: { adapter: 'jetstream', ...nats, replicas, retention } };
+    }
     case 'remote':
       return { broker: { adapter }, events: { adapter } };
   }
@@ -158,6 +165,12 @@ function cockroachAccess(environment: Environment) {
   const { cockroachUrl: url, cockroachPool: pool, cockroachTimeout: timeout } = environment;
   const { cockroachCa: ca, cockroachCert: cert, cockroachKey: key } = environment;
   return { url, ca, cert, key, pool, timeout };
+}
+
+function natsAccess(environment: Environment) {
+  const { natsAddress, natsToken: token, natsNkey: nkey, natsCredentials: credentials } = environment;
+  const { natsCa: ca, natsCert: cert, natsKey: key } = environment;
+  return { servers: natsAddress.map(formatAddress), token, nkey, credentials, tls: tlsOf({ ca, cert, key }) };
 }
 
 /** Without any of them there is none. */

@@ -113,7 +113,7 @@ describe('what is secret', () => {
       `MICRO_NATS_TOKEN_FILE="${place('empty')}" is an empty file; it must hold one line of text`,
       `what is in MICRO_NATS_NKEY_FILE="${place('wrong')}" is not legal; use the seed of a user: 58 letters and digits that begin with SU`,
       `MICRO_NATS_CREDENTIALS="${place('missing')}" cannot be read (ENOENT); name a file that this user may read`,
-      'MICRO_NATS_REPLICAS="6" is not legal; use a whole number from 1 to 5',
+      'MICRO_NATS_REPLICAS="6" is not legal; use 1, 3 or 5',
       'MICRO_COCKROACH_URL is not legal; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE',
     ]);
     expect(problems.join()).not.toContain('hush');

@@ -17,6 +17,7 @@ import {
   nkeySeed,
   oneOf,
   privateKey,
+  replicas,
   secret,
   word,
 } from './variable-kinds.js';
@@ -152,8 +153,7 @@ const variables: Variables = {
   natsCa: { name: 'MICRO_NATS_CA', ...certificates, fallback: absent },
   natsCert: { name: 'MICRO_NATS_CERT', ...certificates, fallback: absent },
   natsKey: { name: 'MICRO_NATS_KEY', ...privateKey, fallback: absent },
-  // As many as JetStream allows.
-  natsReplicas: { name: 'MICRO_NATS_REPLICAS', ...integer(1, 5), fallback: () => 1 },
+  natsReplicas: { name: 'MICRO_NATS_REPLICAS', ...replicas, fallback: () => 1 },
   cockroachUrl: {
     name: 'MICRO_COCKROACH_URL',
     ...databaseUrl,

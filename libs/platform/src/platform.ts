@@ -113,8 +113,9 @@ export class Platform implements AsyncDisposable {
   /** What adapters see of it; the client is not made before one asks. */
   #surroundings(): Surroundings {
     const client = () => this.client;
-    const { config, registry, logger } = this;
+    const { name, config, registry, logger } = this;
     return {
+      name,
       config,
       registry,
       get client() {

@@ -16,8 +16,8 @@ export type ProfileName = keyof typeof profiles;
 export const registryNames = ['memory', 'mdns', 'etcd', 'remote'] as const;
 export type RegistryName = (typeof registryNames)[number];
 
-/** Events come with it: in `memory`, or with `http` in a log on disk. */
-export const brokerNames = ['memory', 'http', 'remote'] as const;
+/** Events come with it: in `memory`, with `http` in a log on disk, with `nats` in JetStream. */
+export const brokerNames = ['memory', 'http', 'nats', 'remote'] as const;
 export type BrokerName = (typeof brokerNames)[number];
 
 /** Blobs come with it: in `memory`, or with `file` in a directory. So do locks, unless they are to be elsewhere. */

@@ -5,6 +5,8 @@ import type { Config } from './config.js';
 
 /** What the adapters of a process may need. */
 export interface Surroundings {
+  /** Of the service or app. */
+  readonly name: string;
   readonly config: Config;
   readonly registry: Registry;
   /** Made when it is asked for. */
@@ -52,4 +54,12 @@ export async function withPackages<T>(names: readonly string[], open: () => Prom
       { cause: error },
     );
   }
+}
+
+/** All that speaks to NATS here, so that whoever installs them does so once. */
+export const natsPackages = ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/obj'] as const;
+
+/** What every connection to NATS is called, and whom it tells what does not work. */
+export function connection(around: Surroundings): { readonly name: string; warn(message: string): void } {
+  return { name: around.name, warn: (message) => around.warn(message) };
 }

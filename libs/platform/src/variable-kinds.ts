@@ -70,6 +70,12 @@ export const databaseUrl: Kind<string> = {
   secret: true,
 };
 
+/** As many members as JetStream lets keep a stream. */
+export const replicas: Kind<number> = {
+  read: (text) => [1, 3, 5].find((count) => String(count) === text),
+  legal: '1, 3 or 5',
+};
+
 export function oneOf<const T extends string>(values: readonly T[]): Kind<T> {
   return { read: (text) => values.find((value) => value === text), legal: `one of ${values.join(', ')}` };
 }
