@@ -62,5 +62,10 @@ function isTls(error: Error & { readonly code?: unknown }): boolean {
 
 /** What no server can be blamed for. */
 function isProgramming(error: unknown): boolean {
-  return error instanceof TypeError || error instanceof RangeError || error instanceof errors.InvalidArgumentError;
+  return (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof errors.InvalidArgumentError ||
+    error instanceof errors.InvalidSubjectError
+  );
 }

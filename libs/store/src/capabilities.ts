@@ -22,6 +22,7 @@ export const storeCapabilities = {
 export const blobCapabilities = {
   memory: { survives: 'nothing', shared: 'instance' },
   directory: { survives: 'power', shared: 'machine' },
+  nats: { survives: 'process', shared: 'network' },
   remote: { survives: 'power', shared: 'network' },
 } as const satisfies Record<string, Capabilities>;
 

@@ -42,7 +42,8 @@ export async function* pieces(content: Content, most: number, signal: AbortSigna
   }
 }
 
-async function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+/** Waits for work, unless the signal aborts: then throws its reason at once. */
+export async function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason as Error);
