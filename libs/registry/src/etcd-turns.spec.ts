@@ -15,9 +15,10 @@ it('does what belongs to one key in order, other things meanwhile, and goes on a
   const third = turns.take(['c'], async () => done.push('c'));
   await turns.take(['d'], async () => done.push('d'));
   expect(done).toEqual(['d']);
+  const over = turns.over().then(() => done.push('over'));
   release();
   await expect(first).rejects.toThrow('failed');
-  await Promise.all([second, third]);
-  expect(done).toEqual(['d', 'a b', 'b c', 'c']);
+  await Promise.all([second, third, over]);
+  expect(done).toEqual(['d', 'a b', 'b c', 'c', 'over']);
   expect(await turns.take(['a', 'b', 'c'], async () => 'free')).toBe('free');
 });
