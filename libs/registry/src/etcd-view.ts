@@ -40,9 +40,7 @@ export interface EtcdViewOptions {
 }
 
 /** Keys in one answer. */
-const page = 200;
-/** Milliseconds for one such answer, which may be some megabytes. */
-const pageTimeout = 5_000;
+const page = 500;
 /** Milliseconds between two attempts to watch. */
 const retry = { first: 100, most: 1_000 } as const;
 
@@ -149,7 +147,7 @@ export class EtcdView {
     for (let more = true; more;) {
       const request = { key, range_end: Buffer.from(keys.all.end), limit: page, revision };
       const answer = await client
-        .attempt(member, ({ kv }) => kv.range(request, { deadline: Date.now() + pageTimeout }))
+        .attempt(member, ({ kv }) => kv.range(request))
         .catch((error: unknown) => {
           if (!isCompacted(error)) throw error;
           return undefined;
