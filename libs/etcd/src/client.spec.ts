@@ -114,6 +114,9 @@ describe.skipIf(!haveTool(etcdTool))('with a real server', { timeout: 60_000 }, 
     // What a member gave as a sign of who somebody is it may have forgotten when it comes back.
     const client = new EtcdClient({ addresses, ...user }, purpose);
     await client.call(({ kv }) => kv.range({ key }));
+    // Nor does it matter that rules have changed since.
+    await client.call(({ auth }) => auth.userAdd({ name: 'another', password: 'one' }));
+    await client.call(({ kv }) => kv.range({ key }));
     const [member] = server.members;
     await member?.kill();
     await member?.start();
@@ -123,5 +126,15 @@ describe.skipIf(!haveTool(etcdTool))('with a real server', { timeout: 60_000 }, 
     );
     client.close();
     etcd.close();
+  });
+
+  it('says when etcd takes no more', async () => {
+    await using server = await startEtcd({ args: ['--quota-backend-bytes', String(1024 * 1024)] });
+    const client = new EtcdClient(server, purpose);
+    const fill = async () => {
+      for (;;) await client.call(({ kv }) => kv.put({ key, value: Buffer.alloc(500_000) }));
+    };
+    await expect(fill()).rejects.toMatchObject(refusal('resource_exhausted', 'space exceeded', 'etcdctl'));
+    client.close();
   });
 });

@@ -52,7 +52,7 @@ export class EtcdClient {
   readonly #members: readonly Member[];
   readonly #purpose: EtcdPurpose;
   #at: number;
-  #trouble: { readonly since: number; readonly error: unknown } | undefined;
+  #troubleSince: number | undefined;
 
   constructor(access: EtcdAccess, purpose: EtcdPurpose) {
     this.#purpose = purpose;
@@ -70,16 +70,16 @@ export class EtcdClient {
   }
 
   /**
-   * Asks until a member answers. MicroError `unavailable` after four seconds in which none has, and at once while that is so; others for
-   * what asking again does not change.
+   * Asks until a member answers. MicroError `unavailable` after four seconds in which none has, and while that is so after one attempt at
+   * each; others for what asking again does not change.
    */
   async call<Result>(work: (etcd: Etcd3) => Promise<Result>): Promise<Result> {
-    for (;;) {
-      if (this.#trouble && performance.now() - this.#trouble.since > patience) throw this.failure(this.#trouble.error);
+    for (let asked = 1; ; asked++) {
       try {
         return await this.attempt(this.member, work);
       } catch (error) {
-        if (!isTransient(error)) throw this.failure(error);
+        const isOver = asked >= this.#members.length && this.#isAway();
+        if (!isTransient(error) || isOver) throw this.failure(error);
       }
       await sleep(pause);
     }
@@ -89,18 +89,18 @@ export class EtcdClient {
   async attempt<Result>(member: Member, work: (etcd: Etcd3) => Promise<Result>): Promise<Result> {
     try {
       const result = await work(member.etcd);
-      this.#trouble = undefined;
+      this.#troubleSince = undefined;
       return result;
     } catch (error) {
-      if (isTransient(error)) this.failed(member, error);
-      else this.#trouble = undefined;
+      if (isTransient(error)) this.failed(member);
+      else this.#troubleSince = undefined;
       throw error;
     }
   }
 
   /** Whoever was asking this member asks the next from now on. */
-  failed(member: Member, error: unknown): void {
-    this.#trouble = { since: this.#trouble?.since ?? performance.now(), error };
+  failed(member: Member): void {
+    this.#troubleSince ??= performance.now();
     if (member === this.member) this.#at = (this.#at + 1) % this.#members.length;
   }
 
@@ -111,6 +111,11 @@ export class EtcdClient {
 
   close(): void {
     for (const { etcd } of this.#members) etcd.close();
+  }
+
+  /** Whether none has answered for longer than is waited for. */
+  #isAway(): boolean {
+    return this.#troubleSince !== undefined && performance.now() - this.#troubleSince > patience;
   }
 }
 

@@ -6,6 +6,7 @@ import type { EtcdKeys, VersionKey } from './etcd-records.js';
 import { Turns } from './etcd-turns.js';
 import type { EtcdView, SeenNode } from './etcd-view.js';
 import type { Entry, EtcdWriter } from './etcd-writer.js';
+import { closed } from './validation.js';
 
 /** What one call registers: nodes of one version, with one content and one time to live. */
 export interface Wanted {
@@ -116,7 +117,7 @@ export class EtcdRegistrations {
   async close({ keep }: { readonly keep: boolean }): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#expiry?.timer);
-    await this.#turns.take([...this.#own.keys()], async () => undefined);
+    await this.#turns.over();
     if (keep) return this.#leases.leave();
     const versions = new Map([...this.#own.values()].map(({ version }) => [JSON.stringify(version), version]));
     await this.#leases.revoke();
@@ -145,6 +146,7 @@ export class EtcdRegistrations {
     const { view, writer } = this.#options;
     const { version, hash, packed, ttl } = wanted;
     for (;;) {
+      if (this.#closed) throw closed();
       const lease = await this.#leases.get(ttl);
       try {
         const revision = await writer.put({ version, hash, packed, entries, lease: lease.id });
@@ -260,7 +262,8 @@ export class EtcdRegistrations {
     await this.#turns.take(keys, async () => {
       const wanted = batch.filter((own) => this.#own.get(own.entry.key) === own);
       const [first] = wanted;
-      if (first) await this.#put({ ...first, entries: wanted.map(({ entry }) => entry) }, 0);
+      const expires = Math.max(...wanted.map((own) => own.expires));
+      if (first) await this.#put({ ...first, entries: wanted.map(({ entry }) => entry) }, expires);
     });
   }
 

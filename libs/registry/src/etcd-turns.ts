@@ -14,6 +14,11 @@ export class Turns {
       for (const key of keys) if (this.#last.get(key) === over) this.#last.delete(key);
     }
   }
+
+  /** Resolves when all that is being done now is done. */
+  async over(): Promise<void> {
+    await Promise.all(this.#last.values());
+  }
 }
 
 function nothing(): void {}

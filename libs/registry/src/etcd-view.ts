@@ -40,7 +40,9 @@ export interface EtcdViewOptions {
 }
 
 /** Keys in one answer. */
-const page = 500;
+const page = 200;
+/** Milliseconds for one such answer, which may be some megabytes. */
+const pageTimeout = 5_000;
 /** Milliseconds between two attempts to watch. */
 const retry = { first: 100, most: 1_000 } as const;
 
@@ -147,7 +149,7 @@ export class EtcdView {
     for (let more = true; more;) {
       const request = { key, range_end: Buffer.from(keys.all.end), limit: page, revision };
       const answer = await client
-        .attempt(member, ({ kv }) => kv.range(request))
+        .attempt(member, ({ kv }) => kv.range(request, { deadline: Date.now() + pageTimeout }))
         .catch((error: unknown) => {
           if (!isCompacted(error)) throw error;
           return undefined;

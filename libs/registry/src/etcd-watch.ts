@@ -57,7 +57,7 @@ export async function watchMember(options: EtcdWatchOptions): Promise<never> {
     stream.write({ create_request: { key, range_end: end, start_revision: from, progress_notify: true } });
     return await Promise.race([failed, beating()]);
   } catch (error) {
-    if (!signal.aborted && !(error instanceof HistoryLost)) client.failed(member, error);
+    if (!signal.aborted && !(error instanceof HistoryLost)) client.failed(member);
     throw error;
   } finally {
     stop.abort();

@@ -1,32 +1,45 @@
 /**
- * Fills a local registry from one process and watches it from another: `registry-load.js services nodes mdns-port folder`. Prints one line of
- * JSON: nanoseconds a look-up, milliseconds a list, milliseconds until a change is seen.
+ * Fills a registry from one process and watches it from another: `registry-load.js services nodes mdns port folder`, or `… etcd`, on an etcd
+ * that it starts. Prints one line of JSON: nanoseconds a look-up, milliseconds a list, milliseconds until a change is seen.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { openRegistry, RegistryCache, type Service } from '@micro/registry';
+import { openRegistry, type Registry, RegistryCache, type Service } from '@micro/registry';
+import { startEtcd } from '@micro/testing';
 
-const [services, nodes, port] = process.argv.slice(2, 5).map(Number) as [number, number, number];
-const folder = process.argv[5] as string;
+const [services, nodes] = process.argv.slice(2, 4).map(Number) as [number, number];
+const [adapter, ...place] = process.argv.slice(4) as ['mdns' | 'etcd', ...string[]];
 const watching = process.send !== undefined;
-const registry = await openRegistry({ adapter: 'mdns', port, fallbackFile: `${folder}/registry-${port}.json` });
 
-if (watching) await watch();
-else await fill();
+if (watching) await watch(await open(place));
+else if (adapter === 'mdns') await fill(place);
+else {
+  await using etcd = await startEtcd();
+  await fill(etcd.addresses);
+}
+process.exit(0);
 
-async function fill(): Promise<void> {
+function open(place: readonly string[]): Promise<Registry> {
+  const [port, folder] = place;
+  if (adapter === 'etcd') return openRegistry({ adapter, addresses: place });
+  return openRegistry({ adapter, port: Number(port), fallbackFile: `${folder}/registry-${port}.json` });
+}
+
+async function fill(place: readonly string[]): Promise<void> {
+  const registry = await open(place);
   for (let index = 0; index < services; index++) await registry.register(service(index), { ttl: 120_000 });
-  const watcher = fork(fileURLToPath(import.meta.url), process.argv.slice(2), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const args = [...process.argv.slice(2, 5), ...place];
+  const watcher = fork(fileURLToPath(import.meta.url), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   watcher.on('message', (message: 'change' | 'done') => {
     if (message === 'change') void registry.register({ ...service(0), nodes: [...service(0).nodes, node(0, `new-${Date.now()}`)], metadata: { at: String(Date.now()) } });
     else watcher.kill();
   });
-  await new Promise((resolve) => watcher.once('exit', resolve));
+  const code = await new Promise((resolve) => watcher.once('exit', resolve));
   await registry.close();
-  process.exit(0);
+  if (code) throw new Error(`the watcher ended with ${code}`);
 }
 
-async function watch(): Promise<void> {
+async function watch(registry: Registry): Promise<void> {
   // Nothing that a registry has open keeps a process alive.
   process.channel?.ref();
   const cache = new RegistryCache(registry);
