@@ -97,9 +97,9 @@ export function deadLettersContract(rig: EventsRig): void {
     });
 
     it('go when their time is over', async () => {
-      const events = await rig.open({ age: 500, bytes: 1e9 });
-      await events.publish('orders', {}, rig);
+      const events = await rig.open({ age: 1_000, bytes: 1e9 });
       const consumer = await events.consume('orders', { group: 'g', ...rig });
+      await events.publish('orders', {}, rig);
       await (await given(consumer)).reject('no');
       expect(await events.deadLetters('orders', rig)).toHaveLength(1);
       await expect.poll(() => events.deadLetters('orders', rig), soon).toEqual([]);

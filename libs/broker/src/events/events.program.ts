@@ -1,10 +1,13 @@
-/** For specs: a process of its own that uses a log. Arguments: what to do, the folder, and for whom as JSON. What it did it says a line each. */
+/**
+ * For specs: a process of its own that uses events. Arguments: what to do; which events, as EventsConfig in JSON; how, in JSON. What it did it says
+ * a line each.
+ */
 import { writeSync } from 'node:fs';
 import { MicroError } from '@micro/errors';
-import type { ConsumeOptions, Delivery, Events } from './events.js';
-import { LogEvents } from './log.js';
+import type { ConsumeOptions, Delivery, Events, EventsOptions } from './events.js';
+import { type EventsConfig, openEvents } from './open.js';
 
-export interface PublishOrder {
+export interface PublishOrder extends EventsOptions {
   readonly publisher: string;
   readonly count: number;
 }
@@ -15,7 +18,7 @@ export interface ConsumeOrder extends ConsumeOptions {
 }
 
 const stream = 'orders';
-const [, , what = '', folder = '', order = '{}'] = process.argv;
+const [, , what = '', config = '{}', order = '{}'] = process.argv;
 
 /** At once, so that a process that is killed has said what it did. */
 function say(line: string): void {
@@ -23,11 +26,13 @@ function say(line: string): void {
 }
 
 /** Says `kept <publisher> <sequence> <offset>` of each that was. */
-async function publish(events: Events, { publisher, count }: PublishOrder): Promise<void> {
+async function publish(events: Events, { publisher, count, namespace }: PublishOrder): Promise<void> {
   const publishing: Promise<void>[] = [];
   for (let sequence = 0; sequence < count; sequence++) {
     const body = Buffer.from(`${publisher} ${sequence}`);
-    const said = events.publish(stream, { body }).then(({ offset }) => say(`kept ${publisher} ${sequence} ${offset}`));
+    const said = events
+      .publish(stream, { body }, { namespace })
+      .then(({ offset }) => say(`kept ${publisher} ${sequence} ${offset}`));
     publishing.push(said);
     if (publishing.length >= 20) await publishing.shift();
   }
@@ -50,7 +55,7 @@ async function consume(events: Events, { poison = Infinity, ...options }: Consum
   }
 }
 
-/** Fills a small disk, and says how that ended, and what is there then. */
+/** Fills a small disk, and says how that ended, and whether all is there then that was kept. */
 async function fill(events: Events): Promise<void> {
   let kept = 0;
   try {
@@ -60,14 +65,14 @@ async function fill(events: Events): Promise<void> {
     }
   } catch (error) {
     const { code, detail } = MicroError.from(error);
-    say(`${code} ${detail.includes(`${folder}/micro.db`)}`);
+    say(`${code} ${detail}`);
   }
   const found = (await events.read(stream, { limit: 10_000 })).length;
   say(`${kept > 0 && found === kept}`);
 }
 
 async function main(): Promise<void> {
-  const events = new LogEvents({ folder });
+  const events = await openEvents(JSON.parse(config) as EventsConfig);
   try {
     if (what === 'publish') await publish(events, JSON.parse(order) as PublishOrder);
     else if (what === 'consume') await consume(events, JSON.parse(order) as ConsumeOrder);
