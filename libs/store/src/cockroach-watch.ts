@@ -67,12 +67,6 @@ export class CockroachWatches {
   }
 }
 
-interface FollowerOptions {
-  readonly closing: AbortSignal;
-  /** Called once, when nobody watches any more. */
-  readonly ended: () => void;
-}
-
 class Follower {
   readonly #databases: CockroachDatabases;
   readonly #place: Place;
@@ -86,7 +80,11 @@ class Follower {
   #since = 0n;
   #farSince = 0n;
 
-  constructor(databases: CockroachDatabases, place: Place, { closing, ended }: FollowerOptions) {
+  constructor(
+    databases: CockroachDatabases,
+    place: Place,
+    { closing, ended }: { readonly closing: AbortSignal; readonly ended: () => void },
+  ) {
     this.#databases = databases;
     this.#place = place;
     this.#ended = ended;
@@ -208,7 +206,7 @@ class Follower {
         if (key) for (const watch of this.#watches) watch.change(key.toString(), version);
       const last = rows.at(-1);
       if (rows.length < keysBatch || !last?.key) return;
-      rows = await this.#keys(statement, last.stamp, last.key);
+      rows = await this.#keys(statement, last.at, last.key);
     }
   }
 

@@ -72,6 +72,8 @@ function meaning(error: unknown, address: string): [ConstructorParameters<typeof
       ];
     if (!passing.has(error.number)) return ['internal', `JetStream at ${address}`];
   }
+  if (error instanceof errors.InvalidArgumentError && error.message.includes('max_payload'))
+    return ['failed_precondition', `the event is larger than NATS at ${address} takes: set its max_payload to 2MB`];
   if (error instanceof JetstreamError || isNobody(error) || error instanceof errors.TimeoutError)
     return ['unavailable', `JetStream at ${address} does not answer: see that it is enabled, and has a leader`];
   return undefined;

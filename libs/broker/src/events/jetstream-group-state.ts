@@ -30,8 +30,8 @@ export type Act =
   | { readonly do: 'done'; readonly offset: number; readonly token: number }
   /** Makes dead what was given out for the last time, and not settled. */
   | { readonly do: 'bury' }
-  /** The stream has lost its end, in a power cut: `last` is the last it has, whoever saw `cursor` says so. */
-  | { readonly do: 'lost'; readonly last: number; readonly cursor: number };
+  /** The stream has lost its end, in a power cut: up to `last` it is what it was, though `top` was given out. */
+  | { readonly do: 'lost'; readonly last: number; readonly top: number };
 
 export type Given = Omit<Lease, 'event'> & { readonly offset: number };
 
@@ -62,13 +62,16 @@ type PackedRow = [number, number, number, number, number, number, string | 0, 0 
 /** A state as it is kept. */
 export interface Packed {
   readonly cursor: number;
+  readonly top: number;
+  readonly topAt: number;
   readonly now: number;
   readonly tokens: number;
   readonly rows: readonly PackedRow[];
 }
 
-/** Rows beyond which nothing new is given out before some are settled: a state is to fit a message. */
+/** Rows beyond which nothing new, and no dead letter, is given out before some are settled: a state is to fit a message. */
 export const mostRows = 10_000;
+const mostRaised = 12_000;
 /** Bytes of reasons of all rows; what comes beyond that is cut short. */
 const reasonBytes = 200_000;
 const shortReason = 20;
@@ -86,12 +89,15 @@ export class GroupState {
   readonly #chores = new Map<number, Row>();
   #reasons = 0;
   #cursor = 0;
+  #top = 0;
+  #topAt = 0;
   #now = 0;
   #tokens = 0;
 
-  static unpacked({ cursor, now, tokens, rows }: Packed): GroupState {
+  static unpacked({ cursor, top, topAt, now, tokens, rows }: Packed): GroupState {
     const state = new GroupState();
     [state.#cursor, state.#now, state.#tokens] = [cursor, now, tokens];
+    [state.#top, state.#topAt] = [top, topAt];
     for (const [offset, attempt, back, most, due, token, reason, replayed, phase] of rows) {
       const row: Row = {
         offset,
@@ -123,12 +129,23 @@ export class GroupState {
         phases.indexOf(phase) as 0 | 1 | 2,
       ],
     );
-    return { cursor: this.#cursor, now: this.#now, tokens: this.#tokens, rows };
+    const [cursor, top, topAt] = [this.#cursor, this.#top, this.#topAt];
+    return { cursor, top, topAt, now: this.#now, tokens: this.#tokens, rows };
   }
 
   /** 0: nobody has joined yet. */
   get cursor(): number {
     return this.#cursor;
+  }
+
+  /** The last event that was given out for the first time; 0 for none. */
+  get top(): number {
+    return this.#top;
+  }
+
+  /** When that was. */
+  get topAt(): number {
+    return this.#topAt;
   }
 
   get now(): number {
@@ -215,7 +232,7 @@ export class GroupState {
         const offset = Math.max(this.#cursor, first);
         if ((row && strict) || offset > last || this.#rows.size >= mostRows)
           return { wait: row && row.due - this.#now };
-        this.#cursor = offset + 1;
+        [this.#cursor, this.#top, this.#topAt] = [offset + 1, offset, this.#now];
         const fresh: Row = {
           offset,
           attempt: 0,
@@ -277,7 +294,7 @@ export class GroupState {
   }
 
   #replay(offset: number): boolean {
-    if (this.#rows.has(offset)) return false;
+    if (this.#rows.has(offset) || this.#rows.size >= mostRaised) return false;
     this.#keep({
       offset,
       attempt: 0,
@@ -292,9 +309,9 @@ export class GroupState {
     return true;
   }
 
-  #lose({ last, cursor }: Act & { readonly do: 'lost' }): boolean {
-    if (this.#cursor !== cursor || last >= cursor - 1) return false;
-    this.#cursor = last + 1;
+  #lose({ last, top }: Act & { readonly do: 'lost' }): boolean {
+    if (this.#top !== top || last >= top) return false;
+    [this.#cursor, this.#top] = [last + 1, last];
     for (const { offset, replayed, phase } of this.#rows.values())
       if (offset > last && !replayed && phase === 'live') this.#forget(offset);
     return true;

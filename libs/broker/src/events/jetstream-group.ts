@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { MicroError } from '@micro/errors';
 import type { DeadLetter, Event, GroupInfo, Position } from './events.js';
 import type { JetstreamDead } from './jetstream-dead.js';
+import type { ServerClock } from './jetstream-entries.js';
 import type { Act, Given, Outcome, Row } from './jetstream-group-state.js';
-import { GroupJournal, type Mine, type ServerClock } from './jetstream-journal.js';
+import { GroupJournal, type Mine } from './jetstream-journal.js';
 import { groupPlace } from './jetstream-names.js';
 import type { JetstreamServer } from './jetstream-server.js';
 import type { JetstreamStream } from './jetstream-stream.js';
@@ -20,10 +21,14 @@ export interface GroupOptions {
   readonly wake: () => void;
 }
 
+/** Dead letters that are given out again at once. */
+const replayBatch = 500;
 /** Events read ahead of those that are given out. */
 const ahead = 100;
 /** Milliseconds after which giving out is tried again, when JetStream was not there. */
 const awayWait = 250;
+/** Milliseconds by which clocks of servers may differ. */
+const clockError = 1_000;
 /** Of settlements that were kept though nobody was told in time, how many are remembered. */
 const mostLate = 10_000;
 
@@ -40,6 +45,10 @@ export class JetstreamGroup implements Ledger {
   /** Tokens whose settlement was kept after its caller had been told that it may not be. */
   readonly #late = new Set<number>();
   #ahead = new Map<number, Event>();
+  #interruptions = 1;
+  /** As many of them were looked into. */
+  #checked = 0;
+  #checking: Promise<void> | undefined;
 
   constructor(server: JetstreamServer, { namespace, name, stream, dead, clock, wake }: GroupOptions) {
     this.name = name;
@@ -56,20 +65,23 @@ export class JetstreamGroup implements Ledger {
   async join(from: Position): Promise<void> {
     await this.#journal.listen();
     await this.#journal.setClock();
-    const { cursor } = this.#journal.state;
-    if (cursor === 0) await this.#journal.append({ do: 'join', cursor: await this.#stream.offsetOf(from) });
-    else {
-      await this.#stream.refresh();
-      const { last } = this.#stream.range;
-      if (last < cursor - 1) await this.#journal.append({ do: 'lost', last, cursor });
-    }
+    if (this.#journal.state.cursor === 0)
+      await this.#journal.append({ do: 'join', cursor: await this.#stream.offsetOf(from) });
+    await this.refresh();
     // What somebody left undone.
     for (const row of this.#journal.state.chores) void this.#do(row).catch(() => undefined);
   }
 
+  /** JetStream was away: before anything is given out, it is to be seen what it has kept. */
+  interrupt(): void {
+    this.#interruptions++;
+  }
+
   /** Learns what others have done. */
-  catchUp(): Promise<void> {
-    return this.#journal.catchUp();
+  async refresh(): Promise<void> {
+    await this.#journal.catchUp();
+    if (this.#checked < this.#interruptions)
+      await (this.#checking ??= this.#check().finally(() => (this.#checking = undefined)));
   }
 
   leave(): void {
@@ -77,23 +89,13 @@ export class JetstreamGroup implements Ledger {
   }
 
   async claim(terms: Terms): Promise<Lease | Nothing> {
-    const strict = isStrict(terms);
-    for (;;) {
-      const { first, last } = this.#stream.range;
-      const nothing = this.#journal.state.nothing({ strict, last, now: this.#journal.now() });
-      if (nothing) return nothing;
-      const { ackWait, maxDeliveries: most } = terms;
-      try {
-        const given = (await this.#journal.append({ do: 'claim', ackWait, most, strict, first, last })) as
-          Given | Nothing;
-        if ('wait' in given) return given;
-        const lease = await this.#lease(given);
-        if (lease) return lease;
-      } catch (error) {
-        // It is waited for, by whoever waits for events.
-        if (MicroError.from(error).code === 'unavailable') return { wait: awayWait };
-        throw error;
-      }
+    try {
+      if (this.#checked < this.#interruptions) await this.refresh();
+      return await this.#claim(terms);
+    } catch (error) {
+      // It is waited for, by whoever waits for events.
+      if (MicroError.from(error).code === 'unavailable') return { wait: awayWait };
+      throw error;
     }
   }
 
@@ -142,18 +144,51 @@ export class JetstreamGroup implements Ledger {
     return offsets.filter((offset) => !raised.has(offset));
   }
 
-  /** Gives dead letters out again; returns how many. */
+  /** Gives dead letters out again; returns how many. Fewer than there are where too much waits already. */
   async replay(letters: readonly DeadLetter[]): Promise<number> {
-    // Their time begins anew, so that it is not over before they are given out.
-    const again = letters.map((letter) =>
-      this.#dead.write(letter, `${this.name}.${letter.event.offset}.${randomUUID()}`),
-    );
-    await Promise.all(again);
-    const outcome = await this.#journal.append({
-      do: 'replay',
-      offsets: letters.map(({ event }) => Number(event.offset)),
-    });
-    return (outcome as readonly number[]).length;
+    let count = 0;
+    for (let from = 0; from < letters.length; from += replayBatch) {
+      const some = letters.slice(from, from + replayBatch);
+      const id = randomUUID();
+      // Their time begins anew, so that it is not over before they are given out.
+      await Promise.all(some.map((letter) => this.#dead.write(letter, `${this.name}.${letter.event.offset}.${id}`)));
+      const offsets = some.map(({ event }) => Number(event.offset));
+      count += ((await this.#journal.append({ do: 'replay', offsets })) as readonly number[]).length;
+    }
+    return count;
+  }
+
+  async #claim(terms: Terms): Promise<Lease | Nothing> {
+    const [strict, most] = [isStrict(terms), terms.maxDeliveries];
+    for (;;) {
+      const { first, last } = this.#stream.range;
+      const nothing = this.#journal.state.nothing({ strict, last, now: this.#journal.now() });
+      if (nothing) return nothing;
+      const act = { do: 'claim', ackWait: terms.ackWait, most, strict, first, last } as const;
+      const given = (await this.#journal.append(act)) as Given | Nothing;
+      if ('wait' in given) return given;
+      const lease = await this.#lease(given);
+      if (lease) return lease;
+    }
+  }
+
+  /** A power cut may take the end of a stream, and other events come to have its offsets: the group begins again where they do. */
+  async #check(): Promise<void> {
+    const { top, topAt } = this.#journal.state;
+    const interruptions = this.#interruptions;
+    this.#ahead.clear();
+    await this.#findLoss(top, topAt);
+    this.#checked = interruptions;
+  }
+
+  async #findLoss(top: number, topAt: number): Promise<void> {
+    await this.#stream.refresh();
+    const { last } = this.#stream.range;
+    if (top === 0) return;
+    const found = last < top ? undefined : await this.#stream.get(top);
+    if (last >= top && (found?.publishedAt ?? 0) <= topAt + clockError) return;
+    const begin = await this.#stream.offsetOf({ time: topAt - clockError });
+    await this.#journal.append({ do: 'lost', last: Math.min(last, begin - 1), top });
   }
 
   /** Undefined: it is not there any more. */

@@ -1,20 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
-import { type Act, GroupState, type Outcome, type Packed } from './jetstream-group-state.js';
+import { type Entry, entryVersion, packedEntry, parsedEntry, type ServerClock } from './jetstream-entries.js';
+import { type Act, GroupState, type Outcome } from './jetstream-group-state.js';
 import type { GroupPlace } from './jetstream-names.js';
-import { idHeaders, type JetstreamServer } from './jetstream-server.js';
-
-/** A message of a journal: acts of one who takes part, or the state that those up to `of` have led to. */
-interface Entry {
-  readonly v: number;
-  readonly by: string;
-  readonly n: number;
-  readonly at: number;
-  readonly acts?: readonly Act[];
-  readonly of?: number;
-  readonly state?: Packed;
-}
+import { idHeaders, type JetstreamServer, type StreamState } from './jetstream-server.js';
 
 /** An act of this one's own, and what came of it. */
 export interface Mine {
@@ -24,44 +14,33 @@ export interface Mine {
   readonly abandoned: boolean;
 }
 
-interface Pending {
-  readonly acts: readonly Waiting[];
-  abandoned: boolean;
-}
-
 interface Waiting {
   readonly act: Act;
   resolve(outcome: Outcome): void;
   reject(error: unknown): void;
 }
 
-/** Of the entries as they are written here. */
-const version = 1;
+/** Acts that are written, or on their way. */
+interface Pending {
+  readonly acts: readonly Waiting[];
+  abandoned: boolean;
+}
+
 /** Acts in one message. */
 const mostActs = 200;
 /** Entries read at once. */
 const batch = 200;
 /** Bytes of entries after which the state is written down, at least; and in states. */
-const snapshotAfter = { bytes: 32_768, states: 4 } as const;
+const writeDownAfter = { bytes: 65_536, states: 4 } as const;
+/**
+ * Milliseconds that entries are kept after a state was written down that they have led to. A power cut takes from JetStream what it has not synced yet, of two
+ * minutes unless it is told otherwise: a state may be gone then, and what was removed before is.
+ */
+const keptFor = 180_000;
 /** Milliseconds in which what was stored is heard of, before it is asked for. */
 const hearing = 50;
-
-/** The time of JetStream's servers, as a process of ours reckons it: its own steps do not matter. Milliseconds since 1970. */
-export class ServerClock {
-  #base: number | undefined;
-
-  get isSet(): boolean {
-    return this.#base !== undefined;
-  }
-
-  set(at: number): void {
-    this.#base ??= at - performance.now();
-  }
-
-  now(): number {
-    return Math.round((this.#base ?? 0) + performance.now());
-  }
-}
+/** Milliseconds after which an entry that nobody waits for will not come any more. */
+const forgetAfter = 150_000;
 
 /**
  * The journal of a group, which is a stream of JetStream: everyone who takes part writes acts to it, reads all of them in their one order, and works out
@@ -72,19 +51,24 @@ export class GroupJournal {
   readonly #place: GroupPlace;
   readonly #clock: ServerClock;
   readonly #changed: (mine: readonly Mine[]) => void;
-  readonly #me = randomUUID();
+  readonly #me = randomBytes(9).toString('base64url');
   readonly #pending = new Map<number, Pending>();
   #queue: Waiting[] = [];
   #state = new GroupState();
   /** Sequence up to which entries are applied. */
   #applied = 0;
+  /** Entries of this one's. */
   #entries = 0;
-  /** By which the group's clock differs from this process's. */
+  /** What this process's clock is to be ahead by, to be the group's. */
   #ahead = 0;
+  /** Bytes of entries since the state was last written down, and of that. */
   #bytes = 0;
   #stateBytes = 0;
-  #snapshotting = false;
+  /** States that were written down: when, and up to which sequence. */
+  #written: { readonly at: number; readonly of: number }[] = [];
+  #writing = false;
   #catchingUp: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
   #silence: (() => void) | undefined;
 
   constructor(
@@ -114,11 +98,9 @@ export class GroupJournal {
   /** Makes it, where it is not there, and hears from now on what is written. */
   async listen(): Promise<void> {
     const { name, subject, live } = this.#place;
-    await this.#server.ensure({ name, subjects: [subject], republish: { src: '>', dest: live } });
+    await this.#server.ensure({ name, subjects: [`${subject}.*`], republish: { src: '>', dest: live } });
     this.#silence = await this.#server.listen(live, ({ headers, data }) => {
-      const sequence = Number(headers?.get('Nats-Sequence'));
-      if (sequence === this.#applied + 1) this.#apply(sequence, data);
-      else if (sequence > this.#applied) void this.catchUp().catch(() => undefined);
+      this.#hear(Number(headers?.get('Nats-Sequence')), data);
     });
     await this.catchUp();
   }
@@ -131,15 +113,13 @@ export class GroupJournal {
   /** Learns the time of the servers, where it is not known. */
   async setClock(): Promise<void> {
     if (this.#clock.isSet) return;
-    const data = Buffer.from(
-      JSON.stringify({ v: version, by: this.#me, n: ++this.#entries, at: 0, acts: [] } satisfies Entry),
-    );
-    const { sequence } = await this.#store(data, `${this.#me}-${this.#entries}`);
+    const sent = performance.now();
+    const sequence = await this.#store('acts', { ...this.#signed(0), acts: [] });
     const stored = await this.#server.get(this.#place.name, { seq: sequence });
-    if (stored) this.#clock.set(stored.at);
+    if (stored) this.#clock.set(stored.at, sent);
   }
 
-  /** Resolves to what comes of it, once that is kept. */
+  /** Resolves to what comes of it, once that is kept. MicroError `unavailable`: it may be kept later. */
   append(act: Act): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ act, resolve, reject });
@@ -148,154 +128,140 @@ export class GroupJournal {
   }
 
   /** Applies all that is stored by now. */
-  async catchUp(): Promise<void> {
-    this.#catchingUp ??= this.#catchUp().finally(() => (this.#catchingUp = undefined));
-    const isLater = this.#catchingUp;
-    await isLater;
+  catchUp(): Promise<void> {
+    if (!this.#catchingUp) {
+      this.#catchingUp = this.#catchUp().finally(() => (this.#catchingUp = undefined));
+      return this.#catchingUp;
+    }
+    // That one may have asked before.
+    this.#next ??= this.#catchingUp
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.catchUp();
+      });
+    return this.#next;
   }
 
   #flush(): void {
-    for (const acts of chunks(this.#queue.splice(0), mostActs)) {
-      const n = ++this.#entries;
-      const pending: Pending = { acts, abandoned: false };
-      this.#pending.set(n, pending);
-      this.#send(
-        n,
-        acts.map(({ act }) => act),
-      ).catch((error: unknown) => {
-        pending.abandoned = true;
-        for (const { reject } of acts) reject(error);
-      });
+    const queue = this.#queue.splice(0);
+    for (let from = 0; from < queue.length; from += mostActs) void this.#write(queue.slice(from, from + mostActs));
+  }
+
+  async #write(acts: readonly Waiting[]): Promise<void> {
+    const entry = { ...this.#signed(this.now()), acts: acts.map(({ act }) => act) };
+    const pending: Pending = { acts, abandoned: false };
+    this.#pending.set(entry.n, pending);
+    try {
+      await this.#see(entry.n, await this.#store('acts', entry));
+    } catch (error) {
+      pending.abandoned = true;
+      setTimeout(() => this.#pending.delete(entry.n), forgetAfter).unref();
+      for (const { reject } of acts) reject(error);
     }
   }
 
-  /** Resolves when it is applied. */
-  async #send(n: number, acts: readonly Act[]): Promise<void> {
-    const entry: Entry = { v: version, by: this.#me, n, at: this.now(), acts };
-    const { sequence } = await this.#store(Buffer.from(JSON.stringify(entry)), `${this.#me}-${n}`);
+  /** Resolves when an entry that is stored is applied. */
+  async #see(n: number, sequence: number): Promise<void> {
+    if (this.#silence && this.#pending.has(n)) await sleep(hearing);
     if (!this.#pending.has(n)) return;
-    if (this.#silence && sequence > this.#applied) await sleep(hearing);
-    if (!this.#pending.has(n)) return;
-    // Written where something else was: the end of the journal was lost.
+    // Stored where something else was: the end of the journal was lost.
     if (sequence <= this.#applied) this.#applied = Infinity;
     await this.catchUp();
-    if (this.#pending.has(n)) await this.catchUp();
-    if (this.#pending.has(n)) throw unknown();
+    if (this.#pending.has(n))
+      throw new MicroError('unavailable', 'what came of it is not known: ask again', { id: 'broker' });
   }
 
-  #store(data: Uint8Array, id: string): Promise<{ readonly sequence: number }> {
-    return this.#server.persist(() => this.#server.append(this.#place.subject, data, idHeaders(id)));
+  #signed(at: number): Pick<Entry, 'v' | 'by' | 'n' | 'at'> {
+    return { v: entryVersion, by: this.#me, n: ++this.#entries, at };
+  }
+
+  /** Resolves to its sequence. */
+  async #store(what: 'acts' | 'state', entry: Entry): Promise<number> {
+    const [data, id] = [packedEntry(entry), `${entry.by}-${entry.n}`];
+    const append = () => this.#server.append(`${this.#place.subject}.${what}`, data, idHeaders(id));
+    return (await this.#server.persist(append)).sequence;
+  }
+
+  #hear(sequence: number, data: Uint8Array): void {
+    try {
+      if (sequence === this.#applied + 1) return this.#apply(sequence, data);
+    } catch {
+      // Whoever waits for it is told by reading it again.
+    }
+    if (sequence > this.#applied) this.catchUp().catch(() => undefined);
   }
 
   async #catchUp(): Promise<void> {
     for (;;) {
       const found = await this.#server.state(this.#place.name);
       if (!found) return;
-      if (found.last < this.#applied || this.#applied + 1 < found.first) {
-        if (!(await this.#reload(found))) continue;
-      }
+      const isBehind = this.#applied === 0 || this.#applied + 1 < found.first;
+      if (isBehind || found.last < this.#applied) await this.#begin(found);
       if (await this.#read(found.last)) return;
     }
+  }
+
+  /** With the last state that was written down. Where a power cut took that, with nothing: events are given out again then. */
+  async #begin({ first }: StreamState): Promise<void> {
+    const stored = await this.#server.get(this.#place.name, { last_by_subj: `${this.#place.subject}.state` });
+    const entry = stored && parsedEntry(stored.data);
+    const isUsable = entry && 'state' in entry && entry.of >= first - 1;
+    this.#state = isUsable ? GroupState.unpacked(entry.state) : new GroupState();
+    this.#applied = isUsable ? entry.of : first - 1;
+    this.#ahead = Math.max(this.#ahead, this.#state.now - performance.now());
   }
 
   /** Applies the entries up to one; false if some are not there any more. */
   async #read(last: number): Promise<boolean> {
     while (this.#applied < last) {
       const from = this.#applied + 1;
-      for (const [sequence, data] of await this.#entriesFrom(from, Math.min(last, from + batch - 1))) {
-        if (sequence === this.#applied + 1) this.#apply(sequence, data);
-      }
+      const sequences = Array.from({ length: Math.min(batch, last - this.#applied) }, (_, index) => from + index);
+      for (const stored of await Promise.all(sequences.map((seq) => this.#server.get(this.#place.name, { seq }))))
+        if (stored?.sequence === this.#applied + 1) this.#apply(stored.sequence, stored.data);
       if (this.#applied < from) return false;
     }
     return true;
   }
 
-  /** Begins anew, with the last state that was written down. */
-  async #reload({ first, last }: { readonly first: number; readonly last: number }): Promise<boolean> {
-    const read: [number, Uint8Array][] = [];
-    for (let from = first; from <= last; from += batch)
-      read.push(...(await this.#entriesFrom(from, Math.min(last, from + batch - 1))));
-    const written = read.map(([, data]) => parsed(data)).findLast(({ of = -1, state }) => state && of >= first - 1);
-    if (!written?.state && first > 1) return false;
-    this.#state = written?.state ? GroupState.unpacked(written.state) : new GroupState();
-    this.#applied = written?.of ?? 0;
-    this.#bytes = 0;
-    for (const [sequence, data] of read) if (sequence === this.#applied + 1) this.#apply(sequence, data);
-    return true;
-  }
-
-  async #entriesFrom(from: number, to: number): Promise<[number, Uint8Array][]> {
-    const sequences = Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
-    const stored = await Promise.all(sequences.map((seq) => this.#server.get(this.#place.name, { seq })));
-    return stored.flatMap((message) => (message ? [[message.sequence, message.data] as [number, Uint8Array]] : []));
-  }
-
   #apply(sequence: number, data: Uint8Array): void {
-    const entry = parsed(data);
+    const entry = parsedEntry(data);
     this.#applied = sequence;
     this.#bytes += data.length;
-    if (entry.state) {
-      this.#bytes = 0;
-      this.#stateBytes = data.length;
+    if ('state' in entry) {
+      [this.#bytes, this.#stateBytes] = [0, data.length];
+      this.#written.push({ at: this.#state.now, of: entry.of });
       return;
     }
-    const outcomes = this.#state.apply(entry.acts ?? [], entry.at);
+    const outcomes = this.#state.apply(entry.acts, entry.at);
     this.#ahead = Math.max(this.#ahead, this.#state.now - performance.now());
     const pending = entry.by === this.#me ? this.#pending.get(entry.n) : undefined;
     if (pending) this.#pending.delete(entry.n);
-    const mine =
-      pending?.acts.map(({ act }, index) => ({
-        act,
-        outcome: outcomes[index] as Outcome,
-        abandoned: pending.abandoned,
-      })) ?? [];
-    for (const [index, { resolve }] of pending?.acts.entries() ?? []) resolve(outcomes[index] as Outcome);
+    const mine: Mine[] = [];
+    for (const [index, { act, resolve }] of pending?.acts.entries() ?? []) {
+      const outcome = outcomes[index] as Outcome;
+      mine.push({ act, outcome, abandoned: pending?.abandoned === true });
+      resolve(outcome);
+    }
     this.#changed(mine);
-    if (pending && this.#bytes > Math.max(snapshotAfter.bytes, snapshotAfter.states * this.#stateBytes))
-      void this.#writeDown();
+    const most = Math.max(writeDownAfter.bytes, writeDownAfter.states * this.#stateBytes);
+    if (pending && this.#bytes > most) void this.#writeDown();
   }
 
-  /** What it cannot now, it does later. */
+  /** Writes down the state, and removes what is not needed since one that was written down long ago. What it cannot now, it does later. */
   async #writeDown(): Promise<void> {
-    if (this.#snapshotting) return;
-    this.#snapshotting = true;
+    if (this.#writing) return;
+    this.#writing = true;
     try {
-      const of = this.#applied;
-      const entry: Entry = {
-        v: version,
-        by: this.#me,
-        n: ++this.#entries,
-        at: this.#state.now,
-        of,
-        state: this.#state.packed(),
-      };
-      await this.#store(Buffer.from(JSON.stringify(entry)), `${this.#me}-${entry.n}`);
-      await this.#server.purge(this.#place.name, { seq: of + 1 });
+      const signed = this.#signed(this.#state.now);
+      await this.#store('state', { ...signed, of: this.#applied, state: this.#state.packed() });
+      const old = this.#written.findLastIndex(({ at }) => at < signed.at - keptFor);
+      const written = this.#written.splice(0, old + 1).at(-1);
+      if (written) await this.#server.purge(this.#place.name, { seq: written.of + 1 });
     } catch {
       // The next entry tries again.
     } finally {
-      this.#snapshotting = false;
+      this.#writing = false;
     }
   }
-}
-
-function parsed(data: Uint8Array): Entry {
-  const entry = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as Entry;
-  if (entry.v > version) {
-    const detail = `a group's journal is written by a newer Micro, in version ${entry.v}, this one knows ${version}: use that`;
-    throw new MicroError('failed_precondition', detail, { id: 'broker' });
-  }
-  return entry;
-}
-
-function unknown(): MicroError {
-  return new MicroError('unavailable', 'the group was not heard of in time; what was asked of it may be done', {
-    id: 'broker',
-  });
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  );
 }

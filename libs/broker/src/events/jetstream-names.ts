@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Where things are in JetStream. Subjects: `micro-events.<namespace>.<stream>.<class>`, `micro-groups.<namespace>.<stream>.<group>`,
- * `micro-dead.<namespace>.<stream>.<group>.<offset>`; names of JetStream's streams have the same parts, joined by `+`. A dot in a name is a `~`.
- * What JetStream has stored it tells whoever listens to `micro-live.…`.
+ * Where things are in JetStream. Its streams are called `MICRO_EVENTS+<namespace>+<stream>`, `MICRO_EVENT_GROUP+<namespace>+<stream>+<group>` and
+ * `MICRO_EVENT_DEAD+<namespace>+<stream>`; their subjects begin with `micro.events.kept`, `micro.events.group` and `micro.events.dead`, and go on with
+ * the same names. A dot in a name is a `~`. What JetStream has stored it tells whoever listens to `micro.events.live.…`.
  */
 export interface EventsPlace {
   readonly name: string;
@@ -14,6 +14,7 @@ export interface EventsPlace {
 
 export interface GroupPlace {
   readonly name: string;
+  /** Of the journal; what an entry is comes behind it. */
   readonly subject: string;
   readonly live: string;
 }
@@ -27,24 +28,24 @@ export interface DeadPlace {
 export function eventsPlace(namespace: string, stream: string): EventsPlace {
   const parts = [namespace, stream].map(token);
   return {
-    name: streamName('micro-events', parts),
-    subject: `micro-events.${parts.join('.')}`,
-    live: `micro-live.events.${parts.join('.')}.>`,
+    name: streamName('MICRO_EVENTS', parts),
+    subject: `micro.events.kept.${parts.join('.')}`,
+    live: `micro.events.live.kept.${parts.join('.')}.>`,
   };
 }
 
 export function groupPlace(namespace: string, stream: string, group: string): GroupPlace {
   const parts = [namespace, stream, group].map(token);
   return {
-    name: streamName('micro-groups', parts),
-    subject: `micro-groups.${parts.join('.')}`,
-    live: `micro-live.groups.${parts.join('.')}.>`,
+    name: streamName('MICRO_EVENT_GROUP', parts),
+    subject: `micro.events.group.${parts.join('.')}`,
+    live: `micro.events.live.group.${parts.join('.')}.>`,
   };
 }
 
 export function deadPlace(namespace: string, stream: string): DeadPlace {
   const parts = [namespace, stream].map(token);
-  return { name: streamName('micro-dead', parts), subject: `micro-dead.${parts.join('.')}` };
+  return { name: streamName('MICRO_EVENT_DEAD', parts), subject: `micro.events.dead.${parts.join('.')}` };
 }
 
 /** Subject of a dead letter. */
@@ -59,22 +60,22 @@ export function letterSubjects({ subject }: DeadPlace, group?: string): string {
 
 /** Which letter has a subject. */
 export function letterOf(subject: string): { readonly group: string; readonly offset: number } {
-  const [, , , group = '', offset] = subject.split('.');
+  const [, , , , , group = '', offset] = subject.split('.');
   return { group: untoken(group), offset: Number(offset) };
 }
 
 /** Subjects of all events of a namespace, and of its groups or of those of one stream. */
 export function eventsOf(namespace: string): string {
-  return `micro-events.${token(namespace)}.>`;
+  return `micro.events.kept.${token(namespace)}.>`;
 }
 
 export function groupsOf(namespace: string, stream?: string): string {
-  return `micro-groups.${token(namespace)}.${stream === undefined ? '' : `${token(stream)}.`}>`;
+  return `micro.events.group.${token(namespace)}.${stream === undefined ? '' : `${token(stream)}.`}>`;
 }
 
 /** Names that are in a subject: the stream's, and the group's in that of one. */
 export function namesIn(subject: string): { readonly stream: string; readonly group: string } {
-  const [, , stream = '', group = ''] = subject.split('.');
+  const [, , , , stream = '', group = ''] = subject.split('.');
   return { stream: untoken(stream), group: untoken(group) };
 }
 

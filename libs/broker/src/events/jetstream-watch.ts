@@ -3,7 +3,7 @@ import type { Position } from './events.js';
 import type { Follower } from './follower.js';
 import type { JetstreamDead } from './jetstream-dead.js';
 import { JetstreamGroup } from './jetstream-group.js';
-import type { ServerClock } from './jetstream-journal.js';
+import type { ServerClock } from './jetstream-entries.js';
 import type { JetstreamServer } from './jetstream-server.js';
 import type { JetstreamStream } from './jetstream-stream.js';
 import type { LocalConsumer } from './local-consumer.js';
@@ -102,13 +102,22 @@ export class JetstreamWatch {
     return joined ?? this.#group(name);
   }
 
+  /** The connection is lost. */
+  interrupt(): void {
+    for (const { group } of this.#joined.values())
+      void group.then(
+        (joined) => joined.interrupt(),
+        () => undefined,
+      );
+  }
+
   /** Learns what nobody has told: what is told is lost with a connection, or a server. */
   async poll(): Promise<void> {
     if (!this.#listening) return;
     const { last } = this.stream.range;
     try {
       await this.stream.refresh();
-      for (const { group } of this.#joined.values()) await (await group).catchUp();
+      for (const { group } of this.#joined.values()) await (await group).refresh();
     } catch {
       // Later.
     }

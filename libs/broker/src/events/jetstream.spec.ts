@@ -5,14 +5,14 @@ import { eventsContract } from './events.contract.js';
 import { JetstreamEvents } from './jetstream.js';
 
 describe.skipIf(!haveTool(natsTool))('with a real server', () => {
-  let server: NatsServers;
+  let nats: NatsServers;
   beforeAll(async () => {
-    server = await startNats({ config: 'max_payload: 2MB' });
+    nats = await startNats({ config: 'max_payload: 2MB' });
   }, 60_000);
-  afterAll(() => server[Symbol.asyncDispose]());
+  afterAll(() => nats[Symbol.asyncDispose]());
 
   eventsContract('jetstream', {
     capabilities: eventsCapabilities.jetstream,
-    open: (retention) => JetstreamEvents.open({ servers: server.addresses, retention }),
+    open: (retention) => JetstreamEvents.open({ servers: nats.addresses, retention }),
   });
 });

@@ -19,7 +19,7 @@ import {
 import { Follower } from './follower.js';
 import { JetstreamDead } from './jetstream-dead.js';
 import type { JetstreamGroup } from './jetstream-group.js';
-import { ServerClock } from './jetstream-journal.js';
+import { ServerClock } from './jetstream-entries.js';
 import { eventsOf, groupsOf, namesIn } from './jetstream-names.js';
 import { JetstreamServer } from './jetstream-server.js';
 import { JetstreamStream } from './jetstream-stream.js';
@@ -47,6 +47,8 @@ export interface JetstreamOptions extends Omit<NatsOptions, 'id'> {
 
 /** Events a follower reads at a time. */
 const pageLength = 100;
+/** Streams beyond which those that nobody waits for are forgotten here. */
+const mostKnown = 10_000;
 /** Milliseconds after which a follower asks again, when JetStream was not there. */
 const awayWait = 250;
 
@@ -67,7 +69,10 @@ export class JetstreamEvents extends Events {
     this.#server = new JetstreamServer(nats, { address: servers.join(', '), replicas });
     this.#retention = retention;
     nats.listen((isConnected) => {
-      if (isConnected) for (const watch of this.#streams.values()) void watch.poll();
+      for (const watch of this.#streams.values()) {
+        if (isConnected) void watch.poll();
+        else watch.interrupt();
+      }
     });
   }
 
@@ -237,6 +242,8 @@ export class JetstreamEvents extends Events {
     const stream = new JetstreamStream(this.#server, { ...options, retention: this.#retention });
     const dead = new JetstreamDead(this.#server, { ...options, age: this.#retention.age });
     const watch = new JetstreamWatch(this.#server, { namespace: tenant, stream, dead, clock: this.#clock });
+    if (this.#streams.size >= mostKnown)
+      for (const [known, { isEmpty }] of this.#streams) if (isEmpty) this.#streams.delete(known);
     this.#streams.set(key, watch);
     return watch;
   }

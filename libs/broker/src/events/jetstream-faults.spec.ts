@@ -1,0 +1,147 @@
+import { openNats } from '@micro/nats';
+import { haveTool, natsTool, type NatsServers, startNats, until } from '@micro/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Event, Events } from './events.js';
+import { JetstreamEvents, type JetstreamOptions } from './jetstream.js';
+import { firsts, type Load, underLoad } from './jetstream-load.fixture.js';
+
+const timeout = 180_000;
+const namespace = 'faults';
+let servers: NatsServers | undefined;
+let opened: Events[] = [];
+
+afterEach(async () => {
+  await Promise.all(opened.map((events) => events.close()));
+  opened = [];
+  await servers?.[Symbol.asyncDispose]();
+  servers = undefined;
+}, 60_000);
+
+async function start(options: Parameters<typeof startNats>[0] = {}): Promise<NatsServers> {
+  servers = await startNats({ config: 'max_payload: 2MB', ...options });
+  return servers;
+}
+
+async function open(options: Partial<JetstreamOptions> = {}): Promise<JetstreamEvents> {
+  const events = await JetstreamEvents.open({ servers: servers?.addresses ?? [], warn: () => undefined, ...options });
+  opened.push(events);
+  return events;
+}
+
+async function all(events: Events): Promise<Event[]> {
+  const found: Event[] = [];
+  for (;;) {
+    const page = await events.read('orders', { from: { offset: (found.at(-1)?.offset ?? 0n) + 1n }, namespace });
+    if (page.length === 0) return found;
+    found.push(...page);
+  }
+}
+
+/** Nothing acknowledged is lost or kept twice, and everyone has it in order. */
+async function checkAll(events: Events, load: Load): Promise<void> {
+  await load.finish();
+  const numbers = Array.from({ length: load.kept.size }, (_, index) => index + 1);
+  const found = await all(events);
+  expect(found.map(({ body }) => Number(Buffer.from(body).toString()))).toEqual(numbers);
+  expect(found.map(({ offset }) => offset)).toEqual([...load.kept.values()]);
+  expect(load.followed).toEqual(numbers);
+  expect(firsts(load.consumed)).toEqual(numbers);
+}
+
+describe.skipIf(!haveTool(natsTool))('a server', { timeout }, () => {
+  const faults = {
+    'is stopped and started again': ['stop', 'start'],
+    'is killed and started again': ['kill', 'start'],
+    'answers nothing for a while': ['pause', 'resume'],
+  } as const;
+  for (const [name, [away, back]] of Object.entries(faults)) {
+    it(`that ${name} costs nothing that was acknowledged`, async () => {
+      const { members, addresses } = await start();
+      const [member] = members;
+      const events = await open();
+      const quiet = await events.consume('quiet', { group: 'q', namespace });
+      const next = quiet[Symbol.asyncIterator]().next();
+      await using load = underLoad(events, { namespace });
+      await load.more(200);
+      await member?.[away]();
+      const before = load.failures.length;
+      const refusal = { code: 'unavailable', detail: expect.stringContaining(addresses[0] ?? '') };
+      await expect(events.read('orders', { namespace })).rejects.toMatchObject(refusal);
+      await expect(events.streams({ namespace })).rejects.toMatchObject(refusal);
+      await expect(events.consume('orders', { group: 'other', namespace })).rejects.toMatchObject(refusal);
+      await until('the publisher is told', () => load.failures.length > before, 30_000);
+      expect(load.failures.at(-1)).toMatchObject(refusal);
+      await member?.[back]();
+      await load.more(200);
+      await checkAll(events, load);
+      await events.publish('quiet', {}, { namespace });
+      expect((await next).value?.event.offset).toBe(1n);
+    });
+  }
+
+  it('that is full says so, and is read from as before', async () => {
+    await start({ jetstream: 'max_file_store: 20MB' });
+    const events = await open();
+    const body = new Uint8Array(500_000);
+    let count = 0;
+    const fill = async () => {
+      for (;;) {
+        await events.publish('orders', { body }, { namespace });
+        count++;
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({ code: 'resource_exhausted', detail: expect.stringContaining('room') });
+    expect(count).toBeGreaterThan(10);
+    expect(await all(events)).toHaveLength(count);
+    expect(await events.streams({ namespace })).toMatchObject([{ events: count }]);
+  });
+
+  it('that is not set up for events is refused, saying what to set', async () => {
+    await start();
+    const alone = await open({ replicas: 3 });
+    const refusal = (word: string) => ({ code: 'failed_precondition', detail: expect.stringContaining(word) });
+    await expect(alone.publish('orders', {}, { namespace })).rejects.toMatchObject(refusal('MICRO_NATS_REPLICAS'));
+    await servers?.[Symbol.asyncDispose]();
+    await start({ config: 'accounts { A { users: [{ user: a, password: b }] } }\nno_auth_user: a' });
+    const without = await open();
+    await expect(without.publish('orders', {}, { namespace })).rejects.toMatchObject(refusal('jetstream'));
+    await servers?.[Symbol.asyncDispose]();
+    await start({ config: '' });
+    const small = await open();
+    const large = { body: new Uint8Array(1024 * 1024), headers: { a: 'x' } };
+    await expect(small.publish('orders', large, { namespace })).rejects.toMatchObject(refusal('max_payload'));
+    await expect(small.publish('orders', {}, { namespace })).resolves.toMatchObject({ offset: 1n });
+  });
+});
+
+describe.skipIf(!haveTool(natsTool))('a cluster of three', { timeout }, () => {
+  /** Which member leads a stream that begins so. */
+  const leaderOf = async (kind: string): Promise<number> => {
+    const nats = await openNats({ servers: servers?.addresses ?? [], id: 'broker', warn: () => undefined });
+    try {
+      const list = await nats.connection.request('$JS.API.STREAM.LIST', '{}', { timeout: 5_000 });
+      const { streams } = list.json<{ streams: { config: { name: string }; cluster: { leader: string } }[] }>();
+      const found = streams.find(({ config }) => config.name.startsWith(kind));
+      return Number(found?.cluster.leader.replace('nats', ''));
+    } finally {
+      await nats.close();
+    }
+  };
+
+  for (const inFlight of [64, 1]) {
+    it(`loses nothing when its members are killed, one after the other, with ${inFlight} in flight`, async () => {
+      const { members } = await start({ members: 3 });
+      const events = await open({ replicas: 3 });
+      await using load = underLoad(events, { namespace, inFlight });
+      await load.more(100);
+      for (const kind of ['MICRO_EVENTS', 'MICRO_EVENT_GROUP', undefined]) {
+        const index = kind ? await until('it has a leader', () => leaderOf(kind), 30_000) : 0;
+        await members[index]?.kill();
+        await load.more(100);
+        await members[index]?.start();
+        await load.more(20);
+      }
+      await checkAll(events, load);
+    });
+  }
+});

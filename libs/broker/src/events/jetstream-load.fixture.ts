@@ -1,0 +1,102 @@
+import { MicroError } from '@micro/errors';
+import { vi } from 'vitest';
+import type { Events } from './events.js';
+
+/** A publisher, a follower and a group on one stream, which go on through whatever happens to the servers. */
+export interface Load extends AsyncDisposable {
+  /** Offsets of what was published, by number, as the publisher was told. */
+  readonly kept: ReadonlyMap<number, bigint>;
+  /** Failures that the publisher was told of. */
+  readonly failures: readonly MicroError[];
+  /** What came to the group, in that order, as numbers: redeliveries too. */
+  readonly consumed: readonly number[];
+  readonly followed: readonly number[];
+  /** Waits for so many more to be kept. */
+  more(count: number): Promise<void>;
+  /** Ends the publisher, and waits until follower and group have what is kept. */
+  finish(): Promise<void>;
+}
+
+const soon = { timeout: 60_000, interval: 20 } as const;
+
+export function underLoad(events: Events, options: { readonly namespace: string; readonly inFlight?: number }): Load {
+  const { namespace } = options;
+  const kept = new Map<number, bigint>();
+  const failures: MicroError[] = [];
+  const consumed: number[] = [];
+  const followed: number[] = [];
+  const stop = new AbortController();
+  let isPublishing = true;
+
+  const publish = async () => {
+    for (let number = 1; isPublishing;) {
+      try {
+        const { offset } = await events.publish(
+          'orders',
+          { id: `order-${number}`, body: Buffer.from(`${number}`) },
+          { namespace },
+        );
+        kept.set(number++, offset);
+      } catch (error) {
+        failures.push(MicroError.from(error));
+      }
+    }
+  };
+  const consume = async () => {
+    const consumer = await events.consume('orders', {
+      group: 'g',
+      from: 'oldest',
+      ackWait: 5_000,
+      maxDeliveries: 100,
+      signal: stop.signal,
+      ...options,
+    });
+    for await (const { event, ack } of consumer) {
+      consumed.push(Number(Buffer.from(event.body).toString()));
+      await ack().catch((error: unknown) => failures.push(MicroError.from(error)));
+    }
+  };
+  const follow = async () => {
+    for await (const { body } of events.follow('orders', { from: 'oldest', namespace, signal: stop.signal }))
+      followed.push(Number(Buffer.from(body).toString()));
+  };
+  const publishing = publish();
+  const reading = Promise.all([consume(), follow()]);
+  // Seen by whoever waits for them.
+  reading.catch(() => undefined);
+  const end = async () => {
+    isPublishing = false;
+    await publishing;
+  };
+  const more = async (count: number) => {
+    const wanted = kept.size + count;
+    await vi.waitUntil(() => kept.size >= wanted, soon);
+  };
+  return {
+    kept,
+    failures,
+    consumed,
+    followed,
+    more,
+    finish: async () => {
+      await end();
+      const { size } = kept;
+      await vi.waitUntil(() => followed.length >= size, soon);
+      const isSettled = async () => {
+        const [info] = await events.streams({ namespace }).catch(() => []);
+        return info?.groups[0]?.pending === 0;
+      };
+      await vi.waitUntil(async () => new Set(consumed).size >= size && (await isSettled()), soon);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await end();
+      stop.abort();
+      await reading.catch(() => undefined);
+    },
+  };
+}
+
+/** What came first of each, in the order in which it came. */
+export function firsts(numbers: readonly number[]): number[] {
+  return [...new Set(numbers)];
+}
