@@ -25,7 +25,7 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['**/*.spec.ts', '**/*.contract.ts'], rules: boundaries(specDepConstraints) },
+  { files: ['**/*.spec.ts', '**/*.contract.ts', '**/*.rig.ts'], rules: boundaries(specDepConstraints) },
   {
     files: ['libs/platform/src/env.ts', 'tools/**', '**/*.spec.ts', '**/*.mjs', 'vitest.config.ts', 'libs/testing/**', 'apps/cli/src/**'],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { haveTool, type PostgresServer, postgresTool, startPostgres } from '@micro/testing';
+import { haveTool, postgresTool } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { CockroachConnection, type Statement } from './cockroach-connection.js';
+import type { CockroachConnection } from './cockroach-connection.js';
 import { microseconds } from './cockroach-lease.js';
 import { checkedOptions, type CockroachOptions } from './cockroach-options.js';
 import { steps } from './cockroach-schema.js';
-
-const statement = (text: string, repeatable = true): Statement => ({ text, repeatable });
+import { CockroachServer, statement } from './cockroach-server.rig.js';
 
 describe('options', () => {
   const refused = (options: CockroachOptions, words: RegExp) => {
@@ -47,29 +46,15 @@ describe('options', () => {
 });
 
 describe.skipIf(!haveTool(postgresTool))('a connection', () => {
-  let server: PostgresServer;
-  let opened: CockroachConnection[] = [];
-  beforeAll(async () => void (server = await startPostgres()));
-  afterEach(async () => {
-    await Promise.all(opened.map((one) => one.close()));
-    opened = [];
-  });
+  let server: CockroachServer;
+  beforeAll(async () => void (server = await CockroachServer.start()));
+  afterEach(() => server.disconnect());
   afterAll(() => server[Symbol.asyncDispose]());
 
-  const open = (options: Partial<CockroachOptions> = {}) => {
-    const connection = new CockroachConnection({ url: server.url, ...options });
-    opened.push(connection);
-    return connection;
-  };
-  /** An empty database of its own. */
-  const empty = async () => {
-    const name = `d${randomUUID().replaceAll('-', '')}`;
-    await open().rows(statement(`CREATE DATABASE ${name}`));
-    return server.url.replace(/postgres$/, name);
-  };
+  const open = (options?: Partial<CockroachOptions>) => server.connection(options);
 
   it('makes the tables once, however many begin at the same time', async () => {
-    const url = await empty();
+    const url = await server.empty();
     const connections = Array.from({ length: 8 }, () => open({ url, pool: 2 }));
     const counts = await Promise.all(
       connections.map((one) => one.rows<{ count: bigint }>(statement('SELECT count(*) FROM micro_migrations'))),
@@ -82,7 +67,7 @@ describe.skipIf(!haveTool(postgresTool))('a connection', () => {
   });
 
   it('goes on where another process died over the tables', async () => {
-    const url = await empty();
+    const url = await server.empty();
     const first = open({ url });
     await first.rows(statement('SELECT 1'));
     // As it is left by one that was killed between the last step and the note of it.
@@ -93,7 +78,7 @@ describe.skipIf(!haveTool(postgresTool))('a connection', () => {
   });
 
   it('refuses tables of a later Micro', async () => {
-    const url = await empty();
+    const url = await server.empty();
     await open({ url }).rows(statement('SELECT 1'));
     await open({ url }).rows(statement(`INSERT INTO micro_migrations (timestamp, name) VALUES (1, 'Later')`, false));
     await expect(open({ url }).rows(statement('SELECT 1'))).rejects.toMatchObject({

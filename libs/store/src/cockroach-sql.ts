@@ -197,7 +197,7 @@ export interface ChangedRow extends Current {
   /** Microseconds since 1970 by the database's clock. */
   readonly now: bigint;
   readonly key: Buffer | null;
-  readonly at: bigint;
+  readonly stamp: bigint;
   /** `0n`: there is no record any more. */
   readonly version: bigint;
 }
@@ -205,7 +205,7 @@ export interface ChangedRow extends Current {
 /** `$3` table, `$4` and `$5` time and key behind which it goes on, `$6` limit. */
 export const changed: Statement = {
   name: 'micro_changed',
-  text: `SELECT d.generation, ${microseconds} AS now, r.key, r.changed AS at, CASE WHEN r.value IS NULL THEN 0 ELSE r.version END AS version
+  text: `SELECT d.generation, ${microseconds} AS now, r.key, r.changed AS stamp, CASE WHEN r.value IS NULL THEN 0 ELSE r.version END AS version
     FROM micro_databases d LEFT JOIN (
       SELECT key, changed, value, version FROM micro_records
       WHERE feed = ${askedFeed} AND (changed, key) > ($4::INT8, $5::BYTEA)
@@ -217,7 +217,7 @@ export const changed: Statement = {
 /** As `changed`, in milliseconds: of what has expired behind `$4`. */
 export const expired: Statement = {
   name: 'micro_expired',
-  text: `SELECT d.generation, ${microseconds} AS now, r.key, r.expires AS at, 0::INT8 AS version
+  text: `SELECT d.generation, ${microseconds} AS now, r.key, r.expires AS stamp, 0::INT8 AS version
     FROM micro_databases d LEFT JOIN (
       SELECT key, expires FROM micro_records
       WHERE feed = ${askedFeed} AND expires >= $4::INT8 AND (expires, key) > ($4::INT8, $5::BYTEA) AND expires <= ${now}

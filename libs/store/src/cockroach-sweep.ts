@@ -27,13 +27,10 @@ interface Removed {
 /** Removes what nobody can see any more, in one of all processes at a time, a little at once. */
 export class CockroachSweep {
   readonly #connection: CockroachConnection;
-  readonly #remembered: number;
   #running = false;
 
-  /** `remembered` milliseconds, for specs. */
-  constructor(connection: CockroachConnection, remembering = remembered) {
+  constructor(connection: CockroachConnection) {
     this.#connection = connection;
-    this.#remembered = remembering;
   }
 
   /** From now on until the connection is closed. A second call does nothing. */
@@ -76,7 +73,7 @@ export class CockroachSweep {
     await held(lease);
     return this.#connection.transaction(
       async (run) => {
-        const removed = await run<Removed>(gone, [this.#remembered, batch]);
+        const removed = await run<Removed>(gone, [remembered, batch]);
         const greatest = new Map<string, bigint>();
         for (const { generation, version } of removed)
           if (version > (greatest.get(generation) ?? 0n)) greatest.set(generation, version);

@@ -67,6 +67,12 @@ export class CockroachWatches {
   }
 }
 
+interface FollowerOptions {
+  readonly closing: AbortSignal;
+  /** Called once, when nobody watches any more. */
+  readonly ended: () => void;
+}
+
 class Follower {
   readonly #databases: CockroachDatabases;
   readonly #place: Place;
@@ -80,11 +86,7 @@ class Follower {
   #since = 0n;
   #farSince = 0n;
 
-  constructor(
-    databases: CockroachDatabases,
-    place: Place,
-    { closing, ended }: { readonly closing: AbortSignal; readonly ended: () => void },
-  ) {
+  constructor(databases: CockroachDatabases, place: Place, { closing, ended }: FollowerOptions) {
     this.#databases = databases;
     this.#place = place;
     this.#ended = ended;
@@ -206,7 +208,7 @@ class Follower {
         if (key) for (const watch of this.#watches) watch.change(key.toString(), version);
       const last = rows.at(-1);
       if (rows.length < keysBatch || !last?.key) return;
-      rows = await this.#keys(statement, last.at, last.key);
+      rows = await this.#keys(statement, last.stamp, last.key);
     }
   }
 

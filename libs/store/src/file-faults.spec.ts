@@ -206,10 +206,10 @@ describe('a file that cannot be written', () => {
 
   const canMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
   const onDisk = async (options: string, what: string) => {
-    const program = await compileProgram(new URL('file.program.ts', import.meta.url), folder.path);
+    const program = await compileProgram(new URL('store.program.ts', import.meta.url), folder.path);
     const disk = join(folder.path, 'disk');
     await mkdir(disk);
-    const script = `mount -t tmpfs -o ${options} tmpfs "${disk}" && exec "${process.execPath}" "${program}" ${what} "${disk}"`;
+    const script = `mount -t tmpfs -o ${options} tmpfs "${disk}" && exec "${process.execPath}" "${program}" ${what} '${JSON.stringify({ adapter: 'file', folder: disk })}'`;
     const { stdout, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
       encoding: 'utf8',
       env: { ...process.env, NODE_PATH: join(workspaceRoot, 'node_modules') },

@@ -1,7 +1,7 @@
-/** For specs: a process of its own that uses a file store. Arguments: what to do, the folder, and how as JSON. What it did it says a line each. */
+/** For specs: a process of its own that uses a store. Arguments: what to do; which store and how, as JSON. What it did it says a line each. */
 import { rmSync, writeFileSync, writeSync } from 'node:fs';
 import { MicroError } from '@micro/errors';
-import { FileStore } from './file.js';
+import { openStore, type StoreConfig } from './open.js';
 import type { Store } from './store.js';
 
 export interface HistoryOrder {
@@ -46,7 +46,7 @@ export interface Account {
 export const accounts = 4;
 export const initialBalance = 100;
 
-const [, , what = '', folder = '', given = '{}'] = process.argv;
+const [, , what = '', chosen = '{}', given = '{}'] = process.argv;
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value));
 const decode = <T>(value: Uint8Array) => JSON.parse(Buffer.from(value).toString()) as T;
 const account = (number: number) => `account-${number}`;
@@ -163,7 +163,7 @@ async function watch(store: Store): Promise<void> {
 }
 
 /** Fills a small disk; says how that ended, what is there then, and whether all is well once there is room. */
-async function fill(store: Store): Promise<void> {
+async function fill(store: Store, folder: string): Promise<void> {
   const ballast = `${folder}/ballast`;
   writeFileSync(ballast, new Uint8Array(500_000));
   const value = new Uint8Array(50_000);
@@ -182,7 +182,8 @@ async function fill(store: Store): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const store = new FileStore(folder);
+  const config = JSON.parse(chosen) as StoreConfig;
+  const store = await openStore(config);
   const order = JSON.parse(given) as HistoryOrder & WriteOrder;
   try {
     if (what === 'count') await history(store, order, count);
@@ -190,7 +191,7 @@ async function main(): Promise<void> {
     else if (what === 'lock') await history(store, order, lock);
     else if (what === 'write') await write(store, order);
     else if (what === 'watch') await watch(store);
-    else if (what === 'fill') await fill(store);
+    else if (what === 'fill' && config.adapter === 'file') await fill(store, config.folder);
     else await store.write({ key: 'a', value: new Uint8Array(1) });
     await store.close();
     say('end');
