@@ -127,10 +127,15 @@ describe.skipIf(!haveTool(natsTool))('with a real server', { timeout: 60_000 }, 
     const warnings: string[] = [];
     const told: boolean[] = [];
     const nats = await openNats({ id: 'broker', servers: server.addresses, warn: (message) => warnings.push(message) });
-    nats.listen((connected) => told.push(connected));
+    nats.listen((connected) => void told.push(connected));
     const heard: string[] = [];
     nats.connection.subscribe('there', { callback: (_error, message) => void heard.push(message.string()) });
-    await member[end]();
+    nats.connection.subscribe('silence', { callback: () => undefined });
+    const request = nats.whileConnected(nats.connection.request('silence', '', { timeout: 60_000 }));
+    await Promise.all([
+      expect(request).rejects.toMatchObject(refusal('unavailable', 'lost')),
+      nats.flush().then(() => member[end]()),
+    ]);
     await until('it is noticed', () => !nats.isConnected);
     expect(() => nats.check()).toThrow(expect.objectContaining(refusal('unavailable', 'lost', 'MICRO_NATS_ADDRESS')));
     await expect(nats.flush()).rejects.toMatchObject({ code: 'unavailable' });

@@ -58,6 +58,11 @@ export class NatsClient {
     return this.#connected && !this.#closed;
   }
 
+  /** Milliseconds since the connection was lost; 0 while there is one. */
+  get awayFor(): number {
+    return this.#connected ? 0 : Date.now() - this.#lostAt;
+  }
+
   /** MicroError `unavailable` while there is no server. */
   check(): void {
     if (!this.isConnected) throw this.explain(new Error(this.#closed ? 'closed' : 'the connection is lost'));
@@ -94,6 +99,19 @@ export class NatsClient {
       throw this.explain(error);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** The result of a request, or MicroError `unavailable` as soon as the connection is lost: the client would wait for an answer that never comes. */
+  async whileConnected<T>(request: Promise<T>): Promise<T> {
+    let stop: () => void = () => undefined;
+    const lost = new Promise<never>((_, reject) => {
+      stop = this.listen((connected) => connected || reject(this.explain(new Error('the connection is lost'))));
+    });
+    try {
+      return await Promise.race([request, lost]);
+    } finally {
+      stop();
     }
   }
 

@@ -37,10 +37,19 @@ const ahead = 8;
 /** Characters of the list of chunks that fit in the message of a blob. */
 const longestList = 64 * 1024;
 
+/** Bytes of a chunk, and characters of the list of all. */
+export interface Sizes {
+  readonly chunkBytes: number;
+  readonly longestList: number;
+}
+
 /** Writes what `content` yields; what it has written is noted as loose. Leaves nothing behind where it throws. */
-export async function writeContent(writing: Writing): Promise<Written> {
-  const { streams, operation, content } = writing;
-  const chunkBytes = Math.min(largestChunk, streams.mostBytes - headBytes);
+export async function writeContent(
+  writing: Writing,
+  sizes: Sizes = { chunkBytes: Math.min(largestChunk, writing.streams.mostBytes - headBytes), longestList },
+): Promise<Written> {
+  const { operation, content } = writing;
+  const { chunkBytes } = sizes;
   const hash = createHash('sha256');
   let chunk = Buffer.allocUnsafe(chunkBytes);
   let filled = 0;
@@ -67,7 +76,7 @@ export async function writeContent(writing: Writing): Promise<Written> {
     if (!writer && size <= inlineBytes) return { size, sha256, content: undefined, inline: rest, note: undefined };
     writer ??= await ChunkWriter.begin(writing);
     if (filled > 0) await writer.write(rest);
-    const record = await writer.end(chunkBytes);
+    const record = await writer.end(sizes);
     return { size, sha256, content: record, inline: new Uint8Array(), note: writer.note };
   } catch (error) {
     await writer?.giveUp();
@@ -79,7 +88,7 @@ export async function writeContent(writing: Writing): Promise<Written> {
 export async function discardContent({ streams, loose }: Writing, note: OwnNote | undefined): Promise<void> {
   if (!note) return;
   try {
-    await streams.purgeContent(note.id);
+    await streams.removeContent(note.id);
     await loose.forget(note);
   } catch {
     // The note is there.
@@ -169,7 +178,7 @@ class ChunkWriter {
   }
 
   /** Resolves when all is kept. */
-  async end(chunkBytes: number): Promise<ContentRecord> {
+  async end({ chunkBytes, longestList }: Sizes): Promise<ContentRecord> {
     const { id } = this.note;
     await this.#all();
     const chunks = toPairs(this.#sequences);

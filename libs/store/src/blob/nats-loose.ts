@@ -20,6 +20,7 @@ export interface OwnNote {
   sequence: number;
   /** On the monotonic clock. */
   renewedAt: number;
+  renewing?: Promise<void>;
 }
 
 /** A note on content that its blob has turns out to be needless after so many times the grace: by then whoever wrote it is no more. */
@@ -55,16 +56,9 @@ export class Loose {
   }
 
   /** MicroError `unavailable`, too, where it was not renewed in time, and the content is lost. */
-  async renew(note: OwnNote): Promise<void> {
-    const begun = performance.now();
-    try {
-      note.sequence = await this.#put({ id: note.id, subject: note.subject }, note.sequence);
-      note.renewedAt = begun;
-    } catch (error) {
-      if (!isAborted(error)) throw error;
-      const detail = 'this process stood still for so long that what it had written was removed: write the blob again';
-      throw new MicroError('unavailable', detail, { id: 'store', cause: error });
-    }
+  renew(note: OwnNote): Promise<void> {
+    // One at a time: the second would take the first for somebody else's.
+    return (note.renewing ??= this.#renew(note).finally(() => (note.renewing = undefined)));
   }
 
   /** Renews a note that may not be good for what is about to be done. */
@@ -107,6 +101,18 @@ export class Loose {
     await this.#sweeping;
   }
 
+  async #renew(note: OwnNote): Promise<void> {
+    const begun = performance.now();
+    try {
+      note.sequence = await this.#put({ id: note.id, subject: note.subject }, note.sequence);
+      note.renewedAt = begun;
+    } catch (error) {
+      if (!isAborted(error)) throw error;
+      const detail = 'this process stood still for so long that what it had written was removed: write the blob again';
+      throw new MicroError('unavailable', detail, { id: 'store', cause: error });
+    }
+  }
+
   async #decide(last: Last, now: number): Promise<void> {
     const note = JSON.parse(Buffer.from(last.data).toString()) as LooseNote;
     if ((await this.#contentOf(note.subject)) === note.id) {
@@ -117,7 +123,7 @@ export class Loose {
         if (!isAborted(error)) throw error;
       });
     } else if (!(await this.#isHeld(note.id, now))) {
-      await this.#streams.purgeContent(note.id);
+      await this.#streams.removeContent(note.id);
       await this.#streams.remove(noteStream, last.sequence);
     }
   }

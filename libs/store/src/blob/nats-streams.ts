@@ -28,45 +28,53 @@ export interface PublishOptions {
   readonly after?: number;
 }
 
-/** Milliseconds that one request may take, all attempts together, and a lost connection may be away. */
-const timeouts = { request: 4_000, attempts: 12_000, away: 2_000 } as const;
+/** Milliseconds that one request may take, all its attempts together, and a connection may be away that is waited for. */
+const timeouts = { request: 4_000, attempts: 12_000, away: 1_500 } as const;
 const pause = 100;
+/** Chunks that are taken away, and asked for the numbers of, at a time. */
+const [removedAtOnce, listedAtOnce] = [16, 1_000];
 /** Bytes of a message: all that may be said of a blob fits. */
 const leastPayload = 256 * 1024;
 /** Codes of JetStream (nats-server's errors.json) that there is no room: of an account, a server, a stream. */
 const full = new Set([10002, 10023, 10028, 10047, 10077]);
-const codes = { disabled: 10039, wrongLast: 10071, inUse: 10058, noPeers: 10005, notClustered: 10074 } as const;
+const codes = {
+  disabled: 10039,
+  wrongLast: 10071,
+  inUse: 10058,
+  noStream: 10059,
+  noPeers: 10005,
+  notClustered: 10074,
+} as const;
 
 /** The streams of JetStream that blobs are in. What a server that changes, or is away for a moment, does not answer is asked again. */
 export class BlobStreams {
   readonly #nats: NatsClient;
+  readonly #replicas: number;
   readonly #client: JetStreamClient;
   readonly #manager: JetStreamManager;
 
   /** Bytes of a message. */
   readonly mostBytes: number;
 
-  private constructor(nats: NatsClient, client: JetStreamClient, manager: JetStreamManager) {
-    this.mostBytes = payloadOf(nats.connection.info?.max_payload ?? leastPayload);
-    this.#nats = nats;
-    this.#client = client;
-    this.#manager = manager;
+  private constructor(of: {
+    readonly nats: NatsClient;
+    readonly replicas: number;
+    readonly client: JetStreamClient;
+    readonly manager: JetStreamManager;
+  }) {
+    this.#nats = of.nats;
+    this.#replicas = of.replicas;
+    this.#client = of.client;
+    this.#manager = of.manager;
+    this.mostBytes = payloadOf(of.nats.connection.info?.max_payload ?? leastPayload);
   }
 
   /** Makes the streams where they are not there yet; each message is kept by so many servers. */
   static async open(nats: NatsClient, replicas: number): Promise<BlobStreams> {
     const { request: timeout } = timeouts;
     const manager = await jetstreamManager(nats.connection, { checkAPI: false, timeout });
-    const streams = new BlobStreams(nats, jetstream(nats.connection, { timeout }), manager);
-    for (const { name, subject } of [infoStream, noteStream]) {
-      const limits = { max_msgs_per_subject: 1 };
-      await streams.#asked(() =>
-        streams.#make({ name, subjects: [`${subject}.>`], num_replicas: replicas, ...limits }),
-      );
-    }
-    const { name, subject } = contentStream;
-    const content = { name, subjects: [`${subject}.*`], num_replicas: replicas, allow_direct: true };
-    await streams.#asked(() => streams.#make(content));
+    const streams = new BlobStreams({ nats, replicas, manager, client: jetstream(nats.connection, { timeout }) });
+    await streams.#asked(() => streams.#make());
     return streams;
   }
 
@@ -108,8 +116,14 @@ export class BlobStreams {
     return message?.data;
   }
 
-  async purgeContent(id: string): Promise<void> {
-    await this.#asked(() => this.#manager.streams.purge(contentStream.name, { filter: contentSubject(id) }));
+  /**
+   * Takes the chunks of a writing away. One by one: a server of 2.9 that is told to purge a subject goes on counting its bytes, and is full before
+   * it is.
+   */
+  async removeContent(id: string): Promise<void> {
+    const sequences = await this.#asked(() => this.#chunksOf(contentSubject(id)));
+    for (let at = 0; at < sequences.length; at += removedAtOnce)
+      await Promise.all(sequences.slice(at, at + removedAtOnce).map((one) => this.remove(contentStream, one)));
   }
 
   /** Milliseconds since 1970, by the clock that messages get their times of. */
@@ -118,7 +132,33 @@ export class BlobStreams {
     return (await this.last(noteStream, tickSubject))?.time ?? 0;
   }
 
-  async #make(config: Partial<StreamConfig> & { readonly name: string }): Promise<void> {
+  /** Their numbers, without what is in them. */
+  async #chunksOf(subject: string): Promise<readonly number[]> {
+    const { name } = contentStream;
+    const { state } = await this.#manager.streams.info(name, { subjects_filter: subject });
+    const count = state.subjects?.[subject] ?? 0;
+    if (count === 0) return [];
+    const consumer = await this.#client.consumers.get(name, { filter_subjects: subject, headers_only: true });
+    const sequences: number[] = [];
+    while (sequences.length < count) {
+      const wanted = Math.min(count - sequences.length, listedAtOnce);
+      const before = sequences.length;
+      for await (const { seq } of await consumer.fetch({ max_messages: wanted, expires: timeouts.request }))
+        sequences.push(seq);
+      if (sequences.length === before) throw new errors.TimeoutError();
+    }
+    return sequences;
+  }
+
+  async #make(): Promise<void> {
+    const num_replicas = this.#replicas;
+    for (const { name, subject } of [infoStream, noteStream])
+      await this.#makeOne({ name, subjects: [`${subject}.>`], num_replicas, max_msgs_per_subject: 1 });
+    const { name, subject } = contentStream;
+    await this.#makeOne({ name, subjects: [`${subject}.*`], num_replicas, allow_direct: true });
+  }
+
+  async #makeOne(config: Partial<StreamConfig> & { readonly name: string }): Promise<void> {
     try {
       await this.#manager.streams.add(config);
     } catch (error) {
@@ -128,23 +168,35 @@ export class BlobStreams {
     }
   }
 
-  /** Asks again where nobody answered: a cluster that changes its leader does not for a moment. */
+  /**
+   * Asks again where nobody answered: a cluster that changes its leader does not for a moment. A server that has come back without its data gets the
+   * streams anew.
+   */
   async #asked<T>(work: () => Promise<T>): Promise<T> {
     const end = performance.now() + timeouts.attempts;
-    for (;;) {
+    for (let isMade = false; ;) {
       await this.#connected();
       try {
-        return await work();
+        return await this.#nats.whileConnected(work());
       } catch (error) {
-        if (!isSilence(error) || performance.now() > end) throw this.#explain(error);
+        const mayBeMissing = isNobody(error) || (error instanceof JetStreamApiError && error.code === codes.noStream);
+        if (mayBeMissing && !isMade) {
+          isMade = true;
+          await this.#make().catch(() => undefined);
+          continue;
+        }
+        // One server alone has no leader that it waits for.
+        const isAlone = isNobody(error) && !this.#nats.connection.info?.cluster;
+        if (!isSilence(error) || isAlone || performance.now() > end) throw this.#explain(error);
         await sleep(pause);
       }
     }
   }
 
+  /** A connection that is lost just now may be there again in a moment. */
   async #connected(): Promise<void> {
-    const end = performance.now() + timeouts.away;
-    while (!this.#nats.isConnected && performance.now() < end) await sleep(pause / 4);
+    while (!this.#nats.isConnected && this.#nats.awayFor < timeouts.away && this.#nats.awayFor > 0)
+      await sleep(pause / 4);
     this.#nats.check();
   }
 
@@ -183,13 +235,17 @@ function payloadOf(most: number): number {
 
 /** Nobody has answered, or somebody who cannot. */
 function isSilence(error: unknown): boolean {
+  if (error instanceof MicroError) return error.code === 'unavailable';
   if (error instanceof JetStreamApiError)
     return error.status === 503 && error.code !== codes.disabled && !full.has(error.code);
   return (
     error instanceof errors.TimeoutError ||
     error instanceof errors.RequestError ||
-    error instanceof errors.NoRespondersError ||
     error instanceof JetStreamError ||
-    (error instanceof Error && error.name === 'JetStreamNotEnabled')
+    isNobody(error)
   );
+}
+
+function isNobody(error: unknown): boolean {
+  return error instanceof Error && error.name === 'JetStreamNotEnabled';
 }

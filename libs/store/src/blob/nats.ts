@@ -216,7 +216,7 @@ export class NatsBlobs extends Blobs {
         },
       ));
     await this.#streams.remove(infoStream, last.sequence);
-    if (content && !isNoted) await this.#streams.purgeContent(content);
+    if (content && !isNoted) await this.#streams.removeContent(content);
   }
 
   async #record(key: string, place: Place): Promise<BlobRecord> {
