@@ -1,6 +1,13 @@
 import type { Command } from 'commander';
 import type { JsonValue } from '@micro/proto';
-import type { ListOptions, Store, StoreRecord, TableOptions } from '@micro/store';
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  type ListOptions,
+  type Store,
+  type StoreRecord,
+  type TableOptions,
+} from '@micro/store';
 import type { Cli } from '../cli.js';
 import { durationMs } from '../dynamic/time-text.js';
 import { Failure } from '../failure.js';
@@ -151,7 +158,6 @@ export function define(command: Command, cli: Cli): void {
     .option('--database <NAME>', 'default: the namespace')
     .action((file: string, options: Place) =>
       withStore(cli, async (store) => {
-        const { encodeSnapshot } = await import('@micro/store');
         const { database } = place(cli, options);
         const size = await transferring(cli.out, `snapshot of ${database}`, (meter) =>
           save(encodeSnapshot(store.snapshot(database)), file, { stdout: cli.streams.stdout, meter }),
@@ -166,7 +172,6 @@ export function define(command: Command, cli: Cli): void {
     .option('--database <NAME>', 'default: the namespace')
     .action((file: string, options: Place) =>
       withStore(cli, async (store) => {
-        const { decodeSnapshot } = await import('@micro/store');
         const { database } = place(cli, options);
         const restored = await transferring(cli.out, `restoring ${database}`, (meter) =>
           store.restore(decodeSnapshot(content(file, cli.streams.stdin, meter)), database),

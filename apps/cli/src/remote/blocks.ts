@@ -3,32 +3,34 @@ import type { Client } from '@micro/rpc';
 import type { Blobs, Store } from '@micro/store';
 import type { Cli } from '../cli.js';
 
+// By their files: what opens any adapter would bring all of them into a program that every command reads.
+
 /** Gives the platform's store, behind the environment's proxy, and closes it afterwards. All errors are Failures. */
 export function withStore<T>(cli: Cli, use: (store: Store) => Promise<T>): Promise<T> {
   return using(cli, 'store', use, async (client) => {
-    const { openStore } = await import('@micro/store');
-    return openStore({ adapter: 'remote', client });
+    const { RemoteStore } = await import('@micro/store/remote');
+    return new RemoteStore(client);
   });
 }
 
 export function withBlobs<T>(cli: Cli, use: (blobs: Blobs) => Promise<T>): Promise<T> {
   return using(cli, 'store', use, async (client) => {
-    const { openBlobs } = await import('@micro/store');
-    return openBlobs({ adapter: 'remote', client });
+    const { RemoteBlobs } = await import('@micro/store/blob/remote');
+    return new RemoteBlobs(client);
   });
 }
 
 export function withBroker<T>(cli: Cli, use: (broker: Broker) => Promise<T>): Promise<T> {
   return using(cli, 'broker', use, async (client) => {
-    const { openBroker } = await import('@micro/broker');
-    return openBroker({ adapter: 'remote', client });
+    const { RemoteBroker } = await import('@micro/broker/remote');
+    return new RemoteBroker(client);
   });
 }
 
 export function withEvents<T>(cli: Cli, use: (events: Events) => Promise<T>): Promise<T> {
   return using(cli, 'broker', use, async (client) => {
-    const { openEvents } = await import('@micro/broker');
-    return openEvents({ adapter: 'remote', client });
+    const { RemoteEvents } = await import('@micro/broker/events/remote');
+    return new RemoteEvents(client);
   });
 }
 
