@@ -108,7 +108,7 @@ export async function* readContent(
   let next = Math.floor(offset / chunkBytes);
   const fetch = (index: number) => {
     const length = Math.min(chunkBytes, size - index * chunkBytes);
-    const chunk = streams.chunk(sequences[index] ?? 0).then((bytes) => {
+    const chunk = streams.chunk(content.id, sequences[index] ?? 0).then((bytes) => {
       if (bytes?.length === length) return bytes;
       throw new MicroError('data_loss', 'a part of the content is missing', { id: 'store' });
     });
@@ -126,11 +126,11 @@ export async function* readContent(
   }
 }
 
-async function sequencesOf(streams: BlobStreams, { chunks, isList }: ContentRecord): Promise<readonly number[]> {
+async function sequencesOf(streams: BlobStreams, { id, chunks, isList }: ContentRecord): Promise<readonly number[]> {
   if (!isList) return fromPairs(chunks);
   const parts: Uint8Array[] = [];
   for (const sequence of fromPairs(chunks)) {
-    const part = await streams.chunk(sequence);
+    const part = await streams.chunk(id, sequence);
     if (!part) throw new MicroError('data_loss', 'the list of the chunks is missing', { id: 'store' });
     parts.push(part);
   }

@@ -189,6 +189,20 @@ describe.skipIf(!haveTool(natsTool))('blobs on NATS', { timeout: 90_000 }, () =>
     }
   });
 
+  it('never have content of another, though a power cut has given the numbers of its chunks to that', async () => {
+    await using server = await startNats();
+    const blobs = await open(server.addresses);
+    await blobs.write('a', [randomBytes(1_000_000)]);
+    const { manager } = await looking(server.addresses);
+    await manager.streams.delete('MICRO_BLOB_CONTENT');
+    await blobs.write('b', [randomBytes(1_000_000)]);
+    const range = (async () => {
+      for await (const _ of (await blobs.read('a', { offset: 300_000, length: 10 })).content);
+    })();
+    await expect(range).rejects.toMatchObject({ code: 'data_loss', detail: expect.stringContaining('"a"') });
+    expect((await readAll(blobs, 'b')).length).toBe(1_000_000);
+  });
+
   it('say which part of one is missing', async () => {
     await using server = await startNats();
     const blobs = await open(server.addresses);

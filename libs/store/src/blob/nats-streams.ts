@@ -107,13 +107,13 @@ export class BlobStreams {
     });
   }
 
-  /** A chunk of content. Undefined: there is none. */
-  async chunk(sequence: number): Promise<Uint8Array | undefined> {
+  /** A chunk of a writing. Undefined: there is none. A power cut may have taken it, and given its number to another. */
+  async chunk(id: string, sequence: number): Promise<Uint8Array | undefined> {
     const { name } = contentStream;
     // Any server that has the stream answers, and one may not have all of it yet; then the leader.
     const near = await this.#asked(() => this.#manager.direct.getMessage(name, { seq: sequence }));
     const message = near ?? (await this.#asked(() => this.#manager.streams.getMessage(name, { seq: sequence })));
-    return message?.data;
+    return message?.subject === contentSubject(id) ? message.data : undefined;
   }
 
   /**
