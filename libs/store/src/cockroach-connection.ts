@@ -1,19 +1,19 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MicroError } from '@micro/errors';
 import { outsideCalls } from '@micro/rpc';
-import pg from 'pg';
-import { DataSource } from 'typeorm';
+import type pg from 'pg';
+import type { DataSource } from 'typeorm';
 import { isBroken, isConflict, isLost, translated } from './cockroach-errors.js';
-import { migrate, type Migration, migrationsTableName } from './cockroach-migrations.js';
+import { migrate } from './cockroach-migrations.js';
 import { type CheckedOptions, checkedOptions, type CockroachOptions } from './cockroach-options.js';
+import { dataSource, ended, opened, timed } from './cockroach-source.js';
 import { closed } from './validation.js';
 
 /** Times that a connection is tried for again before a call fails, and milliseconds in between. */
 const reconnect = { times: 2, wait: 50 } as const;
 /** Calls that wait for a connection at most, for each that there is. */
 const waitingPerConnection = 100;
-/** Milliseconds that the server has on top of a statement's time in order to say that it was too long. */
-const grace = 1_000;
 
 /** Milliseconds that the consumer of what is read at one moment may take over a piece of it. */
 const readerPatience = 600_000;
@@ -61,6 +61,7 @@ export class CockroachConnection {
   readonly #closing = new AbortController();
   #opening: Promise<pg.Pool> | undefined;
   #source: DataSource | undefined;
+  #readings = 0;
 
   constructor(options: CockroachOptions) {
     this.#options = checkedOptions(options);
@@ -100,9 +101,27 @@ export class CockroachConnection {
 
   /**
    * What `work` yields of one transaction that only reads, as of one moment, however long its consumer takes. Of a connection that is lost, or
-   * others that are in its way, before anything was yielded nobody hears.
+   * others that are in its way, before anything was yielded nobody hears. Half of the connections can be in use so at a time.
    */
   async *reading<T>(work: (run: Run) => AsyncGenerator<T>): AsyncGenerator<T> {
+    if (this.#readings >= this.#options.pool / 2) throw crowded(this.#readings);
+    this.#readings++;
+    try {
+      yield* this.#read(work);
+    } finally {
+      this.#readings--;
+    }
+  }
+
+  /** Ends what goes on. A second call does nothing. */
+  async close(): Promise<void> {
+    if (this.closing.aborted) return;
+    this.#closing.abort();
+    await this.#opening?.catch(() => undefined);
+    await this.#source?.destroy();
+  }
+
+  async *#read<T>(work: (run: Run) => AsyncGenerator<T>): AsyncGenerator<T> {
     for (let tries = 1; ; tries++) {
       const { run, release } = await this.#trying(true, async (lent) => lent, { keep: true });
       const onClose = () => release(true);
@@ -125,14 +144,6 @@ export class CockroachConnection {
         release(true);
       }
     }
-  }
-
-  /** Ends what goes on. A second call does nothing. */
-  async close(): Promise<void> {
-    if (this.closing.aborted) return;
-    this.#closing.abort();
-    await this.#opening?.catch(() => undefined);
-    await this.#source?.destroy();
   }
 
   async #trying<T>(
@@ -209,6 +220,11 @@ export class CockroachConnection {
   }
 }
 
+function crowded(readings: number): MicroError {
+  const detail = `${readings} snapshots are being read already: wait for one of them to end, or raise MICRO_COCKROACH_POOL`;
+  return new MicroError('resource_exhausted', detail, { id: 'store' });
+}
+
 async function begin(
   run: Run,
   { readOnly = false, timeout, idle }: Omit<TransactionOptions, 'repeatable'>,
@@ -221,69 +237,3 @@ async function begin(
 function once(text: string): Statement {
   return { text, repeatable: false };
 }
-
-/** The server ends what takes too long itself; where it has not done so in time, it is not there. */
-function timed(query: pg.QueryConfig, timeout: number): pg.QueryConfig {
-  return Object.assign(query, { query_timeout: timeout + grace });
-}
-
-function dataSource(options: CheckedOptions, migrations: readonly Migration[] = []): DataSource {
-  const { host, port, user, password, database, ssl, pool, timeout, application, settings } = options;
-  return new DataSource({
-    type: 'postgres',
-    driver: pg,
-    host,
-    port,
-    username: user,
-    database,
-    ssl,
-    applicationName: application,
-    poolSize: pool,
-    connectTimeoutMS: timeout,
-    // Whoever asks next is told, or never knows.
-    poolErrorHandler: () => undefined,
-    installExtensions: false,
-    logging: false,
-    migrations: [...migrations],
-    migrationsTableName,
-    migrationsTransactionMode: 'none',
-    extra: {
-      // As a function it is looked for nowhere else, and shown to nobody.
-      password: () => password,
-      options: settings,
-      statement_timeout: timeout,
-      idle_in_transaction_session_timeout: timeout,
-      query_timeout: timeout + grace,
-      keepAlive: true,
-      // It does not keep the process.
-      allowExitOnIdle: true,
-      types: { getTypeParser },
-    },
-  });
-}
-
-const int8 = 20;
-
-function getTypeParser(oid: number, format?: string): unknown {
-  return oid === int8 ? BigInt : pg.types.getTypeParser(oid, format as 'text');
-}
-
-async function opened(source: DataSource): Promise<pg.Pool> {
-  await source.initialize();
-  const pool = poolOf(source) as pg.Pool;
-  // One that is lost while it is in use says so to whoever uses it.
-  pool.on('acquire', (client) => client.setMaxListeners(0).on('error', ignore));
-  pool.on('release', (_error, client) => client.off('error', ignore));
-  return pool;
-}
-
-/** Also one that was opened by half. */
-async function ended(source: DataSource): Promise<void> {
-  await (source.isInitialized ? source.destroy() : poolOf(source)?.end());
-}
-
-function poolOf(source: DataSource): pg.Pool | undefined {
-  return (source.driver as unknown as { readonly master: pg.Pool | undefined }).master;
-}
-
-function ignore(): void {}

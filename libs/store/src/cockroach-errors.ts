@@ -61,7 +61,7 @@ const meanings: readonly (readonly [RegExp, Code, string])[] = [
   [
     /^ERR_(SSL|OSSL|TLS)/,
     'failed_precondition',
-    'does not accept the certificate of its user, or none: check MICRO_COCKROACH_CERT and MICRO_COCKROACH_KEY',
+    'cannot be spoken to with these certificates: check that MICRO_COCKROACH_CA, MICRO_COCKROACH_CERT and MICRO_COCKROACH_KEY are PEM, belong together and are known to it',
   ],
 ];
 
@@ -73,11 +73,6 @@ const wordings: readonly (readonly [RegExp, Code, string])[] = [
     'speaks no TLS: add ?sslmode=disable to MICRO_COCKROACH_URL if that is meant to be',
   ],
   [/password must be|SASL/, 'failed_precondition', 'wants a password, or another: check MICRO_COCKROACH_URL'],
-  [
-    /PEM|private key|key values mismatch/i,
-    'failed_precondition',
-    'cannot be spoken to: MICRO_COCKROACH_CA, _CERT or _KEY is no PEM, or they do not belong together',
-  ],
   [
     /^timeout exceeded when trying to connect/,
     'resource_exhausted',

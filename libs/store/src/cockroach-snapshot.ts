@@ -14,7 +14,7 @@ import {
   placeGeneration,
   snapshotPage,
   type SnapshotRow,
-} from './cockroach-sql.js';
+} from './cockroach-generations.js';
 import type { SnapshotRecord } from './store.js';
 import { checkedExpiry, checkedTable, checkedWriting, closed } from './validation.js';
 

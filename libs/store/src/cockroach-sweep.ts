@@ -9,7 +9,7 @@ import {
   removeDeleted,
   removeExpired,
   removeRecords,
-} from './cockroach-sql.js';
+} from './cockroach-generations.js';
 
 /** Milliseconds between two looks at what is to be removed, and for which one process has that to itself. */
 const pause = 10_000;

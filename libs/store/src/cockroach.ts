@@ -1,10 +1,11 @@
 import { type Changed, makeChanges } from './cockroach-changes.js';
 import { CockroachConnection } from './cockroach-connection.js';
 import { CockroachDatabases } from './cockroach-databases.js';
+import { moment, nextTable } from './cockroach-generations.js';
 import type { CockroachOptions } from './cockroach-options.js';
 import { behind, next, recordsOf } from './cockroach-records.js';
 import { restoreSnapshot, snapshotOf } from './cockroach-snapshot.js';
-import { databases, list, type ListRow, moment, nextTable, read, type RecordRow } from './cockroach-sql.js';
+import { databases, list, type ListRow, read, type RecordRow } from './cockroach-sql.js';
 import { CockroachSweep } from './cockroach-sweep.js';
 import { CockroachWatches } from './cockroach-watch.js';
 import {
