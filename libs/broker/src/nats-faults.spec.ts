@@ -1,7 +1,9 @@
+import { openNats } from '@micro/nats';
 import { checkDeliveries, haveTool, natsTool, startNats, until } from '@micro/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Broker, brokerLimits, type NewMessage } from './broker.js';
 import { openNatsBroker } from './nats.js';
+import { subjects } from './nats-packets.js';
 
 const soon = { timeout: 20_000, interval: 10 };
 const unavailable = { code: 'unavailable', id: 'broker' };
@@ -162,6 +164,41 @@ describe.skipIf(!haveTool(natsTool))('the broker on NATS', { timeout: 90_000 }, 
       }
     },
   );
+
+  it('needs no more rights than the docs say', async () => {
+    const rights = '["micro.broker.>", "_INBOX.>"]';
+    const user = `{ user: u, password: p, permissions: { publish: ${rights}, subscribe: ${rights} } }`;
+    await using server = await startNats({ config: `authorization { users: [ ${user} ] }\nno_auth_user: u` });
+    const warnings: string[] = [];
+    const [publisher, subscriber] = await Promise.all(
+      [0, 1].map(() => open(server.addresses, (text) => warnings.push(text))),
+    );
+    const got = [await listen(subscriber as Broker), await listen(subscriber as Broker, { queue: 'q' })];
+    await publisher?.publish('orders', message('hello'));
+    for (const texts of got) await expect.poll(() => texts, soon).toEqual(['hello']);
+    expect(warnings).toEqual([]);
+  });
+
+  it('finds out when it has missed who is subscribed', async () => {
+    await using server = await startNats();
+    const [publisher, subscriber] = [await open(server.addresses), await open(server.addresses)];
+    const texts = await listen(subscriber, { queue: 'q' });
+    const nats = await openNats({ servers: server.addresses, id: 'broker' });
+    // Somebody hears wrongly that it has left, as who has missed something does.
+    const said = new Promise<{ id: string; version: number }>((resolve) => {
+      nats.subscribe(subjects.everybody, (heard) => {
+        const { version, ...what } = heard.json<{ id: string; version: number }>();
+        if (version === 1) resolve({ ...what, version });
+      });
+    });
+    const { id, version } = await said;
+    nats.connection.publish(subjects.everybody, JSON.stringify({ do: 'leave', id, version: version + 1, number: 1 }));
+    await until('it is gone', async () => (await publisher.topics()).length === 0);
+    await until('it is back', async () => (await publisher.topics()).length === 1);
+    await publisher.publish('orders', message('hello'));
+    await expect.poll(() => texts, soon).toEqual(['hello']);
+    await nats.close();
+  });
 
   it('is refused, with what to do, by a server that takes next to nothing, or does not let it listen', async () => {
     await using small = await startNats({ config: 'max_payload: 1024' });

@@ -237,6 +237,19 @@ describe.skipIf(!haveTool(natsTool))('blobs on NATS', { timeout: 90_000 }, () =>
     });
   });
 
+  it('need no more rights than the docs say', async () => {
+    const rights = '["micro.blob.>", "$JS.API.>", "_INBOX.>"]';
+    const user = `{ user: u, password: p, permissions: { publish: ${rights}, subscribe: ${rights} } }`;
+    await using server = await startNats({ config: `authorization { users: [ ${user} ] }\nno_auth_user: u` });
+    const warnings: string[] = [];
+    const blobs = await open(server.addresses, { grace: 200, warn: (text) => warnings.push(text) });
+    await blobs.write('a', [randomBytes(1_000_000)]);
+    expect((await readAll(blobs, 'a')).length).toBe(1_000_000);
+    await blobs.delete('a');
+    await blobs.list();
+    expect(warnings).toEqual([]);
+  });
+
   it('whose list of chunks is long have it beside them', async () => {
     await using server = await startNats();
     const { nats } = await looking(server.addresses);
