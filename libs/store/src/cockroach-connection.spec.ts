@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { haveTool, postgresTool } from '@micro/testing';
+import { haveTool, postgresTool, until } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { CockroachConnection } from './cockroach-connection.js';
 import { microseconds } from './cockroach-lease.js';
@@ -153,5 +153,23 @@ describe.skipIf(!haveTool(postgresTool))('a connection', () => {
       code: 'unavailable',
       detail: expect.stringContaining('closed'),
     });
+  });
+
+  it('is closed in time, even where the server is busy for longer', { timeout: 60_000 }, async () => {
+    const connection = open({ timeout: 500 });
+    const long = connection.transaction((run) => run(statement('SELECT pg_sleep(50)')), {
+      repeatable: false,
+      timeout: 60_000,
+    });
+    const over = expect(long).rejects.toMatchObject({ code: 'unavailable' });
+    const asks = open();
+    const sleeping = statement(
+      `SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(50)' AND state = 'active'`,
+    );
+    await until('it is busy', async () => (await asks.rows(sleeping)).length > 0);
+    const begun = performance.now();
+    await connection.close();
+    await over;
+    expect(performance.now() - begun).toBeLessThan(40_000);
   });
 });

@@ -61,6 +61,7 @@ export class CockroachConnection {
   readonly #closing = new AbortController();
   #opening: Promise<pg.Pool> | undefined;
   #source: DataSource | undefined;
+  readonly #lent = new Set<Lent>();
   #readings = 0;
 
   constructor(options: CockroachOptions) {
@@ -113,12 +114,15 @@ export class CockroachConnection {
     }
   }
 
-  /** Ends what goes on. A second call does nothing. */
+  /** Begins nothing any more, ends what goes on for longer than a statement may take. A second call does nothing. */
   async close(): Promise<void> {
     if (this.closing.aborted) return;
     this.#closing.abort();
     await this.#opening?.catch(() => undefined);
+    const end = () => [...this.#lent].forEach((one) => one.release(true));
+    const patience = setTimeout(end, this.#options.timeout);
     await this.#source?.destroy();
+    clearTimeout(patience);
   }
 
   async *#read<T>(work: (run: Run) => AsyncGenerator<T>): AsyncGenerator<T> {
@@ -183,15 +187,15 @@ export class CockroachConnection {
     if (pool.waitingCount >= waitingPerConnection * this.#options.pool)
       throw new Error('timeout exceeded when trying to connect');
     const client = await pool.connect();
-    let isLent = true;
-    return {
+    const lent: Lent = {
       run: async <Row>({ name, text }: Statement, values: readonly unknown[] = []) =>
         (await client.query(timed({ name, text, values: [...values] }, timeout))).rows as Row[],
       release: (broken) => {
-        if (isLent) client.release(broken);
-        isLent = false;
+        if (this.#lent.delete(lent)) client.release(broken);
       },
     };
+    this.#lent.add(lent);
+    return lent;
   }
 
   #pool(): Promise<pg.Pool> {

@@ -160,8 +160,10 @@ class Follower {
     return recordsOf(await this.#rows<RecordRow>(readSeveral, [keys.map((key) => Buffer.from(key))]));
   }
 
+  /** From when on it is followed. Before that nobody has been told anything that could have changed. */
   async #begin(): Promise<void> {
-    await this.#look(true);
+    const [one] = await this.#keys(changed, never, nothing);
+    if (one) [this.#generation, this.#since, this.#farSince] = [one.generation, one.now, one.now];
     void outsideCalls(() => this.#follow());
   }
 
@@ -237,6 +239,8 @@ class Follower {
 }
 
 const nothing = Buffer.alloc(0);
+/** Later than any change. */
+const never = 2n ** 62n;
 
 function inMicroseconds(milliseconds: number): bigint {
   return BigInt(milliseconds) * 1_000n;
