@@ -16,7 +16,7 @@ export async function runBuiltIn(entry: CatalogueEntry, args: readonly string[],
   for (const one of allOf(command)) prepare(one, cli);
   try {
     await program.parseAsync([entry.name, ...args], { from: 'user' });
-    return exitCodes.ok;
+    return cli.exitCode;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return exitCodes.ok;

@@ -120,6 +120,12 @@ export const catalogue: readonly CatalogueEntry[] = [
     load: () => import('./commands/blob.js'),
   },
   {
+    name: 'lock',
+    group: 'Data',
+    summary: 'run a program while it has a lock',
+    load: () => import('./commands/lock.js'),
+  },
+  {
     name: 'env',
     group: 'micro',
     summary: 'list, add and choose environments',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { exitCodes } from './failure.js';
 import type { GlobalFlags } from './global-flags.js';
 import { Output, type Sink } from './output/output.js';
 import { wantsColor } from './output/paint.js';
@@ -15,6 +16,8 @@ export interface CliStreams {
 
 /** What every command is given: its surroundings, and what flags, variables and files make of them. */
 export class Cli {
+  /** With which a command ends that has not failed: of a program that it ran in its place, that of the program. */
+  exitCode: number = exitCodes.ok;
   #flags: GlobalFlags;
   #settings: Settings | undefined;
   #output: Output | undefined;

@@ -1,6 +1,6 @@
 import type { Broker, Events } from '@micro/broker';
 import type { Client } from '@micro/rpc';
-import type { Blobs, Store } from '@micro/store';
+import type { Blobs, Locks, Store } from '@micro/store';
 import type { Cli } from '../cli.js';
 
 // By their files: what opens any adapter would bring all of them into a program that every command reads.
@@ -17,6 +17,13 @@ export function withBlobs<T>(cli: Cli, use: (blobs: Blobs) => Promise<T>): Promi
   return using(cli, 'store', use, async (client) => {
     const { RemoteBlobs } = await import('@micro/store/blob/remote');
     return new RemoteBlobs(client);
+  });
+}
+
+export function withLocks<T>(cli: Cli, use: (locks: Locks) => Promise<T>): Promise<T> {
+  return using(cli, 'store', use, async (client) => {
+    const { openLocks } = await import('@micro/store');
+    return openLocks({ adapter: 'remote', client });
   });
 }
 
