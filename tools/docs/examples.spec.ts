@@ -5,7 +5,7 @@ import { cleanEnvironment, freePort, run, temporaryFolder, workspaceRoot } from 
 import { build, type BuildOptions } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-const pages = ['store', 'blobs', 'broker', 'events'];
+const pages = ['store', 'blobs', 'locks', 'broker', 'events'];
 
 /** Within the workspace, where Node finds the packages that are not bundled. */
 let folder: string;

@@ -6,7 +6,7 @@ import {
   eventsCapabilities,
   patience,
 } from '@micro/broker';
-import { blobCapabilities, storeCapabilities, storeLimits } from '@micro/store';
+import { blobCapabilities, lockCapabilities, lockLimits, storeCapabilities, storeLimits } from '@micro/store';
 import { format } from 'prettier';
 
 interface Declared {
@@ -33,6 +33,7 @@ What each adapter promises. Made from what the adapters declare, which their con
 ${[
   ...rows('[store](store.md)', storeCapabilities),
   ...rows('[blobs](blobs.md)', blobCapabilities),
+  ...rows('[locks](locks.md)', lockCapabilities),
   ...rows('[broker](broker.md)', brokerCapabilities),
   ...rows('[events](events.md)', eventsCapabilities),
 ].join('\n')}
@@ -46,6 +47,7 @@ What does not differ holds on every adapter:
 |---|---|---|---|---|---|
 | store | – | of keys, by their bytes | each write; compare-and-set, transactions | by the store's clock | by prefix; at least the last state of each key |
 | blobs | – | of keys, by their bytes | – | – | – |
+| locks | to one at a time | of those who wait, as they came | tokens that only grow | by the clock of whatever keeps them | – |
 | broker | at most once; of a queue to one | of one publisher | – | not kept | – |
 | events | at least once to each group | of a stream | offsets; ids known for ${number(eventLimits.duplicateWindow / 1_000)} s | by age and size | follow, from any position |
 
@@ -57,7 +59,9 @@ What does not differ holds on every adapter:
 | store | a value | ${bytes(storeLimits.valueBytes)} |
 | store, blobs | metadata | ${bytes(storeLimits.metadataBytes)} |
 | store | a transaction | ${number(storeLimits.changes)} changes, ${bytes(storeLimits.changesBytes)} |
-| store, blobs | the name of a database or table | ${number(storeLimits.nameLength)} characters |
+| store, blobs, locks | the name of a database or table | ${number(storeLimits.nameLength)} characters |
+| locks | a name | ${bytes(lockLimits.nameBytes)} |
+| locks | a time to live | ${number(lockLimits.leastTtl)} to ${number(lockLimits.ttl)} ms |
 | broker | a body | ${bytes(brokerLimits.bodyBytes)} |
 | broker | headers | ${bytes(brokerLimits.headerBytes)} |
 | broker | the name of a topic or queue | ${number(brokerLimits.nameLength)} characters |

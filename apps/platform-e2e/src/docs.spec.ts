@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => platform.stop());
 
 /** The programs of the pages are run by tools/docs; here are the commands, each of which must do what the page says on a platform that runs. */
-it.each(['store', 'blobs', 'broker', 'events'])(
+it.each(['store', 'blobs', 'locks', 'broker', 'events'])(
   'the commands of docs/%s.md succeed',
   { timeout: 60_000 },
   async (page) => {
