@@ -22,8 +22,8 @@ export function withBlobs<T>(cli: Cli, use: (blobs: Blobs) => Promise<T>): Promi
 
 export function withLocks<T>(cli: Cli, use: (locks: Locks) => Promise<T>): Promise<T> {
   return using(cli, 'store', use, async (client) => {
-    const { openLocks } = await import('@micro/store');
-    return openLocks({ adapter: 'remote', client });
+    const { RemoteLocks } = await import('@micro/store/lock/remote');
+    return new RemoteLocks(client);
   });
 }
 
