@@ -56,6 +56,12 @@ describe.skipIf(!haveTool(etcdTool))('a registry whose etcd', { timeout: faultTi
     },
   );
 
+  it('has nothing to tell is not taken for one that is away', async () => {
+    const began = performance.now();
+    await until('it was listened to for a while', () => performance.now() - began > 7_000);
+    expect(rig.warnings.filter((warning) => warning.includes('silent'))).toEqual([]);
+  });
+
   it('hangs is noticed; writes fail soon, reads are served, and all goes on when it does', async () => {
     await keep('kept', 20_000);
     server.pause();

@@ -42,7 +42,7 @@ const pause = 500;
 /** A timer this late means that the process was stopped or starved, and has not heard who renewed. */
 const stall = 1_000;
 /** Transactions on their way at a time when everything is registered again. */
-const atOnce = 16;
+const atOnce = 64;
 
 /**
  * What this process has registered, on its own account and for those who call it, and what becomes of it: all of it is under leases that the

@@ -5,6 +5,10 @@ import type { KeyRange } from './etcd-records.js';
 
 /** Milliseconds between two looks whether a watch is still alive. */
 const beat = 2_000;
+/** Milliseconds for an answer. */
+const answerTimeout = 1_500;
+/** A timer this late means that the process was stopped or starved, and has not read what was sent: nothing is judged by it. */
+const stall = 500;
 
 /** Revisions that a watch was to begin with are not there any more, or not yet: what it would have told has to be read anew. */
 export class HistoryLost extends Error {}
@@ -44,11 +48,17 @@ export async function watchMember(options: EtcdWatchOptions): Promise<never> {
     });
   });
   const beating = async (): Promise<never> => {
-    for (let asked = 0; ; asked = performance.now()) {
+    for (let asked = 0; ;) {
+      const began = performance.now();
       await sleep(beat, undefined, { signal });
-      if (state.heard < asked) throw new GRPCUnavailableError('the watch has gone silent');
+      const isStarved = performance.now() - began > beat + stall;
+      if (state.heard < asked && !isStarved) throw new GRPCUnavailableError('the watch has gone silent');
+      asked = performance.now();
       stream.write({ progress_request: {} });
-      const revision = await currentRevision(client, member, range);
+      const revision = await currentRevision(client, member, range).catch((error: unknown) => {
+        if (performance.now() - asked < answerTimeout + stall) throw error;
+        return from;
+      });
       if (revision < from - 1) throw new HistoryLost(`etcd is at revision ${revision} again`);
     }
   };
@@ -67,7 +77,10 @@ export async function watchMember(options: EtcdWatchOptions): Promise<never> {
 
 /** The revision that most members have agreed on. Fails on a member that cannot know. */
 export async function currentRevision(client: EtcdClient, member: Member, range: KeyRange): Promise<number> {
-  const { header } = await client.attempt(member, ({ kv }) => kv.range({ key: Buffer.from(range.start) }));
+  const deadline = Date.now() + answerTimeout;
+  const { header } = await client.attempt(member, ({ kv }) =>
+    kv.range({ key: Buffer.from(range.start) }, { deadline }),
+  );
   return Number(header.revision);
 }
 
