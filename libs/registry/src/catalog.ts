@@ -16,7 +16,7 @@ export interface Placement {
    * as while a new build is rolled out: the latest wins, whoever looks, and a renewal changes nothing.
    */
   readonly since: number;
-  /** Milliseconds from now until it expires. */
+  /** Milliseconds from now until it expires; Infinity where that is not ours to tell. */
   readonly ttl: number;
 }
 

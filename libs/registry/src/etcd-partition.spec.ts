@@ -128,6 +128,20 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
     expect(watch.seen.slice(3)).toEqual(['deleted greeter', 'created next']);
   });
 
+  it('takes off, when it is back, what it could not take off meanwhile', async () => {
+    await cutOff.register(greeter());
+    await cutOff.register(named('left'), { ttl: 3_000 });
+    await cutOff.register(named('kept'));
+    // Keeps the lease of the one that is not renewed.
+    await cutOff.register(named('other'), { ttl: 3_000 });
+    renew(cutOff, named('other'), 3_000);
+    way.cut();
+    await away();
+    await expect(cutOff.deregister(greeter())).rejects.toMatchObject({ code: 'unavailable' });
+    way.mend();
+    await expect.poll(async () => (await near.list()).map(({ name }) => name), eventually).toEqual(['kept', 'other']);
+  });
+
   it('registers all again when it comes back to an etcd that knows nothing', async () => {
     await using empty = await startEtcd();
     for (const name of ['a', 'b', 'c']) await cutOff.register(named(name));

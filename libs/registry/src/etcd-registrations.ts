@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EtcdClient } from '@micro/etcd';
 import { EtcdLeaseInvalidError } from 'etcd3';
 import { EtcdLeases, type Lease } from './etcd-leases.js';
-import type { EtcdKeys, VersionKey } from './etcd-records.js';
+import { type EtcdKeys, packContent, type VersionKey } from './etcd-records.js';
 import { Turns } from './etcd-turns.js';
 import type { EtcdView, SeenNode } from './etcd-view.js';
 import type { Entry, EtcdWriter } from './etcd-writer.js';
@@ -12,13 +12,15 @@ import { closed } from './validation.js';
 export interface Wanted {
   readonly version: VersionKey;
   readonly hash: string;
-  readonly packed: Buffer;
+  readonly bytes: Uint8Array;
   readonly ttl: number;
   readonly entries: readonly Entry[];
 }
 
+type Packed = Omit<Wanted, 'bytes'> & { readonly packed: Buffer };
+
 /** One node that this process holds. */
-interface Own extends Omit<Wanted, 'entries'> {
+interface Own extends Omit<Packed, 'entries'> {
   readonly entry: Entry;
   readonly lease: Lease;
   /** When it was put. */
@@ -55,7 +57,9 @@ export class EtcdRegistrations {
   readonly #turns = new Turns();
   /** By key. */
   readonly #own = new Map<string, Own>();
-  /** What nobody renewed, or was given up here, and may still be in etcd under our lease. */
+  /** Contents of what is held here, by hash; those of what is not any more go with the next deadline. */
+  readonly #packed = new Map<string, Buffer>();
+  /** What nobody wants any more, and may still be in etcd under our lease. */
   readonly #leaving = new Map<string, Own>();
   /** What is gone from etcd for a reason that is still to be found. */
   readonly #missing = new Map<string, Own>();
@@ -67,11 +71,12 @@ export class EtcdRegistrations {
 
   constructor(options: EtcdRegistrationsOptions) {
     this.#options = options;
-    this.#leases = new EtcdLeases({ client: options.client, lost: () => this.#lose() });
+    this.#leases = new EtcdLeases({ client: options.client, lost: (lease) => this.#lose(lease) });
   }
 
   /** Registers or renews. Resolves when etcd has it and the view shows it. */
-  async register(wanted: Wanted): Promise<void> {
+  async register({ bytes, ...rest }: Wanted): Promise<void> {
+    const wanted = { ...rest, packed: this.#pack(rest.hash, bytes) };
     const lease = this.#leases.current(wanted.ttl);
     const expires = performance.now() + wanted.ttl;
     const changed = wanted.entries.filter((entry) => !this.#renew({ ...wanted, entry, lease, expires }));
@@ -87,8 +92,10 @@ export class EtcdRegistrations {
   async deregister(keys: readonly string[]): Promise<void> {
     const { writer, view } = this.#options;
     await this.#turns.take(keys, async () => {
-      for (const key of keys) for (const map of [this.#own, this.#leaving, this.#missing]) map.delete(key);
-      const revision = await writer.delete(keys);
+      for (const key of keys) this.#leave(key);
+      // What fails now is done as soon as it can be: under our lease it would stay for ever.
+      const revision = await writer.delete(keys).finally(() => this.#mend());
+      for (const key of keys) this.#leaving.delete(key);
       await view.reached(revision, patience);
     });
   }
@@ -142,7 +149,7 @@ export class EtcdRegistrations {
     return seen?.lease === lease.id && seen.text === text && view.stores(keys.content(wanted.version, wanted.hash));
   }
 
-  async #put({ entries, ...wanted }: Wanted, expires: number): Promise<void> {
+  async #put({ entries, ...wanted }: Packed, expires: number): Promise<void> {
     const { view, writer } = this.#options;
     const { version, hash, packed, ttl } = wanted;
     for (;;) {
@@ -178,10 +185,26 @@ export class EtcdRegistrations {
     this.#mend();
   }
 
-  #lose(): void {
+  #leave(key: string): void {
+    const own = this.#own.get(key);
+    this.#own.delete(key);
+    this.#missing.delete(key);
+    if (own) this.#leaving.set(key, own);
+  }
+
+  #lose(lost: Lease): void {
     if (this.#closed) return;
+    const count = [...this.#own.values()].filter(({ lease }) => lease === lost).length;
+    if (count > 0)
+      this.#options.warn(`etcd has dropped the lease of ${count} registrations: they are registered again`);
     this.#lost = true;
     this.#mend();
+  }
+
+  #pack(hash: string, bytes: Uint8Array): Buffer {
+    let packed = this.#packed.get(hash);
+    if (!packed) this.#packed.set(hash, (packed = packContent(bytes)));
+    return packed;
   }
 
   #expireAt(at: number): void {
@@ -196,14 +219,16 @@ export class EtcdRegistrations {
     const now = performance.now();
     this.#expiry = undefined;
     let next = Infinity;
+    const hashes = new Set<string>();
     for (const [key, own] of this.#own) {
       if (now - due > stall) own.expires = Math.max(own.expires, now + own.ttl / 2);
-      if (own.expires > now) next = Math.min(next, own.expires);
+      if (own.expires <= now) this.#leave(key);
       else {
-        this.#own.delete(key);
-        this.#leaving.set(key, own);
+        next = Math.min(next, own.expires);
+        hashes.add(own.hash);
       }
     }
+    for (const hash of this.#packed.keys()) if (!hashes.has(hash)) this.#packed.delete(hash);
     if (next < Infinity) this.#expireAt(next);
     this.#mend();
   }
@@ -246,8 +271,6 @@ export class EtcdRegistrations {
   async #putAgain(): Promise<void> {
     if (!this.#lost) return;
     const lost = [...this.#own.values()].filter(({ lease }) => !this.#leases.holds(lease));
-    if (lost.length > 0)
-      this.#options.warn(`etcd has dropped the lease of ${lost.length} registrations: they are registered again`);
     const batches = [...groupBy(lost, ({ version, hash, ttl }) => JSON.stringify([version, hash, ttl])).values()];
     const work = async () => {
       for (let batch = batches.pop(); batch; batch = batches.pop()) await this.#putBatch(batch);

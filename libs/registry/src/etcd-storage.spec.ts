@@ -115,6 +115,18 @@ describe.skipIf(!haveTool(etcdTool))('what a registry keeps in etcd', { timeout:
       .toHaveLength(1);
   });
 
+  it('counts a registration as later than those that were there, also than one whose clock is ahead', async () => {
+    await registry.register(greeter({ nodes: [node('a')], metadata: { build: '1' } }));
+    const [key] = (await rig.keys()).filter((one) => one.includes('/nodes/')) as [string];
+    const record = (await rig.etcd.get(`${rig.prefix}${key}`).json()) as object;
+    const ahead = { ...record, address: '127.0.0.1:2100', since: Date.UTC(2100, 0) * 1_000 };
+    await rig.etcd.put(`${rig.prefix}${key}`).value(JSON.stringify(ahead));
+    await expect.poll(async () => (await other.get('greeter'))[0]?.nodes[0]?.address, eventually).toMatch(/2100$/);
+    await other.register(greeter({ nodes: [node('b')], metadata: { build: '2' } }));
+    for (const reader of [registry, other])
+      await expect.poll(async () => (await reader.get('greeter'))[0]?.metadata, eventually).toEqual({ build: '2' });
+  });
+
   it('is put again at once when its lease is revoked', async () => {
     await registry.register(greeter({ nodes: [node('a'), node('b')] }));
     await registry.register(greeter({ name: 'second', nodes: [node('c')] }));

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type EtcdAccess, EtcdClient } from '@micro/etcd';
 import { Catalog, registrationTime } from './catalog.js';
 import { encodeContent } from './content.js';
-import { EtcdKeys, encodeNode, packContent } from './etcd-records.js';
+import { EtcdKeys, encodeNode } from './etcd-records.js';
 import { EtcdRegistrations } from './etcd-registrations.js';
 import { EtcdSweeper } from './etcd-sweeper.js';
 import { EtcdView } from './etcd-view.js';
@@ -106,13 +106,8 @@ export class EtcdRegistry extends Registry {
       const since = this.#catalog.since({ ...version, id }, hash) ?? time;
       entries.set(this.#keys.node({ ...version, id }), encodeNode({ address, metadata, content: hash, since }));
     }
-    await this.#registrations.register({
-      version,
-      hash,
-      packed: packContent(bytes),
-      ttl,
-      entries: [...entries].map(([key, text]) => ({ key, text })),
-    });
+    const texts = [...entries].map(([key, text]) => ({ key, text }));
+    await this.#registrations.register({ version, hash, bytes, ttl, entries: texts });
   }
 
   override async deregister(
