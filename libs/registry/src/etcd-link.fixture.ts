@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** The way to a server, which can be cut for those who take it while all others reach the server as before. */
 export async function link(target: string) {
   const pairs = new Set<readonly [Socket, Socket]>();
-  let [to, state] = [target, 'open' as 'open' | 'cut' | 'silent'];
+  let [to, state] = [target, 'open' as 'open' | 'cut' | 'silent' | 'deaf'];
   const server = createServer((incoming) => {
     if (state === 'cut') return incoming.destroy();
     const [host, port] = to.split(':') as [string, string];
@@ -13,7 +13,8 @@ export async function link(target: string) {
     pairs.add(pair);
     for (const socket of pair) {
       const other = socket === incoming ? outgoing : incoming;
-      socket.on('data', (data) => state === 'silent' || other.write(data));
+      const passes = () => state === 'open' || (state === 'deaf' && socket === incoming);
+      socket.on('data', (data) => passes() && other.write(data));
       socket.on('error', () => undefined);
       socket.on('close', () => {
         pairs.delete(pair);
@@ -36,6 +37,10 @@ export async function link(target: string) {
     /** Connections stay, and nothing that is sent arrives. */
     silence: () => {
       state = 'silent';
+    },
+    /** The server is told everything, and what it says does not arrive. */
+    deafen: () => {
+      state = 'deaf';
     },
     /** Open again, to another server if one is given. */
     mend: (target = to) => {

@@ -142,6 +142,17 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
     await expect.poll(async () => (await near.list()).map(({ name }) => name), eventually).toEqual(['kept', 'other']);
   });
 
+  it('takes back what it said it could not register, should it have been registered after all', async () => {
+    const watch = await watching(near);
+    await cutOff.register(greeter());
+    way.deafen();
+    await expect(cutOff.register(named('new'))).rejects.toMatchObject({ code: 'unavailable' });
+    await expect.poll(() => watch.seen, eventually).toContain('created new');
+    way.mend();
+    await expect.poll(() => watch.seen, eventually).toContain('deleted new');
+    expect((await near.list()).map(({ name }) => name)).toEqual(['greeter']);
+  });
+
   it('registers all again when it comes back to an etcd that knows nothing', async () => {
     await using empty = await startEtcd();
     for (const name of ['a', 'b', 'c']) await cutOff.register(named(name));
