@@ -109,6 +109,55 @@ describe.skipIf(!haveTool(postgresTool))('a connection', () => {
     expect(attempts).toBeGreaterThan(30);
   });
 
+  it('gives up what others are in the way of for too long, and has changed nothing', async () => {
+    const connection = open({ timeout: 500 });
+    const other = open();
+    const table = `t${randomUUID().replaceAll('-', '')}`;
+    await other.rows(statement(`CREATE TABLE ${table} (n INT8)`));
+    await other.rows(statement(`INSERT INTO ${table} VALUES (0)`, false));
+    let attempts = 0;
+    const losing = connection.transaction(
+      async (run) => {
+        attempts++;
+        await run(statement(`SELECT n FROM ${table}`));
+        await other.rows(statement(`UPDATE ${table} SET n = n + 1`, false));
+        await run(statement(`UPDATE ${table} SET n = -1`));
+      },
+      { repeatable: false },
+    );
+    await expect(losing).rejects.toMatchObject({ code: 'aborted', detail: expect.stringContaining('too many others') });
+    expect(attempts).toBeGreaterThan(2);
+    expect(await other.rows(statement(`SELECT n FROM ${table}`))).toEqual([{ n: BigInt(attempts) }]);
+  });
+
+  it.each([true, false])('that is lost is made again where that does no harm: %s', async (repeatable) => {
+    const connection = open();
+    const other = open();
+    const mark = randomUUID();
+    const asked = connection.rows(statement(`SELECT pg_sleep(3), '${mark}' AS mark`, repeatable)).then(
+      (rows) => rows.length,
+      (error: { code: string }) => error.code,
+    );
+    const end = statement(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%${mark}%' AND pid <> pg_backend_pid() AND state = 'active'`,
+    );
+    await until('it is ended', async () => (await other.rows(end)).length > 0);
+    expect(await asked).toBe(repeatable ? 1 : 'unavailable');
+    // Between two statements nobody waits for an answer.
+    const broken = connection.transaction(
+      async (run) => {
+        const [{ pid } = { pid: 0 }] = await run<{ pid: number }>(statement('SELECT pg_backend_pid() AS pid'));
+        await other.rows(statement(`SELECT pg_terminate_backend(${pid})`));
+        const there = statement(`SELECT 1 FROM pg_stat_activity WHERE pid = ${pid}`);
+        await until('it is gone', async () => (await other.rows(there)).length === 0);
+        await run(statement('SELECT 1'));
+      },
+      { repeatable: false },
+    );
+    await expect(broken).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await connection.rows(statement('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+  });
+
   it('gives up a statement that takes too long, and a wait for a connection', async () => {
     const connection = open({ timeout: 300, pool: 2 });
     const sleep = () => connection.rows(statement('SELECT pg_sleep(20)'));

@@ -10,6 +10,7 @@ describe('what CockroachDB and its client say', () => {
     ['40P01', 'aborted'],
     ['40003', 'unavailable'],
     ['57014', 'deadline_exceeded'],
+    ['25P03', 'unavailable'],
     ['57P01', 'unavailable'],
     ['57P03', 'unavailable'],
     ['08006', 'unavailable'],

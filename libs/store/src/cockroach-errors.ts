@@ -9,7 +9,7 @@ export function isConflict(error: unknown): boolean {
 export function isLost(error: unknown): boolean {
   const code = codeOf(error);
   return (
-    /^(57P0[123]|08\w{3}|ECONN(REFUSED|RESET|ABORTED)|EPIPE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/.test(code) ||
+    /^(25P03|57P0[123]|08\w{3}|ECONN(REFUSED|RESET|ABORTED)|EPIPE|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN)$/.test(code) ||
     (code === '' && /^Connection terminated|connection error and is not queryable|^write after end/.test(text(error)))
   );
 }
