@@ -1,5 +1,11 @@
-import { MemoryRegistry } from '@micro/service/adapter';
-import { blobsContract, brokerContract, eventsContract, registryContract } from '@micro/service/contract';
+import { MemoryLocks, MemoryRegistry } from '@micro/service/adapter';
+import {
+  blobsContract,
+  brokerContract,
+  eventsContract,
+  locksContract,
+  registryContract,
+} from '@micro/service/contract';
 import { OwnBlobs } from './own-blobs.js';
 import { OwnBroker, OwnEvents } from './own-messages.js';
 import { OwnRegistry } from './own-registry.js';
@@ -9,6 +15,7 @@ const alone = { survives: 'nothing', shared: 'instance' } as const;
 blobsContract('own', { capabilities: alone, open: async () => new OwnBlobs() });
 brokerContract('own', { capabilities: alone, open: async () => new OwnBroker() });
 eventsContract('own', { capabilities: alone, open: async (retention) => new OwnEvents(retention) });
+locksContract('own', { capabilities: alone, open: async () => new MemoryLocks() });
 registryContract('own', { crossProcess: false }, async () => {
   const shared = new MemoryRegistry();
   return {

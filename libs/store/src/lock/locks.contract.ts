@@ -97,25 +97,30 @@ export function locksContract(adapter: string, { capabilities, open }: LocksCont
       });
 
       it.each([
-        ['', {}],
-        ['x'.repeat(513), {}],
-        ['é'.repeat(257), {}],
-        ['\ud800', {}],
-        [1 as never, {}],
-        ['a', { ttl: 999 }],
-        ['a', { ttl: 86_400_001 }],
-        ['a', { ttl: Number.NaN }],
-        ['a', { wait: -1 }],
-        ['a', { wait: Number.NaN }],
-        ['a', { table: 'a/b' }],
-        ['a', { database: '' }],
-      ])('%j is refused with %j', async (name, options) => {
+        ['no name', '', {}],
+        ['a name of 513 bytes', 'x'.repeat(513), {}],
+        ['a name of 514 bytes', 'é'.repeat(257), {}],
+        ['half a character', '\ud800', {}],
+        ['a name that is no text', 1 as never, {}],
+        ['a ttl that is too short', 'a', { ttl: 999 }],
+        ['a ttl that is too long', 'a', { ttl: 86_400_001 }],
+        ['a ttl that is no number', 'a', { ttl: Number.NaN }],
+        ['a wait below 0', 'a', { wait: -1 }],
+        ['a wait that is no number', 'a', { wait: Number.NaN }],
+        ['a table that cannot be', 'a', { table: 'a/b' }],
+        ['a database that cannot be', 'a', { database: '' }],
+      ])('is refused with %s', async (_what, name, options) => {
         const wrong = { code: 'invalid_argument', id: 'store' };
         await expect(acquire(name, options)).rejects.toMatchObject(wrong);
         await expect(locks.take(name, 'id', { database, ...options })).rejects.toMatchObject(wrong);
       });
 
-      it.each(['', 'a b', 'x'.repeat(101), 'ä'])('is taken by no id %j', async (id) => {
+      it.each([
+        ['no id', ''],
+        ['an id of two words', 'a b'],
+        ['an id of 101 characters', 'x'.repeat(101)],
+        ['an id with other letters', 'ä'],
+      ])('is not taken by %s', async (_what, id) => {
         const wrong = { code: 'invalid_argument', id: 'store' };
         await expect(take('a', id)).rejects.toMatchObject(wrong);
         await expect(locks.renew('a', id, { database })).rejects.toMatchObject(wrong);
