@@ -1,8 +1,9 @@
 /**
  * For specs: a process of its own that publishes and subscribes as it is told over IPC. Arguments: `http`, UDP port of mDNS, fallback file; or
- * `nats` and addresses of servers.
+ * `nats` and addresses of servers; or `remote` and the address of who serves a broker.
  */
 import { openRegistry } from '@micro/registry';
+import { Client, fixedTargets } from '@micro/rpc';
 import type { Broker, Subscription } from './broker.js';
 import { openBroker } from './open.js';
 
@@ -36,6 +37,8 @@ async function main(): Promise<void> {
 async function opened(): Promise<Broker> {
   const [adapter, ...places] = process.argv.slice(2);
   if (adapter === 'nats') return openBroker({ adapter, servers: places, warn: () => undefined });
+  if (adapter === 'remote')
+    return openBroker({ adapter, client: new Client({ discovery: fixedTargets(String(places[0])) }) });
   const [port, fallbackFile = ''] = places;
   const registry = await openRegistry({ adapter: 'mdns', port: Number(port), fallbackFile });
   return openBroker({ adapter: 'http', registry });

@@ -1,30 +1,22 @@
-import { brokerProto } from '@micro/proto';
-import { Client, fixedTargets, RpcServer } from '@micro/rpc';
+import { Client, fixedTargets } from '@micro/rpc';
 import { afterAll, beforeAll } from 'vitest';
 import { brokerContract } from './broker.contract.js';
 import { brokerCapabilities } from './capabilities.js';
-import { BrokerHandlers } from './handlers.js';
 import { MemoryBroker } from './memory.js';
 import { RemoteBroker } from './remote.js';
+import { serveBroker, type ServedBroker } from './served-broker.fixture.js';
 
 const broker = new MemoryBroker();
-const handlers = new BrokerHandlers(broker);
-const server = new RpcServer({ name: 'broker', port: 0 }).add(brokerProto.Broker, {
-  publish: (request, context) => handlers.publish(request, context),
-  publishAll: (request, context) => handlers.publishAll(request, context),
-  subscribe: (request, context) => handlers.subscribe(request, context),
-  unsubscribe: (request) => handlers.unsubscribe(request),
-  topics: (request, context) => handlers.topics(request, context),
-});
+let served: ServedBroker;
 let client: Client;
 
 beforeAll(async () => {
-  const { host, port } = await server.listen();
-  client = new Client({ discovery: fixedTargets(`${host}:${port}`) });
+  served = await serveBroker(broker);
+  client = new Client({ discovery: fixedTargets(served.address) });
 });
 afterAll(async () => {
   await client.close();
-  await server.close();
+  await served.close();
   await broker.close();
 });
 

@@ -8,7 +8,7 @@ import {
   until,
   workspaceRoot,
 } from '@micro/testing';
-import type { StoreConfig } from './open.js';
+import type { StorePlace } from './store-place.rig.js';
 import type { HistoryOrder, Said, WriteOrder } from './store.program.js';
 
 /** Where a program finds better-sqlite3, which is in no bundle. */
@@ -30,10 +30,10 @@ export class StorePrograms implements AsyncDisposable {
     return new StorePrograms(folder, await compileProgram(new URL('store.program.ts', import.meta.url), folder.path));
   }
 
-  start(config: StoreConfig, what: 'count' | 'transfer' | 'lock', order: HistoryOrder): Program;
-  start(config: StoreConfig, what: 'write', order: WriteOrder): Program;
-  start(config: StoreConfig, what: 'watch' | 'touch'): Program;
-  start(config: StoreConfig, what: string, order: object = {}): Program {
+  start(config: StorePlace, what: 'count' | 'transfer' | 'lock', order: HistoryOrder): Program;
+  start(config: StorePlace, what: 'write', order: WriteOrder): Program;
+  start(config: StorePlace, what: 'watch' | 'touch'): Program;
+  start(config: StorePlace, what: string, order: object = {}): Program {
     const args = [what, JSON.stringify(config), JSON.stringify(order)];
     const started = startProgram(this.#program, nativePackages, args);
     this.#started.push(started);
@@ -42,7 +42,7 @@ export class StorePrograms implements AsyncDisposable {
 
   /** What so many clients, in four processes, did and were told. */
   async history<Input, Output>(
-    config: StoreConfig,
+    config: StorePlace,
     what: 'count' | 'transfer' | 'lock',
     { clients, rounds }: { readonly clients: number; readonly rounds: number },
   ): Promise<Operation<Input, Output>[]> {

@@ -1,7 +1,7 @@
 /** For specs: a process of its own that uses a store. Arguments: what to do; which store and how, as JSON. What it did it says a line each. */
 import { rmSync, writeFileSync, writeSync } from 'node:fs';
 import { MicroError } from '@micro/errors';
-import { openStore, type StoreConfig } from './open.js';
+import { openPlace, type StorePlace } from './store-place.rig.js';
 import type { Store } from './store.js';
 
 export interface HistoryOrder {
@@ -182,8 +182,8 @@ async function fill(store: Store, folder: string): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const config = JSON.parse(chosen) as StoreConfig;
-  const store = await openStore(config);
+  const config = JSON.parse(chosen) as StorePlace;
+  const store = await openPlace(config);
   const order = JSON.parse(given) as HistoryOrder & WriteOrder;
   try {
     if (what === 'count') await history(store, order, count);

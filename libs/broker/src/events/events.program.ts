@@ -1,11 +1,11 @@
 /**
- * For specs: a process of its own that uses events. Arguments: what to do; which events, as EventsConfig in JSON; how, in JSON. What it did it says
+ * For specs: a process of its own that uses events. Arguments: what to do; which events, as the place of one in JSON; how, in JSON. What it did it says
  * a line each.
  */
 import { writeSync } from 'node:fs';
 import { MicroError } from '@micro/errors';
 import type { ConsumeOptions, Delivery, Events, EventsOptions } from './events.js';
-import { type EventsConfig, openEvents } from './open.js';
+import { type EventsPlace, openPlace } from './events-place.rig.js';
 
 export interface PublishOrder extends EventsOptions {
   readonly publisher: string;
@@ -72,7 +72,7 @@ async function fill(events: Events): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const events = await openEvents(JSON.parse(config) as EventsConfig);
+  const events = await openPlace(JSON.parse(config) as EventsPlace);
   try {
     if (what === 'publish') await publish(events, JSON.parse(order) as PublishOrder);
     else if (what === 'consume') await consume(events, JSON.parse(order) as ConsumeOrder);

@@ -5,6 +5,8 @@ import { EventsHandlers } from './handlers.js';
 
 /** For specs: events as apps/broker serves them, and a client for them. */
 export interface ServedEvents {
+  /** `host:port`. */
+  readonly address: string;
   readonly client: Client;
   /** Closed by whoever asks for it. */
   another(): Client;
@@ -18,9 +20,11 @@ export interface ServedEvents {
 export async function serveEvents(events: Events): Promise<ServedEvents> {
   let served = await serve(events, 0);
   const { port } = served;
-  const another = () => new Client({ discovery: fixedTargets(`127.0.0.1:${port}`) });
+  const address = `127.0.0.1:${port}`;
+  const another = () => new Client({ discovery: fixedTargets(address) });
   const client = another();
   return {
+    address,
     client,
     another,
     stop: () => served.stop(),
