@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { connect as http2Connect, constants } from 'node:http2';
+import { connect } from 'node:net';
 import { compressionAlgorithms, Metadata, status } from '@grpc/grpc-js';
 import { MicroError } from '@micro/errors';
 import { Metrics } from '@micro/telemetry';
@@ -169,6 +171,20 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
       call.on('data', () => call.cancel());
       call.write({ name: 'a' });
       await until('the handler was aborted', () => seen.aborted.pop()?.code === 'canceled');
+    });
+
+    it('a caller whose process is killed ends the generator at once: no ping has to find out', async () => {
+      const [host, port] = server.address.split(':') as [string, string];
+      const socket = connect(Number(port), host);
+      const session = http2Connect(`http://${server.address}`, { createConnection: () => socket });
+      session.on('error', () => undefined);
+      const stream = session.request(grpcRequest('Banquet'));
+      stream.on('error', () => undefined).write(framed({ name: 'a' }));
+      await once(stream, 'data');
+      seen.aborted.length = 0;
+      // As the system does for a process that is no more.
+      socket.destroy();
+      await until('the handler was aborted', () => seen.aborted.pop()?.code === 'canceled', 5_000);
     });
 
     it('keeps deadlines of many days', async () => {

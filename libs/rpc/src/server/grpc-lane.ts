@@ -90,6 +90,9 @@ export class GrpcLane {
 
   accept(socket: Socket): void {
     this.#accepted = socket;
+    // node:http, whose port this is, keeps a connection open whose peer has closed its side, as one does that was killed. In HTTP/2 nobody does that
+    // and goes on: without this a ping would have to find out, and until then messages would be sent to nobody.
+    socket.once('end', () => socket.destroy());
     this.#inject(socket);
   }
 
