@@ -10,4 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder[Symbol.asyncDispose]());
 
-processesContract('http', async () => ['http', `${port}`, `${folder.path}/registry.json`]);
+processesContract('http', {
+  args: async () => ['http', `${port}`, `${folder.path}/registry.json`],
+  handedTo: 'subscriber',
+});

@@ -9,5 +9,8 @@ describe.skipIf(!haveTool(natsTool))('with a cluster of three', () => {
   afterAll(() => cluster[Symbol.asyncDispose]());
 
   // Each on another member.
-  processesContract('nats', async () => ['nats', cluster.addresses[started++ % 3] as string]);
+  processesContract('nats', {
+    args: async () => ['nats', cluster.addresses[started++ % 3] as string],
+    handedTo: 'subscriber',
+  });
 });

@@ -11,4 +11,4 @@ afterAll(async () => {
   await broker.close();
 });
 
-processesContract('remote', async () => ['remote', served.address]);
+processesContract('remote', { args: async () => ['remote', served.address], handedTo: 'server' });
