@@ -5,6 +5,14 @@ import { isBusy, translated } from './file-schema.js';
 
 /** Milliseconds for which other processes are waited for. */
 const patienceMs = 5_000;
+/** At most, between two looks whether the file is free. */
+const mostWaitMs = 4;
+/**
+ * Who writes all the time leaves the file free for some microseconds between two commits, in which nobody else looks. So that others have their
+ * turn it pauses after so long, for longer than they wait between two looks.
+ */
+const streakMs = 200;
+const pauseMs = 8;
 
 /** Work for the next commit. */
 interface Job {
@@ -20,6 +28,9 @@ export class FileCommits {
   readonly #committed: () => void;
   #jobs: Job[] = [];
   #committing: Promise<void> | undefined;
+  /** When the file was last left free for as long as others need. */
+  #freeAt = performance.now();
+  #committedAt = 0;
 
   /** `committed` is told of each commit, and of each that failed. */
   constructor(db: Sqlite.Database, path: string, committed: () => void = () => undefined) {
@@ -36,7 +47,7 @@ export class FileCommits {
   change<T>(run: () => T): Promise<T> {
     return new Promise((done, failed) => {
       this.#jobs.push({ run, done: done as (result: unknown) => void, failed });
-      this.#committing ??= this.#commit().finally(() => (this.#committing = undefined));
+      this.#committing ??= this.#commit();
     });
   }
 
@@ -53,6 +64,7 @@ export class FileCommits {
       const jobs = this.#jobs;
       this.#jobs = [];
       try {
+        await this.#leaveToOthers();
         await this.#begin();
         const results = jobs.map((job) => attempt(job));
         this.#db.exec('COMMIT');
@@ -61,13 +73,24 @@ export class FileCommits {
         if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
         for (const job of jobs) job.failed(translated(error, this.#path));
       }
+      this.#committedAt = performance.now();
       this.#committed();
     }
+    // At once: what comes next, and be it a microtask later, has to begin anew.
+    this.#committing = undefined;
+  }
+
+  async #leaveToOthers(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#committedAt > pauseMs) this.#freeAt = now;
+    if (now - this.#freeAt < streakMs) return;
+    await sleep(pauseMs);
+    this.#freeAt = performance.now();
   }
 
   async #begin(): Promise<void> {
     const end = performance.now() + patienceMs;
-    for (let wait = 1; ; wait = Math.min(wait * 2, 50)) {
+    for (let wait = 1; ; wait = Math.min(wait * 2, mostWaitMs)) {
       try {
         return void this.#db.exec('BEGIN IMMEDIATE');
       } catch (error) {

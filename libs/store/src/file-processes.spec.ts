@@ -3,14 +3,14 @@ import { temporaryFolder, until } from '@micro/testing';
 import SQLite from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { FileStore } from './file.js';
-import type { StoreConfig } from './open.js';
+import type { StorePlace } from './store-place.rig.js';
 import { processesContract } from './processes.contract.js';
 import { kill, said, StorePrograms } from './programs.rig.js';
 
 const timeout = 60_000;
 let programs: StorePrograms;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
-let config: StoreConfig;
+let config: StorePlace;
 let store: FileStore;
 
 beforeAll(async () => void (programs = await StorePrograms.compile()));
