@@ -1,13 +1,6 @@
 import type { Command } from 'commander';
 import type { JsonValue } from '@micro/proto';
-import {
-  decodeSnapshot,
-  encodeSnapshot,
-  type ListOptions,
-  type Store,
-  type StoreRecord,
-  type TableOptions,
-} from '@micro/store';
+import type { ListOptions, Store, StoreRecord, TableOptions } from '@micro/store';
 import type { Cli } from '../cli.js';
 import { durationMs } from '../dynamic/time-text.js';
 import { Failure } from '../failure.js';
@@ -159,6 +152,7 @@ export function define(command: Command, cli: Cli): void {
     .action((file: string, options: Place) =>
       withStore(cli, async (store) => {
         const { database } = place(cli, options);
+        const { encodeSnapshot } = await import('@micro/store/snapshot');
         const size = await transferring(cli.out, `snapshot of ${database}`, (meter) =>
           save(encodeSnapshot(store.snapshot(database)), file, { stdout: cli.streams.stdout, meter }),
         );
@@ -173,6 +167,7 @@ export function define(command: Command, cli: Cli): void {
     .action((file: string, options: Place) =>
       withStore(cli, async (store) => {
         const { database } = place(cli, options);
+        const { decodeSnapshot } = await import('@micro/store/snapshot');
         const restored = await transferring(cli.out, `restoring ${database}`, (meter) =>
           store.restore(decodeSnapshot(content(file, cli.streams.stdin, meter)), database),
         );
