@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { configOf } from './config.js';
 import { readEnvironment } from './env.js';
+import type { ProfileName } from './profiles.js';
 
 describe('configOf', () => {
   const config = (source: Record<string, string>) => configOf(readEnvironment(source));
@@ -71,7 +72,7 @@ describe('configOf', () => {
         MICRO_EVENTS_RETENTION_AGE: '1d',
         MICRO_EVENTS_RETENTION_BYTES: '1',
       });
-    expect(wrong).toThrow('MICRO_STORE="redis" is not legal; use one of memory, file, remote');
+    expect(wrong).toThrow('MICRO_STORE="redis" is not legal; use one of memory, file, cockroach, remote');
     expect(wrong).toThrow('MICRO_BROKER="kafka" is not legal; use one of memory, http, nats, remote');
     expect(wrong).toThrow('MICRO_EVENTS_RETENTION_AGE="1d" is not legal; use a whole number from 1000 to 315360000000');
     expect(wrong).toThrow('MICRO_EVENTS_RETENTION_BYTES="1" is not legal; use a whole number from 1048576 to');
@@ -158,6 +159,29 @@ describe('configOf', () => {
     });
     const nats = { servers: ['nats-0:4222', 'nats-1:4222'], token: 'hush' };
     expect(told).toMatchObject({ broker: nats, events: { ...nats, replicas: 3 } });
+  });
+
+  it.each(['staging', 'platform'] satisfies ProfileName[])('is at home on shared servers with %s', (profile) => {
+    expect(config({ MICRO_PROFILE: profile, MICRO_HOME: '/data' })).toMatchObject({
+      registry: { adapter: 'etcd', addresses: ['127.0.0.1:2379'] },
+      broker: { adapter: 'nats', servers: ['127.0.0.1:4222'] },
+      events: { adapter: 'jetstream', servers: ['127.0.0.1:4222'] },
+      store: { adapter: 'cockroach', url: 'postgresql://root@127.0.0.1:26257/defaultdb' },
+      blobs: { adapter: 'nats', servers: ['127.0.0.1:4222'], replicas: 1 },
+      locks: { adapter: 'cockroach' },
+      runtime: { adapter: 'process', home: '/data' },
+    });
+    const told = config({
+      MICRO_PROFILE: profile,
+      MICRO_COCKROACH_URL: 'postgresql://micro:hush@cockroach:26257/micro',
+      MICRO_COCKROACH_POOL: '7',
+      MICRO_COCKROACH_TIMEOUT: '3000',
+      MICRO_NATS_REPLICAS: '3',
+    });
+    expect(told).toMatchObject({
+      store: { url: 'postgresql://micro:hush@cockroach:26257/micro', pool: 7, timeout: 3_000 },
+      blobs: { replicas: 3 },
+    });
   });
 
   it('names every contradiction at once', () => {

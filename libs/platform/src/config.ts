@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type BrokerConfig, defaultRetention, type EventsConfig, type Retention } from '@micro/broker';
 import { MicroError } from '@micro/errors';
 import type { RegistryConfig } from '@micro/registry';
-import type { LocksConfig } from '@micro/store';
+import type { BlobsConfig, LocksConfig, StoreConfig } from '@micro/store';
 import type { LogLevel } from '@micro/telemetry';
 import { formatAddress, onLoopback } from './address.js';
 import { contradictions } from './contradictions.js';
@@ -29,10 +29,12 @@ export abstract class Config {
   abstract readonly store:
     | { readonly adapter: 'memory' }
     | { readonly adapter: 'file'; readonly folder: string }
+    | Extract<StoreConfig, { readonly adapter: 'cockroach' }>
     | { readonly adapter: 'remote' };
   abstract readonly blobs:
     | { readonly adapter: 'memory' }
     | { readonly adapter: 'directory'; readonly folder: string }
+    | Extract<BlobsConfig, { readonly adapter: 'nats' }>
     | { readonly adapter: 'remote' };
   abstract readonly locks:
     | { readonly adapter: 'memory' }
@@ -128,7 +130,7 @@ function brokerConfig(adapter: BrokerName, environment: Environment): Pick<Confi
 
 /** Of the store, and of the blobs that come with it. */
 function storeConfig(adapter: StoreName, environment: Environment): Pick<Config, 'store' | 'blobs'> {
-  const { home } = environment;
+  const { home, natsReplicas: replicas } = environment;
   switch (adapter) {
     case 'memory':
     case 'remote':
@@ -137,6 +139,11 @@ function storeConfig(adapter: StoreName, environment: Environment): Pick<Config,
       return {
         store: { adapter, folder: join(home, 'store') },
         blobs: { adapter: 'directory', folder: join(home, 'blobs') },
+      };
+    case 'cockroach':
+      return {
+        store: { adapter, ...cockroachAccess(environment) },
+        blobs: { adapter: 'nats', ...natsAccess(environment), replicas },
       };
   }
 }

@@ -45,7 +45,7 @@ describe('readEnvironment', () => {
         MICRO_MDNS_PORT: 'x',
         MICRO_NAMESPACE: '../etc',
       });
-    expect(read).toThrow('MICRO_PROFILE="lokal" is not legal; use one of test, local, service');
+    expect(read).toThrow('MICRO_PROFILE="lokal" is not legal; use one of test, local, service, staging, platform');
     expect(read).toThrow('MICRO_REGISTRY="consul" is not legal; use one of memory, mdns, etcd, remote');
     expect(read).toThrow('MICRO_ADDRESS="127.0.0.1:99999" is not legal; use host:port');
     expect(read).toThrow('MICRO_MDNS_PORT="x" is not legal; use a whole number from 1 to 65535');

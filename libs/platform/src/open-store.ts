@@ -1,17 +1,34 @@
 import { type Blobs, type Locks, openBlobs, openLocks, openStore, type Store } from '@micro/store';
-import { requireSqlite, type Surroundings, withPackages } from './surroundings.js';
+import { connection, natsPackages, requireSqlite, type Surroundings, withPackages } from './surroundings.js';
 
 // Bundles of apps that do not import @micro/store get this file without what it imports: see tools/build/bundle.mjs.
 
 export async function openStoreOf(around: Surroundings): Promise<Store> {
   const { store } = around.config;
-  if (store.adapter === 'file') await requireSqlite('MICRO_STORE');
-  return openStore(store.adapter === 'remote' ? { ...store, client: around.client } : store);
+  switch (store.adapter) {
+    case 'memory':
+      return openStore(store);
+    case 'file':
+      await requireSqlite('MICRO_STORE');
+      return openStore(store);
+    case 'cockroach':
+      return withPackages(['pg', 'typeorm'], () => openStore(store));
+    case 'remote':
+      return openStore({ ...store, client: around.client });
+  }
 }
 
 export async function openBlobsOf(around: Surroundings): Promise<Blobs> {
   const { blobs } = around.config;
-  return openBlobs(blobs.adapter === 'remote' ? { ...blobs, client: around.client } : blobs);
+  switch (blobs.adapter) {
+    case 'memory':
+    case 'directory':
+      return openBlobs(blobs);
+    case 'nats':
+      return withPackages(natsPackages, () => openBlobs({ ...blobs, ...connection(around) }));
+    case 'remote':
+      return openBlobs({ ...blobs, client: around.client });
+  }
 }
 
 export async function openLocksOf(around: Surroundings): Promise<Locks> {

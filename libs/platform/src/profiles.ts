@@ -9,6 +9,11 @@ export const profiles = {
   local: { registry: 'mdns', broker: 'http', store: 'file', runtime: 'process' },
   /** A user's service started by `micro run`: everything through the platform's own services. */
   service: { registry: 'remote', broker: 'remote', store: 'remote', runtime: 'remote' },
+  // Where the servers are is in the environment. Services run as processes beside the runtime until it has an adapter for Kubernetes.
+  /** The platform's own processes on servers that they share: what is tried before it goes to `platform`. */
+  staging: { registry: 'etcd', broker: 'nats', store: 'cockroach', runtime: 'process' },
+  /** The same, for those who rely on it. */
+  platform: { registry: 'etcd', broker: 'nats', store: 'cockroach', runtime: 'process' },
 } as const satisfies Record<string, Row>;
 
 export type ProfileName = keyof typeof profiles;
@@ -20,8 +25,11 @@ export type RegistryName = (typeof registryNames)[number];
 export const brokerNames = ['memory', 'http', 'nats', 'remote'] as const;
 export type BrokerName = (typeof brokerNames)[number];
 
-/** Blobs come with it: in `memory`, or with `file` in a directory. So do locks, unless they are to be elsewhere. */
-export const storeNames = ['memory', 'file', 'remote'] as const;
+/**
+ * Blobs come with it: in `memory`, with `file` in a directory, with `cockroach` in the object store of NATS. So do locks, in the
+ * store itself, unless they are to be elsewhere.
+ */
+export const storeNames = ['memory', 'file', 'cockroach', 'remote'] as const;
 export type StoreName = (typeof storeNames)[number];
 
 /** Of each store by the same name, and etcd. */
