@@ -1,4 +1,5 @@
 import type { Cli } from '../cli.js';
+import { backingServers } from './backing-servers.js';
 import { dataDirectory } from './data-directory.js';
 import { multicast } from './multicast.js';
 import { ports } from './ports.js';
@@ -17,4 +18,12 @@ export interface Finding {
 export type Check = (cli: Cli) => Promise<Finding | readonly Finding[]>;
 
 /** All that `micro doctor` looks at, in the order in which it tells. */
-export const checks: readonly Check[] = [nodeVersion, packageVersions, dataDirectory, ports, multicast, server];
+export const checks: readonly Check[] = [
+  nodeVersion,
+  packageVersions,
+  dataDirectory,
+  ports,
+  multicast,
+  backingServers,
+  server,
+];

@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { LogFile } from '@micro/runtime';
 import { type Cli, cliVersion } from '../cli.js';
 import { type Addresses, addressesOf } from './addresses.js';
+import { exitCodes, Failure } from '../failure.js';
 import { logPrefixes } from './log-prefix.js';
+import { profileOf, usesBackingServers } from './profile.js';
 import { addressFlag, platform } from './platform.js';
 import { Server } from './serve.js';
 import { serverLog } from './server-file.js';
@@ -24,11 +26,24 @@ export async function runServer(cli: Cli, options: RunServerOptions): Promise<vo
     { ...options.addresses, proxy: options.addresses.proxy ?? cli.flags.proxyAddress },
     cli.variables,
   );
+  await requireBackingServers(cli);
   if (options.detach) {
     const { startInBackground } = await import('./background.js');
     return startInBackground(cli, addresses);
   }
   await serveUntilSignal(cli, addresses);
+}
+
+/** Failure naming every server that the profile needs and that cannot be reached. On a laptop there is none to look for. */
+async function requireBackingServers({ settings, variables }: Cli): Promise<void> {
+  const profile = profileOf(settings);
+  if (!usesBackingServers(profile, variables)) return;
+  const { advice, findBackingServers } = await import('./backing-servers.js');
+  const servers = await findBackingServers(profile, variables);
+  const away = servers.filter(({ problem }) => problem !== undefined);
+  if (away.length === 0) return;
+  const lines = away.map((server) => `${server.name} (${server.purpose}): ${server.problem}\n${advice(server)}`);
+  throw new Failure(lines.join('\n'), { exitCode: exitCodes.unreachable });
 }
 
 /** How the process in the background tells the one in front how it went. */
@@ -44,13 +59,12 @@ async function serveUntilSignal(cli: Cli, addresses: Addresses): Promise<void> {
   const say = (text: string) => onLine('server', { stream: 'stderr', text });
 
   const startedMs = Date.now();
-  const profile = settings.profile ?? 'local';
   const server = new Server({
     home: settings.home,
     version: cliVersion(),
     addresses,
     bundles,
-    variables: { ...variables, MICRO_PROFILE: profile },
+    variables: { ...variables, MICRO_PROFILE: profileOf(settings) },
     onLine,
   });
   let asked = false;
