@@ -1,10 +1,11 @@
 /**
  * `npm test`: installs what is missing, then lint with module boundaries, type check, build, unit and contract tests, and last, alone, because
- * they time a whole platform on the same processors, the end-to-end tests. Beside all tests a platform is under a little load all the time
- * (tools/soak). The closing line counts every test, and each failed step as one.
+ * they time a whole platform on the same processors, the end-to-end tests: as on a laptop, and again as in staging. Beside all tests a platform is
+ * under a little load all the time (tools/soak). The closing line counts every test, and each failed step as one.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { install, nx, workspaceRoot } from './install.mjs';
 
 const endToEnd = 'platform-e2e';
@@ -22,13 +23,14 @@ steps['lint, type check and build'] = run(...['lint', 'typecheck', 'build'].map(
 const soaked = isWhole ? soak() : 0;
 steps['unit and contract tests'] = run('--targets=test', `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`, '--parallel=1', ...built);
 steps['end-to-end tests'] = run('--targets=test', `--projects=${endToEnd}`, ...built);
+steps['end-to-end tests on the staging profile'] = run('--targets=test-staging', `--projects=${endToEnd}`, ...built);
 if (isWhole) console.log('\nwaiting for the soak to end');
 steps.soak = await soaked;
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const file of reportFiles()) {
   const report = JSON.parse(readFileSync(file, 'utf8'));
-  printFailures(report);
+  printFailures(report, basename(file, '.json'));
   totals.passed += report.numPassedTests;
   totals.failed += report.numFailedTests;
   totals.skipped += report.numPendingTests;
@@ -45,14 +47,15 @@ function reportFiles() {
       .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
       .map(({ name }) => `${folder}/${name}`);
   // A project may be a folder of an example that consists of several.
-  const projects = ['apps', 'libs', 'examples', 'tools'].flatMap((folder) => [folder, ...inside(folder).flatMap((one) => [one, ...inside(one)])]);
-  return projects.map((project) => `${workspaceRoot}${project}/.test-results/vitest.json`).filter((file) => existsSync(file));
+  const projects = ['apps', 'docker', 'libs', 'examples', 'tools'].flatMap((folder) => [folder, ...inside(folder).flatMap((one) => [one, ...inside(one)])]);
+  const folders = projects.map((project) => `${workspaceRoot}${project}/.test-results`).filter((folder) => existsSync(folder));
+  return folders.flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`));
 }
 
 /** Once more at the end what failed, where a reader of a long log looks first. */
-function printFailures({ testResults }) {
+function printFailures({ testResults }, pass) {
   for (const { name, message, assertionResults } of testResults) {
-    const file = name.replace(workspaceRoot, '');
+    const file = `${name.replace(workspaceRoot, '')}${pass === 'vitest' ? '' : ` (${pass})`}`;
     if (message) console.log(`\nfailed: ${file}\n${message}`);
     for (const { fullName, failureMessages } of assertionResults.filter(({ status }) => status === 'failed')) {
       console.log(`\nfailed: ${file} > ${fullName}\n${failureMessages.join('\n')}`);

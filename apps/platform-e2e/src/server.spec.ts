@@ -132,7 +132,7 @@ describe('micro server', () => {
 
   it('runs in the background when told to', async () => {
     await using platform = await startPlatform();
-    await platform.stop();
+    expect(await platform.micro('server', 'stop')).toMatchObject({ code: 0 });
     const env = { ...platform.env };
     await using home = await temporaryFolder();
     env['MICRO_HOME'] = home.path;

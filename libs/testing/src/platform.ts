@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from './ports.js';
+import { type BackingServers, startBackingServers } from './servers/backing.js';
 import { temporaryFolder } from './temporary.js';
 import { until } from './until.js';
 
@@ -38,19 +39,26 @@ export interface TestPlatformOptions {
   /** The `micro` to run. Default: the workspace's own. */
   readonly bin?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Keeps everything in these, which stay. Default: servers of its own if MICRO_TEST_PROFILE is `staging`, else none: as on a laptop. */
+  readonly servers?: BackingServers;
 }
 
 export async function startPlatform(options: TestPlatformOptions = {}): Promise<TestPlatform> {
   const bin = options.bin ?? `${workspaceRoot}apps/cli/bin/micro.mjs`;
+  const own =
+    options.servers || process.env['MICRO_TEST_PROFILE'] !== 'staging' ? undefined : await startBackingServers();
   const folder = await temporaryFolder();
   const ports = await freePorts(platformServices.length + 1);
-  const address = Object.fromEntries(platformServices.map((name, index) => [name, `127.0.0.1:${ports[index]}`])) as Record<PlatformService, string>;
+  const address = Object.fromEntries(
+    platformServices.map((name, index) => [name, `127.0.0.1:${ports[index]}`]),
+  ) as Record<PlatformService, string>;
   const env = {
     ...cleanEnvironment(),
     MICRO_HOME: folder.path,
     MICRO_MDNS_PORT: String(ports[platformServices.length]),
     ...Object.fromEntries(platformServices.map((name) => [`MICRO_${name.toUpperCase()}_ADDRESS`, address[name]])),
     NO_COLOR: '1',
+    ...(options.servers ?? own)?.env,
     ...options.env,
   };
   const server = spawn(process.execPath, [bin, 'server'], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -59,12 +67,17 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
   const stop = async () => {
     await endProcess(server);
     await folder[Symbol.asyncDispose]();
+    await own?.[Symbol.asyncDispose]();
   };
   try {
-    await until(`micro server is healthy; it wrote:\n${output}`, async () => {
-      if (server.exitCode !== null) throw new Error(`micro server ended with ${server.exitCode}:\n${output}`);
-      return healthy(Object.values(address));
-    }, 60_000);
+    await until(
+      `micro server is healthy; it wrote:\n${output}`,
+      async () => {
+        if (server.exitCode !== null) throw new Error(`micro server ended with ${server.exitCode}:\n${output}`);
+        return healthy(Object.values(address));
+      },
+      60_000,
+    );
   } catch (error) {
     await stop();
     throw new Error(`micro server did not become healthy:\n${output}`, { cause: error });
@@ -84,14 +97,29 @@ export async function startPlatform(options: TestPlatformOptions = {}): Promise<
 
 /** Whether everything at these addresses answers that it is ready. */
 export async function healthy(addresses: readonly string[]): Promise<boolean> {
-  const answers = await Promise.all(addresses.map((one) => fetch(`http://${one}/readyz`).then(({ ok }) => ok, () => false)));
+  const answers = await Promise.all(
+    addresses.map((one) =>
+      fetch(`http://${one}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    ),
+  );
   return answers.every(Boolean);
 }
 
 /** Runs a program to its end. */
-export function run(file: string, args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string; input?: string } = {}): Promise<Ran> {
+export function run(
+  file: string,
+  args: readonly string[],
+  options: { env?: NodeJS.ProcessEnv; cwd?: string; input?: string } = {},
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, [...args], { env: options.env ?? process.env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(file, [...args], {
+      env: options.env ?? process.env,
+      cwd: options.cwd,
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -130,7 +158,9 @@ export function listeningProcess(port: number): number {
 
 /** The environment of this process without what would make a child part of some other Micro. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MICRO_') && !name.startsWith('VITEST')));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('MICRO_') && !name.startsWith('VITEST')),
+  );
 }
 
 function killGroup(pid: number): void {

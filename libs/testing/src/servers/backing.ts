@@ -1,0 +1,41 @@
+import { type EtcdServers, etcdTool, startEtcd } from './etcd.js';
+import { type NatsServers, natsTool, startNats } from './nats.js';
+import { type PostgresServer, postgresTool, startPostgres } from './postgres.js';
+
+export const backingTools = [etcdTool, natsTool, postgresTool] as const;
+
+/** Real servers for all that a platform keeps somewhere else in staging: PostgreSQL in place of CockroachDB. */
+export interface BackingServers extends AsyncDisposable {
+  readonly etcd: EtcdServers;
+  readonly nats: NatsServers;
+  readonly postgres: PostgresServer;
+  /** What makes a process keep everything in them. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+export async function startBackingServers(): Promise<BackingServers> {
+  const starting = [startEtcd(), startNats(), startPostgres()] as const;
+  try {
+    const [etcd, nats, postgres] = await Promise.all(starting);
+    return {
+      etcd,
+      nats,
+      postgres,
+      env: {
+        MICRO_PROFILE: 'staging',
+        MICRO_ETCD_ADDRESS: etcd.addresses.join(),
+        MICRO_NATS_ADDRESS: nats.addresses.join(),
+        MICRO_COCKROACH_URL: postgres.url,
+      },
+      [Symbol.asyncDispose]: () => disposeOf(starting),
+    };
+  } catch (error) {
+    await disposeOf(starting);
+    throw error;
+  }
+}
+
+async function disposeOf(starting: readonly Promise<AsyncDisposable>[]): Promise<void> {
+  const started = await Promise.allSettled(starting);
+  await Promise.all(started.map((one) => one.status === 'fulfilled' && one.value[Symbol.asyncDispose]()));
+}
