@@ -30,8 +30,8 @@ export default tseslint.config(
     files: ['libs/platform/src/env.ts', 'tools/**', '**/*.spec.ts', '**/*.mjs', 'vitest.config.ts', 'libs/testing/**', 'apps/cli/src/**'],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
   },
-  // Tools build, start and measure what projects have built, and images hold it: they name files, not projects.
-  { files: ['docker/**', 'tools/**'], rules: { '@nx/enforce-module-boundaries': 'off' } },
+  // Tools build, start and measure what projects have built, and images hold it: they name files, not projects. So do configurations of tools.
+  { files: ['docker/**', 'tools/**', '**/vitest.*.ts'], rules: { '@nx/enforce-module-boundaries': 'off' } },
   { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   edgeWithoutState,
   ...zeroDependencyAdapters,
