@@ -57,7 +57,7 @@ export async function withPackages<T>(names: readonly string[], open: () => Prom
 }
 
 /** All that speaks to NATS here, so that whoever installs them does so once. */
-export const natsPackages = ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/obj'] as const;
+export const natsPackages = ['@nats-io/transport-node', '@nats-io/jetstream'] as const;
 
 /** What every connection to NATS is called, and whom it tells what does not work. */
 export function connection(around: Surroundings): { readonly name: string; warn(message: string): void } {

@@ -10,6 +10,9 @@ const root = join(workspaceRoot, 'libs/service');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; optionalDependencies: Record<string, string>; peerDependencies: Record<string, string>; peerDependenciesMeta: object; engines: object };
 const workspace = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; devDependencies: Record<string, string>; engines: object };
 
+/** Of servers that a service reaches through the platform unless it is told to speak to them itself. */
+const clients = ['@nats-io/jetstream', '@nats-io/transport-node', 'etcd3', 'pg', 'typeorm'];
+
 let compiled: NodeJS.ProcessEnv = {};
 
 /** npm as users run it, without what the test's own npm put into the environment. */
@@ -27,14 +30,18 @@ describe('the package', () => {
     // With a native part, which not every machine can build.
     const { dependencies, optionalDependencies } = manifest;
     expect(Object.keys(optionalDependencies)).toEqual(['better-sqlite3']);
-    expect({ ...dependencies, ...optionalDependencies }).toEqual(Object.fromEntries(imported.map((name) => [name, `^${workspace.dependencies[name]}`])));
+    const needed = imported.filter((name) => !clients.includes(name));
+    expect({ ...dependencies, ...optionalDependencies }).toEqual(Object.fromEntries(needed.map((name) => [name, `^${workspace.dependencies[name]}`])));
   });
 
-  it('asks for what suites need only of those who run them', async () => {
+  it('asks for what suites and shared servers need only of those who use them', async () => {
     const suites = await packagesOf(['contract.js'], 'ever');
     expect(suites).toEqual(['fast-check', 'vitest']);
-    expect(manifest.peerDependencies).toEqual(Object.fromEntries(suites.map((name) => [name, `^${workspace.devDependencies[name]}`])));
-    expect(manifest.peerDependenciesMeta).toEqual(Object.fromEntries(suites.map((name) => [name, { optional: true }])));
+    expect(await packagesOf(['index.js'], 'ever')).toEqual(expect.arrayContaining(clients));
+    const versions = { ...workspace.dependencies, ...workspace.devDependencies };
+    const peers = [...clients, ...suites];
+    expect(manifest.peerDependencies).toEqual(Object.fromEntries(peers.map((name) => [name, `^${versions[name]}`])));
+    expect(manifest.peerDependenciesMeta).toEqual(Object.fromEntries(peers.map((name) => [name, { optional: true }])));
   });
 
   it('loads no Nest for plain handlers, nor gRPC, metrics and mDNS before they are needed', async () => {
@@ -113,6 +120,15 @@ describe('the package', () => {
     const missing = await kept();
     expect(missing.code).toBe(1);
     expect(missing.stderr).toContain('files need the package better-sqlite3, which is not installed: npm install better-sqlite3');
+    for (const [variable, adapter, packages] of [
+      ['MICRO_STORE', 'cockroach', 'pg typeorm'],
+      ['MICRO_REGISTRY', 'etcd', 'etcd3'],
+    ] as const) {
+      const program = join(folder.path, variable === 'MICRO_STORE' ? 'dist/kept.js' : 'dist/plain.js');
+      const alone = await run(process.execPath, [program], { env: { ...cleanEnvironment(), ...env, [variable]: adapter } });
+      expect(alone.code).toBe(1);
+      expect(alone.stderr).toContain(`npm install ${packages}; or set MICRO_PROFILE=service`);
+    }
     expect(existsSync(join(folder.path, 'node_modules/@micro/proto'))).toBe(false);
     expect(createRequire(join(folder.path, 'x.js')).resolve('@micro/service')).toContain('dist/index.js');
   }, 240_000);
