@@ -40,7 +40,7 @@ it('of many at once one after the other runs', { timeout: 120_000 }, async () =>
 });
 
 it('one that has it keeps others out, until it is done or killed', { timeout }, async () => {
-  const holder = shell(`micro lock held --ttl 2s -- sh -c 'touch started; while test ! -e go; do sleep 0.05; done'`);
+  const holder = shell(`micro lock held --ttl 20s -- sh -c 'touch started; while test ! -e go; do sleep 0.05; done'`);
   await until('it runs', () => readFile(join(platform.home, 'started')).then(() => true), 30_000);
   for (const option of ['--no-wait', '--wait 300ms']) {
     const other = await shell(`micro lock held ${option} -- touch wrong`);

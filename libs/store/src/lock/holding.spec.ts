@@ -1,4 +1,5 @@
 import { MicroError } from '@micro/errors';
+import { Metadata, runInScope } from '@micro/rpc';
 import { until } from '@micro/testing';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Holding } from './holding.js';
@@ -121,4 +122,16 @@ it('what was waited for so long that it may be lost is renewed before it is give
   const lock = await slow.acquire('a', { ttl });
   expect([renewals > 0, lock.held]).toEqual([true, true]);
   await slow.close();
+});
+
+it('what a call waits for is not waited for after its end, and what it acquired is kept', async () => {
+  const ending = new AbortController();
+  const call = { metadata: new Metadata(), namespace: 'micro', signal: ending.signal };
+  const lock = await runInScope(call, () => holding.acquire('a', { ttl }));
+  const waiting = runInScope(call, () => holding.acquire('a'));
+  await expect(locks.take('a', 'other', { wait: 1 })).rejects.toMatchObject({ code: 'aborted' });
+  ending.abort();
+  await expect(waiting).rejects.toMatchObject({ code: 'canceled', id: 'store' });
+  await expect(locks.take('a', 'other', { wait: 2 * ttl })).rejects.toMatchObject({ code: 'aborted' });
+  expect(lock.held).toBe(true);
 });

@@ -15,7 +15,7 @@ export interface LeaseOptions extends LockPlace {
 }
 
 export interface AcquireOptions extends LeaseOptions {
-  /** Milliseconds to wait for it while somebody else has it; 0: not at all. Default: until it is had. */
+  /** Milliseconds to wait for it while somebody else has it; 0: not at all. Default: until it is had; in a call that is being answered, to its end. */
   readonly wait?: number;
   /** Gives the waiting up, with MicroError `canceled`. */
   readonly signal?: AbortSignal;

@@ -1,4 +1,5 @@
 import { MicroError } from '@micro/errors';
+import { currentCall } from '@micro/rpc';
 import { canceled } from '../blob/validation.js';
 import type { Grant } from './locks.js';
 import { type Claim, closed, taken } from './validation.js';
@@ -36,7 +37,9 @@ export class Waiting {
    */
   async take(claim: Claim, look: (left: number) => Promise<Look>): Promise<Grant> {
     this.check();
-    if (claim.signal?.aborted) throw canceled();
+    // Whoever called may be gone before the lock is had.
+    const signals = [claim.signal, currentCall()?.signal].filter((signal) => signal !== undefined);
+    if (signals.some(({ aborted }) => aborted)) throw canceled();
     const end = performance.now() + claim.wait;
     const waiter = this.#begin(claim.key);
     try {
@@ -52,7 +55,7 @@ export class Waiting {
         waiter.behind = seen.behind;
         const left = end - performance.now();
         if (left <= 0) throw taken(claim, claim);
-        await this.#pause(waiter, claim.signal, Math.min(left, seen.again));
+        await this.#pause(waiter, signals, Math.min(left, seen.again));
       }
     } finally {
       this.#end(claim.key, waiter);
@@ -102,14 +105,14 @@ export class Waiting {
     });
   }
 
-  #pause(waiter: Waiter, signal: AbortSignal | undefined, ms: number): Promise<void> {
+  #pause(waiter: Waiter, signals: readonly AbortSignal[], ms: number): Promise<void> {
     this.check();
-    if (signal?.aborted) return Promise.reject(canceled());
+    if (signals.some(({ aborted }) => aborted)) return Promise.reject(canceled());
     if (waiter.woken) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const done = (settle: () => void) => () => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
+        for (const signal of signals) signal.removeEventListener('abort', abort);
         this.#ending.delete(end);
         waiter.wake = () => undefined;
         settle();
@@ -118,7 +121,7 @@ export class Waiting {
       const end = done(() => reject(closed()));
       // Keeps the process alive: whoever waits for a lock means to get it.
       const timer = setTimeout(done(resolve), Math.max(1, ms));
-      signal?.addEventListener('abort', abort, { once: true });
+      for (const signal of signals) signal.addEventListener('abort', abort, { once: true });
       this.#ending.add(end);
       waiter.wake = done(resolve);
     });
