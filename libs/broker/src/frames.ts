@@ -36,10 +36,14 @@ export function decodeFrames(bytes: Uint8Array, topic: string): Message[] {
     const body = at + prefix + view.getUint32(at);
     const end = body + view.getUint32(at + 4);
     if (end > bytes.length) throw invalid('the messages end within a message');
-    const headers = decodeHeaders(bytes.subarray(at + prefix, body));
-    messages.push(
-      checkedMessage(topic, { headers, body: new Uint8Array(bytes.buffer, bytes.byteOffset + body, end - body) }),
-    );
+    const content = new Uint8Array(bytes.buffer, bytes.byteOffset + body, end - body);
+    // Of most there is nothing else to be checked.
+    const isPlain = body === at + prefix && content.length <= brokerLimits.bodyBytes;
+    if (isPlain) messages.push({ topic, headers: {}, body: content });
+    else
+      messages.push(
+        checkedMessage(topic, { headers: decodeHeaders(bytes.subarray(at + prefix, body)), body: content }),
+      );
     at = end;
   }
   return messages;

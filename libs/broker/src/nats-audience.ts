@@ -2,7 +2,7 @@ import { type Message, patience } from './broker.js';
 import { encodeFrame } from './frames.js';
 import type { Room } from './nats-listener.js';
 import type { Listed, Processes } from './nats-processes.js';
-import { Stream, type StreamOptions } from './nats-stream.js';
+import { type Sent, Stream, type StreamOptions, type StreamParcel } from './nats-stream.js';
 import { type Member, Outlet } from './outlet.js';
 
 export interface NatsAudienceOptions extends StreamOptions {
@@ -14,14 +14,29 @@ export interface NatsAudienceOptions extends StreamOptions {
 }
 
 /** A message that is not settled. */
-interface Sending {
+class Sending implements StreamParcel {
   readonly frame: Buffer;
-  deadline: number;
+  deadline = 0;
+  inStream = false;
   /** Those who have it still to settle: the server, the stream, and each queue. */
-  left: number;
-  inStream: boolean;
-  resolve(): void;
-  reject(error: unknown): void;
+  left = 1;
+  readonly #ended: (error?: unknown) => void;
+
+  /** `ended`: called once, with an error if the server does not have it. */
+  constructor(frame: Buffer, ended: (error?: unknown) => void) {
+    this.frame = frame;
+    this.#ended = ended;
+  }
+
+  settle(): void {
+    if (--this.left === 0) this.#ended();
+  }
+
+  fail(error: unknown): void {
+    if (this.left <= 0) return;
+    this.left = 0;
+    this.#ended(error);
+  }
 }
 
 /**
@@ -60,15 +75,22 @@ export class NatsAudience {
     return this.#stream.number;
   }
 
-  /** Resolves when everybody has the message, or has been given up on. MicroError `unavailable` if the server does not have it. */
-  send(message: Message): Promise<void> {
+  /**
+   * Calls `ended` when everybody has the message, or has been given up on; with MicroError `unavailable` if the server does not have it. No promise:
+   * several for each message were a third of its time.
+   */
+  send(message: Message, ended: (error?: unknown) => void): void {
     this.#open++;
-    const frame = encodeFrame(message);
-    const sent = new Promise<void>((resolve, reject) => {
-      this.#pending.push({ frame, deadline: 0, left: 1, inStream: false, resolve, reject });
-    });
-    if (!this.#handing) void this.#hand();
-    return sent.finally(() => this.#open--);
+    const end = (error?: unknown) => {
+      this.#open--;
+      ended(error);
+    };
+    this.#pending.push(new Sending(encodeFrame(message), end));
+    if (this.#handing) return;
+    this.#handing = true;
+    // All that is published in one turn goes together.
+    if (this.#options.processes.isComplete) void Promise.resolve().then(this.#hand);
+    else void this.#options.processes.complete().then(this.#hand);
   }
 
   joined(process: string, { number, queue }: Listed): void {
@@ -114,7 +136,7 @@ export class NatsAudience {
     if (ears.size > 1) return;
     const late = [...this.#unanswered].flat().filter(({ inStream }) => !inStream);
     this.#stream.add(process);
-    if (late.length > 0) this.#toStream(late)?.catch(() => undefined);
+    if (late.length > 0) this.#toStream(late);
   }
 
   #joins(process: string, number: number, queue: string): void {
@@ -129,10 +151,7 @@ export class NatsAudience {
     if (!known) for (const sending of [...this.#unanswered].flat()) this.#toOutlet(outlet, sending);
   }
 
-  async #hand(): Promise<void> {
-    this.#handing = true;
-    // All that is published in one turn goes together.
-    await (this.#options.processes.isComplete ? undefined : this.#options.processes.complete());
+  readonly #hand = (): void => {
     this.#handing = false;
     const sendings = this.#pending;
     this.#pending = [];
@@ -141,24 +160,33 @@ export class NatsAudience {
     this.#unanswered.add(sendings);
     for (const outlet of this.#queues.values()) for (const sending of sendings) this.#toOutlet(outlet, sending);
     // Where there are queues, and nobody else is known, the stream waits for somebody to turn up.
-    const isStreamed = this.#stream.isHeard || this.#queues.size === 0;
-    try {
-      await ((isStreamed && this.#toStream(sendings)) || this.#options.flush());
-      for (const sending of sendings) settle(sending);
-    } catch (error) {
-      for (const { reject } of sendings) reject(error);
-    } finally {
-      this.#unanswered.delete(sendings);
-    }
-  }
+    if (this.#stream.isHeard || this.#queues.size === 0) this.#toStream(sendings, sendings);
+    else this.#flush(undefined, sendings);
+  };
 
-  #toStream(sendings: readonly Sending[]): Promise<void> | undefined {
-    const parcels = sendings.map((sending) => {
+  /** `unanswered`: what the server's answer is for, besides. */
+  #toStream(sendings: readonly Sending[], unanswered: readonly Sending[] = []): void {
+    for (const sending of sendings) {
       sending.left++;
       sending.inStream = true;
-      return { frame: sending.frame, deadline: sending.deadline, settle: once(sending), fail: sending.reject };
-    });
-    return this.#stream.push(parcels);
+    }
+    this.#flush(this.#stream.push(sendings), unanswered);
+  }
+
+  /** In the turn in which it was sent, so that it is one packet for the network. */
+  #flush(sent: Sent | undefined, unanswered: readonly Sending[]): void {
+    this.#options.flush().then(
+      () => {
+        this.#unanswered.delete(unanswered);
+        for (const sending of unanswered) sending.settle();
+        if (sent) this.#stream.answered(sent);
+      },
+      (error: unknown) => {
+        this.#unanswered.delete(unanswered);
+        for (const sending of unanswered) sending.fail(error);
+        if (sent) this.#stream.failed(sent, error);
+      },
+    );
   }
 
   #toOutlet(outlet: Outlet, sending: Sending): void {
@@ -167,15 +195,12 @@ export class NatsAudience {
   }
 }
 
-function settle(sending: Sending): void {
-  if (--sending.left === 0) sending.resolve();
-}
-
+/** An outlet may settle more than once. */
 function once(sending: Sending): () => void {
   let settled = false;
   return () => {
     if (settled) return;
     settled = true;
-    settle(sending);
+    sending.settle();
   };
 }

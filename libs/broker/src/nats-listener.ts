@@ -2,7 +2,7 @@ import { type Message, patience } from './broker.js';
 import { decodeFrames } from './frames.js';
 import type { Inbox } from './inbox.js';
 import { Lane } from './lane.js';
-import type { Owner } from './nats-packets.js';
+import { type Owner, type OwnerKey, ownerOf } from './nats-packets.js';
 
 /** What a process tells a publisher of his stream: all of it up to `position` has come here, and there is room up to its message `limit`. */
 export interface Room {
@@ -51,7 +51,7 @@ export class Listener {
   readonly #topic: string;
   readonly #tell: (owner: Owner, room: Room) => void;
   readonly #lanes = new Map<Inbox, Lane>();
-  readonly #streams = new Map<string, Heard>();
+  readonly #streams = new Map<OwnerKey, Heard>();
   /** Those who may have to wait, or soon may. */
   readonly #hungry = new Set<Heard>();
   #reviewing = false;
@@ -86,12 +86,9 @@ export class Listener {
     if (this.#hungry.size > 0) this.#reviewSoon();
   }
 
-  take(owner: Owner, packet: Buffer): void {
+  take(owner: OwnerKey, packet: Buffer): void {
     const messages = decodeFrames(packet.subarray(headBytes), this.#topic);
-    const key = `${owner.process}.${owner.number}`;
-    const heard = this.#streams.get(key) ?? { owner, last: 0, position: 0, waiting: [], told: undefined };
-    this.#streams.set(key, heard);
-    this.#makeRoom();
+    const heard = this.#streams.get(owner) ?? this.#newStream(owner);
     heard.last = packet.readDoubleBE(0) - 1;
     heard.position = packet.readDoubleBE(8) + packet.length - headBytes;
     for (const message of messages) this.#give(heard, message);
@@ -158,13 +155,15 @@ export class Listener {
     if (limit - last > buffer / 2) this.#hungry.delete(heard);
   }
 
-  #makeRoom(): void {
-    if (this.#streams.size <= mostStreams) return;
-    const [[key, heard] = []] = this.#streams;
-    if (key !== undefined && heard) this.#drop(key, heard);
+  #newStream(key: OwnerKey): Heard {
+    const heard = { owner: ownerOf(key), last: 0, position: 0, waiting: [], told: undefined };
+    const [[oldest, forgotten] = []] = this.#streams;
+    if (this.#streams.size >= mostStreams && oldest !== undefined && forgotten) this.#drop(oldest, forgotten);
+    this.#streams.set(key, heard);
+    return heard;
   }
 
-  #drop(key: string, heard: Heard): void {
+  #drop(key: OwnerKey, heard: Heard): void {
     this.#streams.delete(key);
     this.#hungry.delete(heard);
   }

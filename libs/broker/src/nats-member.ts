@@ -3,7 +3,7 @@ import { errors, type Msg } from '@nats-io/transport-node';
 import type { NatsClient } from '@micro/nats';
 import { decodeFrames } from './frames.js';
 import { type Lane, take } from './lane.js';
-import { Packets, payloadOf, subjects, toMessages } from './nats-packets.js';
+import { keyOf, Packets, payloadOf, subjects, toMessages } from './nats-packets.js';
 import type { Outcome, Posted } from './outlet.js';
 
 /** Where the messages for a subscription go. */
@@ -67,7 +67,7 @@ async function asked(
   const { connection } = nats;
   try {
     nats.check();
-    const parts = toMessages({ process: from, number: 0 }, [head, ...frames], payloadOf(connection.info));
+    const parts = toMessages(keyOf({ process: from, number: 0 }), [head, ...frames], payloadOf(connection.info));
     const subject = subjects.process(process, 'give');
     for (const part of parts.slice(0, -1)) connection.publish(subject, part);
     const answer = await connection.request(subject, parts.at(-1), { timeout: wait + answerTimeout });

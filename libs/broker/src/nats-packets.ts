@@ -15,19 +15,35 @@ export const subjects = {
   topic: (namespace: string, topic: string) => `micro.broker.topic.${token(namespace)}.${token(topic)}`,
 } as const;
 
+const ownerBytes = 12;
 /** Flag and owner. */
-const headBytes = 13;
+const headBytes = 1 + ownerBytes;
 const [first, last] = [1, 2];
 /** Owners whose packets may be incomplete at a time. One that stays so is of a process that died. */
 const mostPartial = 64;
 /** Of a message of NATS. The smallest things that the broker says fit in it. */
 const leastPayload = 4_096;
 
-/** Which of the streams of a process a packet is of. */
+/** Whose a packet is: a process, and which of its streams. */
 export interface Owner {
   /** 16 hexadecimal digits. */
   readonly process: string;
   readonly number: number;
+}
+
+/** An owner as 12 bytes, one character each. */
+export type OwnerKey = string;
+
+export function keyOf({ process, number }: Owner): OwnerKey {
+  const bytes = Buffer.alloc(ownerBytes);
+  bytes.write(process, 'hex');
+  bytes.writeUInt32BE(number, 8);
+  return bytes.toString('latin1');
+}
+
+export function ownerOf(key: OwnerKey): Owner {
+  const bytes = Buffer.from(key, 'latin1');
+  return { process: bytes.toString('hex', 0, 8), number: bytes.readUInt32BE(8) };
 }
 
 /** Largest message that the server takes. MicroError `failed_precondition` if it is too small to go by. */
@@ -39,51 +55,56 @@ export function payloadOf(info: { readonly max_payload: number } | undefined): n
 }
 
 /** The messages of NATS that a packet is. */
-export function toMessages(owner: Owner, pieces: readonly Uint8Array[], mostBytes: number): Buffer[] {
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  if (length + headBytes <= mostBytes) return [Buffer.concat([headOf(owner, first | last), ...pieces])];
+export function toMessages(owner: OwnerKey, pieces: readonly Uint8Array[], mostBytes: number): Buffer[] {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  if (length + headBytes <= mostBytes) return [messageOf(owner, first | last, pieces, length)];
   const packet = Buffer.concat(pieces, length);
   const step = mostBytes - headBytes;
   const messages: Buffer[] = [];
   for (let at = 0; at < length; at += step) {
     const flag = (at === 0 ? first : 0) | (at + step >= length ? last : 0);
-    messages.push(Buffer.concat([headOf(owner, flag), packet.subarray(at, at + step)]));
+    const part = packet.subarray(at, at + step);
+    messages.push(messageOf(owner, flag, [part], part.length));
   }
   return messages;
 }
 
 /** Joins messages of NATS, of one subject, to packets. */
 export class Packets {
-  readonly #partial = new Map<string, Uint8Array[]>();
+  readonly #partial = new Map<OwnerKey, Uint8Array[]>();
 
   /** The packet that is complete with this message, whose bytes may be the message's own; undefined if there is none. */
-  take(message: Uint8Array): { readonly owner: Owner; readonly packet: Buffer } | undefined {
+  take(message: Uint8Array): { readonly owner: OwnerKey; readonly packet: Buffer } | undefined {
     if (message.length < headBytes) return undefined;
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
     const flag = bytes[0] as number;
-    const owner = { process: bytes.toString('hex', 1, 9), number: bytes.readUInt32BE(9) };
+    const owner = bytes.toString('latin1', 1, headBytes);
     const rest = bytes.subarray(headBytes);
     if (flag === (first | last)) return { owner, packet: rest };
-    const key = bytes.toString('latin1', 1, headBytes);
-    const parts = flag & first ? [] : this.#partial.get(key);
+    const parts = flag & first ? [] : this.#partial.get(owner);
     // Its beginning was for others.
     if (!parts) return undefined;
-    this.#partial.delete(key);
+    this.#partial.delete(owner);
     parts.push(rest);
     if (flag & last) return { owner, packet: Buffer.concat(parts) };
-    this.#partial.set(key, parts);
+    this.#partial.set(owner, parts);
     const [oldest = ''] = this.#partial.keys();
     if (this.#partial.size > mostPartial) this.#partial.delete(oldest);
     return undefined;
   }
 }
 
-function headOf({ process, number }: Owner, flag: number): Buffer {
-  const head = Buffer.allocUnsafe(headBytes);
-  head[0] = flag;
-  head.write(process, 1, 'hex');
-  head.writeUInt32BE(number, 9);
-  return head;
+function messageOf(owner: OwnerKey, flag: number, pieces: readonly Uint8Array[], length: number): Buffer {
+  const message = Buffer.allocUnsafe(headBytes + length);
+  message[0] = flag;
+  message.write(owner, 1, 'latin1');
+  let at = headBytes;
+  for (const piece of pieces) {
+    message.set(piece, at);
+    at += piece.length;
+  }
+  return message;
 }
 
 /** Names have dots wherever they like, tokens of a subject none. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { NatsClient } from '@micro/nats';
 import type { Msg, Subscription } from '@nats-io/transport-node';
-import { Packets, payloadOf, subjects, toMessages } from './nats-packets.js';
+import { keyOf, Packets, payloadOf, subjects, toMessages } from './nats-packets.js';
 
 /** A subscription as everybody knows it. */
 export interface Listed {
@@ -231,7 +231,7 @@ export class Processes {
       subscriptions: [...this.#own.values()],
       processes: [...this.#known.keys()],
     };
-    const owner = { process: this.id, number: 0 };
+    const owner = keyOf({ process: this.id, number: 0 });
     for (const part of toMessages(owner, [Buffer.from(JSON.stringify(table))], payloadOf(connection.info)))
       connection.publish(subjects.process(id, 'table'), part);
   }

@@ -1,13 +1,26 @@
 import { patience } from './broker.js';
 import type { Room } from './nats-listener.js';
 import { encodeHead } from './nats-listener.js';
-import type { Owner } from './nats-packets.js';
+import { keyOf, type Owner, type OwnerKey } from './nats-packets.js';
 import type { Parcel } from './outlet.js';
 
 /** A message on its way to all who get everything. */
 export interface StreamParcel extends Parcel {
   /** The server does not have it, or nobody knows. */
-  readonly fail: (error: unknown) => void;
+  fail(error: unknown): void;
+}
+
+/** What was sent at once. */
+export interface Sent {
+  readonly parcels: readonly StreamParcel[];
+  /** Stream that it was sent as, and where that ended then. */
+  readonly owner: OwnerKey;
+  readonly last: Place;
+}
+
+interface Place {
+  readonly number: number;
+  readonly position: number;
 }
 
 /** A process with subscriptions that get everything. */
@@ -24,7 +37,7 @@ interface Ear {
 
 export interface StreamOptions {
   /** Sends a packet to whoever listens to the topic; throws where there is no server. */
-  readonly send: (owner: Owner, pieces: readonly Uint8Array[]) => void;
+  readonly send: (owner: OwnerKey, pieces: readonly Uint8Array[]) => void;
   /** Resolves when the server has what was sent before. */
   readonly flush: () => Promise<void>;
   /** Another name for a stream that begins anew. */
@@ -43,17 +56,18 @@ const packetBytes = 256 * 1024;
 export class Stream {
   readonly #options: StreamOptions;
   readonly #ears = new Map<string, Ear>();
-  #owner: Owner;
+  #number = 0;
+  #owner: OwnerKey = '';
   #line: StreamParcel[] = [];
   #sent: { readonly number: number; readonly parcel: StreamParcel }[] = [];
   /** Of the last message that was sent, and that the server has. */
-  #last = { number: 0, position: 0 };
-  #flushed = { number: 0, position: 0 };
+  #last: Place = { number: 0, position: 0 };
+  #flushed: Place = { number: 0, position: 0 };
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: StreamOptions) {
     this.#options = options;
-    this.#owner = options.next();
+    this.#begin();
   }
 
   get isHeard(): boolean {
@@ -61,15 +75,28 @@ export class Stream {
   }
 
   get number(): number {
-    return this.#owner.number;
+    return this.#number;
   }
 
-  /** Resolves when the server has what could be sent at once; undefined if nothing could. */
-  push(parcels: readonly StreamParcel[]): Promise<void> | undefined {
+  /** What could be sent at once, and goes to the server with the next flush, of which `answered` or `failed` wants to hear. */
+  push(parcels: readonly StreamParcel[]): Sent | undefined {
     this.#line.push(...parcels);
-    const flushed = this.#pump();
+    const sent = this.#pump();
     this.#watchTime();
-    return flushed;
+    return sent;
+  }
+
+  /** The server has it. */
+  answered({ owner, last }: Sent): void {
+    if (owner !== this.#owner) return;
+    this.#flushed = last;
+    this.#settle();
+    this.#go();
+  }
+
+  /** The server does not have it, or nobody knows. */
+  failed({ owner, parcels }: Sent, error: unknown): void {
+    if (owner === this.#owner) this.#fail(parcels, error);
   }
 
   /** A process that listens from now on, or does so anew. What the server does not have yet comes to it, too. */
@@ -99,7 +126,7 @@ export class Stream {
 
   /** The connection was lost and is there again: what was said before may have been lost. */
   again(): void {
-    this.#owner = this.#options.next();
+    this.#begin();
     this.#last = { number: 0, position: 0 };
     this.#flushed = this.#last;
     this.#sent = [];
@@ -111,39 +138,36 @@ export class Stream {
     clearTimeout(this.#timer);
   }
 
-  #go(): void {
-    this.#pump()?.catch(() => undefined);
+  #begin(): void {
+    const owner = this.#options.next();
+    this.#number = owner.number;
+    this.#owner = keyOf(owner);
   }
 
-  #pump(): Promise<void> | undefined {
-    const sent: StreamParcel[] = [];
+  #go(): void {
+    const sent = this.#pump();
+    if (!sent) return;
+    this.#options.flush().then(
+      () => this.answered(sent),
+      (error: unknown) => this.failed(sent, error),
+    );
+  }
+
+  #pump(): Sent | undefined {
+    let parcels: readonly StreamParcel[] = [];
     while (this.#line.length > 0) {
-      const late = (this.#line[0] as StreamParcel).deadline <= performance.now();
-      if (!late && this.#onTheWay() >= windowBytes) break;
-      const parcels = this.#batch();
-      sent.push(...parcels);
+      const isLate = (this.#line[0] as StreamParcel).deadline <= performance.now();
+      if (!isLate && this.#onTheWay() >= windowBytes) break;
+      const batch = this.#batch();
+      parcels = parcels.length === 0 ? batch : [...parcels, ...batch];
       try {
-        this.#send(parcels);
+        this.#send(batch);
       } catch (error) {
-        this.#fail(sent, error);
+        this.#fail(parcels, error);
         return undefined;
       }
     }
-    if (sent.length === 0) return undefined;
-    const [owner, last] = [this.#owner, this.#last];
-    // In the same turn, so that it is one packet for the network.
-    return this.#options.flush().then(
-      () => {
-        if (owner !== this.#owner) return;
-        this.#flushed = last;
-        this.#settle();
-        this.#go();
-      },
-      (error: unknown) => {
-        if (owner === this.#owner) this.#fail(sent, error);
-        throw error;
-      },
-    );
+    return parcels.length === 0 ? undefined : { parcels, owner: this.#owner, last: this.#last };
   }
 
   #fail(parcels: readonly StreamParcel[], error: unknown): void {

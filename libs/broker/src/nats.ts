@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import { MicroError } from '@micro/errors';
 import { type NatsClient, type NatsOptions, openNats } from '@micro/nats';
 import type { Msg, Subscription as NatsSubscription } from '@nats-io/transport-node';
@@ -16,7 +15,7 @@ import { Lane } from './lane.js';
 import { NatsAudience } from './nats-audience.js';
 import { Listener, type Room } from './nats-listener.js';
 import { give, Receivers } from './nats-member.js';
-import { type Owner, Packets, payloadOf, subjects, toMessages } from './nats-packets.js';
+import { Packets, payloadOf, subjects, toMessages } from './nats-packets.js';
 import { type Listed, Processes } from './nats-processes.js';
 import { unlessAborted } from './publishing.js';
 import {
@@ -72,12 +71,12 @@ export class NatsBroker extends Broker {
   /** By namespace and topic, the one published to longest ago first; and by the number of their stream. */
   readonly #audiences = new Map<string, NatsAudience>();
   readonly #inboxes = new Set<Inbox>();
-  readonly #publishing = new Set<Promise<void>>();
-  /** Timers outlive the call that somebody publishes in. */
-  readonly #outside = new AsyncResource('MicroBroker');
   #streams = 0;
   #subscriptions = 0;
+  /** Messages that are not settled, and their bytes. */
+  #open = 0;
   #openBytes = 0;
+  #quiet: () => void = () => undefined;
   #closed: Promise<void> | undefined;
 
   /** The connection becomes the broker's, and is closed with it. */
@@ -108,15 +107,17 @@ export class NatsBroker extends Broker {
     const bytes = checked.body.length;
     if (this.#openBytes + bytes > mostOpenBytes) throw tooMuch();
     this.#openBytes += bytes;
-    const audience = this.#audience(namespace, topic);
-    const sent = this.#outside.runInAsyncScope(() => audience.send(checked));
-    this.#publishing.add(sent);
-    const settled = () => {
-      this.#openBytes -= bytes;
-      this.#publishing.delete(sent);
-    };
-    sent.then(settled, settled);
-    await unlessAborted(sent, options.signal);
+    this.#open++;
+    const sent = new Promise<void>((resolve, reject) => {
+      const ended = (error?: unknown) => {
+        this.#openBytes -= bytes;
+        if (--this.#open === 0) this.#quiet();
+        if (error === undefined) resolve();
+        else reject(error as Error);
+      };
+      this.#audience(namespace, topic).send(checked, ended);
+    });
+    return options.signal ? unlessAborted(sent, options.signal) : sent;
   }
 
   override async subscribe(topic: string, options: SubscribeOptions = {}): Promise<Subscription> {
@@ -140,10 +141,8 @@ export class NatsBroker extends Broker {
     });
     if (inbox.isClosed) return inbox;
     this.#inboxes.add(inbox);
-    this.#outside.runInAsyncScope(() => {
-      take = listed.queue === undefined ? this.#listen(listed, inbox) : this.#receive(listed, { inbox, number });
-      this.#processes.add({ number, ...listed });
-    });
+    take = listed.queue === undefined ? this.#listen(listed, inbox) : this.#receive(listed, { inbox, number });
+    this.#processes.add({ number, ...listed });
     try {
       await this.#nats.flush();
       await this.#processes.reach();
@@ -169,7 +168,7 @@ export class NatsBroker extends Broker {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#publishing);
+    if (this.#open > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
     await Promise.all([...this.#inboxes].map((inbox) => inbox.close()));
     this.#processes.close();
     for (const audience of this.#audiences.values()) audience.close();
@@ -263,7 +262,7 @@ export class NatsBroker extends Broker {
       topic,
       next: () => ({ process: from, number: ++this.#streams }),
       flush: () => this.#nats.flush(answerTimeout),
-      send: (owner: Owner, pieces) => {
+      send: (owner, pieces) => {
         this.#nats.check();
         for (const part of toMessages(owner, pieces, payloadOf(connection.info))) connection.publish(subject, part);
       },

@@ -7,6 +7,8 @@ import { clientOptions, type NatsOptions } from './options.js';
 const answerTimeout = 5_000;
 /** Milliseconds that closing waits for what has been sent. */
 const closeTimeout = 2_000;
+/** Milliseconds between two looks for answers that do not come: a timer for each would cost more than its question. */
+const tick = 250;
 
 /**
  * Connects. A server that cannot be reached, or refuses, is an error at once, saying which setting to look at; from then on a connection that is
@@ -42,6 +44,9 @@ export class NatsClient {
   #lostAt = 0;
   #warned = '';
   #denied: MicroError | undefined;
+  /** Flushes that are not answered. */
+  readonly #waiting = new Set<{ readonly until: number; readonly reject: (error: unknown) => void }>();
+  #ticking: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -87,19 +92,19 @@ export class NatsClient {
   }
 
   /** Resolves when the server has all that was sent before. MicroError `unavailable` if it does not, or the connection is lost meanwhile. */
-  async flush(milliseconds = answerTimeout): Promise<void> {
-    this.check();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+  flush(milliseconds = answerTimeout): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.check();
+      const waiting = { until: performance.now() + milliseconds, reject };
+      this.#waiting.add(waiting);
+      this.#ticking ??= setInterval(() => this.#tick(), tick).unref();
+      const settled = (error?: unknown) => {
+        this.#waiting.delete(waiting);
+        if (error === undefined) resolve();
+        else reject(this.explain(error));
+      };
+      this.connection.flush().then(() => settled(), settled);
     });
-    try {
-      await Promise.race([this.connection.flush(), late]);
-    } catch (error) {
-      throw this.explain(error);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /** The result of a request, or MicroError `unavailable` as soon as the connection is lost: the client would wait for an answer that never comes. */
@@ -137,6 +142,15 @@ export class NatsClient {
     if (this.#connected) await Promise.race([this.connection.drain().catch(() => undefined), late]);
     clearTimeout(timer);
     await this.connection.close();
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const { until, reject } of this.#waiting)
+      if (until <= now) reject(this.explain(new Error('it does not answer in time')));
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#ticking);
+    this.#ticking = undefined;
   }
 
   async #follow(statuses: AsyncIterable<Status>): Promise<void> {
