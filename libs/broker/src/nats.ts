@@ -30,6 +30,13 @@ import {
 
 export type NatsBrokerOptions = Omit<NatsOptions, 'id'>;
 
+/** The way of messages to a subscription. */
+interface Way {
+  /** There is room in its inbox. */
+  room(): void;
+  leave(): void;
+}
+
 /** What a listener tells a publisher, on the wire. */
 interface Told extends Room {
   readonly process: string;
@@ -127,21 +134,21 @@ export class NatsBroker extends Broker {
     const buffer = checkedBuffer(options.buffer);
     this.#nats.check();
     const number = ++this.#subscriptions;
-    let take: { room(): void; leave(): void } | undefined;
+    let way: Way = { room: () => undefined, leave: () => undefined };
     const inbox: Inbox = new Inbox({
       buffer,
       signal: options.signal,
-      room: () => take?.room(),
+      room: () => way.room(),
       leave: () => {
         this.#inboxes.delete(inbox);
-        take?.leave();
+        way.leave();
         this.#processes.remove(number);
         return this.#nats.flush(answerTimeout).catch(() => undefined);
       },
     });
     if (inbox.isClosed) return inbox;
     this.#inboxes.add(inbox);
-    take = listed.queue === undefined ? this.#listen(listed, inbox) : this.#receive(listed, { inbox, number });
+    way = listed.queue === undefined ? this.#listen(listed, inbox) : this.#receive(listed, { inbox, number });
     this.#processes.add({ number, ...listed });
     try {
       await this.#nats.flush();
@@ -176,7 +183,7 @@ export class NatsBroker extends Broker {
   }
 
   /** The subscriptions without a queue, of one topic, are one for the server. */
-  #listen({ namespace, topic }: Omit<Listed, 'number'>, inbox: Inbox): { room(): void; leave(): void } {
+  #listen({ namespace, topic }: Omit<Listed, 'number'>, inbox: Inbox): Way {
     const subject = subjects.topic(namespace, topic);
     const { listener, subscription } = this.#listeners.get(subject) ?? this.#newListener(subject, topic);
     this.#listeners.set(subject, { listener, subscription });
@@ -209,7 +216,7 @@ export class NatsBroker extends Broker {
   #receive(
     { topic }: Omit<Listed, 'number'>,
     { inbox, number }: { readonly inbox: Inbox; readonly number: number },
-  ): { room(): void; leave(): void } {
+  ): Way {
     const lane = new Lane(patience);
     lane.join(inbox);
     this.#receivers.add(number, { topic, lane });
