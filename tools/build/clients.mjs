@@ -10,7 +10,7 @@ import protobuf from 'protobufjs';
 /** Packages that are one file because they share classes. */
 const clients = {
   etcd3: ['etcd3'],
-  nats: ['@nats-io/transport-node', '@nats-io/jetstream', '@nats-io/obj'],
+  nats: ['@nats-io/transport-node', '@nats-io/jetstream'],
   pg: ['pg'],
   typeorm: ['typeorm'],
 };
