@@ -10,6 +10,9 @@ const onlyOnce = ['adapters', 'completion', 'disk', 'gen-watch', 'packages'];
 export default mergeConfig(config, {
   test: {
     env: { MICRO_TEST_PROFILE: 'staging' },
+    // Servers are started for each platform, too.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     exclude: backingTools.every(haveTool) ? onlyOnce.map((name) => `src/${name}.spec.ts`) : ['**'],
   },
 });
