@@ -55,9 +55,7 @@ export class JetstreamDead {
 
   /** Undefined: it is not there. */
   async get({ group, offset }: LetterKey): Promise<DeadLetter | undefined> {
-    const stored = await this.#server.get(this.#place.name, {
-      last_by_subj: letterSubject(this.#place, group, offset),
-    });
+    const stored = await this.#server.last(this.#place.name, letterSubject(this.#place, group, offset));
     return stored && fromLetter({ stream: this.#stream, group, offset }, stored);
   }
 

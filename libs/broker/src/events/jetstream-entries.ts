@@ -27,20 +27,33 @@ export function parsedEntry(data: Uint8Array): Entry {
   return entry;
 }
 
+/** Milliseconds after which a clock is set again: none goes quite right. */
+const validity = 60_000;
+/** Milliseconds that storing what it is set by may take. */
+const mostDoubt = 100;
+
 /**
- * The time of JetStream's servers, in milliseconds since 1970, as this process reckons it: learned once, then by a clock that nobody sets. So clocks of
- * ours, which may be set or wrong, do not matter.
+ * The time of JetStream's servers, in milliseconds since 1970, as this process reckons it: by when they have stored something, and a clock that nobody sets. So
+ * clocks of ours, which may be set or wrong, do not matter.
  */
 export class ServerClock {
   #base: number | undefined;
+  #setAt = -Infinity;
 
   get isSet(): boolean {
     return this.#base !== undefined;
   }
 
-  /** What was sent at `sent`, by `performance.now()`, was stored at `at`. */
-  set(at: number, sent: number): void {
-    this.#base ??= at - sent;
+  /** Whether it is time to set it. */
+  get isOld(): boolean {
+    return performance.now() > this.#setAt + validity;
+  }
+
+  /** What was sent at `sent`, by `performance.now()`, and known to be stored `took` milliseconds later, was stored at `at`. */
+  set(at: number, { sent, took }: { readonly sent: number; readonly took: number }): void {
+    if (this.isSet && took > mostDoubt) return;
+    this.#base = at - sent;
+    this.#setAt = took > mostDoubt ? -Infinity : performance.now();
   }
 
   now(): number {

@@ -18,10 +18,16 @@ export class JetstreamError extends Error {
   }
 }
 
-export const numbers = { noStream: 10059, otherStream: 10058, noMessage: 10037, underWay: 10158 } as const;
+export const numbers = {
+  noStream: 10059,
+  otherStream: 10058,
+  noMessage: 10037,
+  underWay: 10158,
+  behind: 10008,
+} as const;
 
 /** No leader at the moment, of the cluster or of the stream; not now, but soon. */
-const passing = new Set([10007, 10008, 10009, numbers.underWay]);
+const passing = new Set([10007, numbers.behind, 10009, numbers.underWay]);
 const noRoom = new Set([10002, 10023, 10027, 10028, 10047, 10077, 10110, 10122]);
 const noReplicas = new Set([10005, 10074]);
 const notEnabled = new Set([10039, 10076]);

@@ -128,17 +128,22 @@ describe.skipIf(!haveTool(natsTool))('a cluster of three', { timeout }, () => {
     }
   };
 
-  for (const inFlight of [64, 1]) {
-    it(`loses nothing when its members are killed, one after the other, with ${inFlight} in flight`, async () => {
+  const faults = [
+    { name: 'are killed', away: 'kill', back: 'start', inFlight: 64 },
+    { name: 'are killed', away: 'kill', back: 'start', inFlight: 1 },
+    { name: 'answer nothing for a while', away: 'pause', back: 'resume', inFlight: 64 },
+  ] as const;
+  for (const { name, away, back, inFlight } of faults) {
+    it(`loses nothing when its members ${name}, one after the other, with ${inFlight} in flight`, async () => {
       const { members } = await start({ members: 3 });
       const events = await open({ replicas: 3 });
       await using load = underLoad(events, { namespace, inFlight });
       await load.more(100);
       for (const kind of ['MICRO_EVENTS', 'MICRO_EVENT_GROUP', undefined]) {
         const index = kind ? await until('it has a leader', () => leaderOf(kind), 30_000) : 0;
-        await members[index]?.kill();
+        await members[index]?.[away]();
         await load.more(100);
-        await members[index]?.start();
+        await members[index]?.[back]();
         await load.more(20);
       }
       await checkAll(events, load);

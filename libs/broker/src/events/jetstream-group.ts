@@ -8,6 +8,7 @@ import { GroupJournal, type Mine } from './jetstream-journal.js';
 import { groupPlace } from './jetstream-names.js';
 import type { JetstreamServer } from './jetstream-server.js';
 import type { JetstreamStream } from './jetstream-stream.js';
+import { Unclaimed } from './jetstream-unclaimed.js';
 import { isStrict, type Ledger, type Lease, type Nothing, type Settlement } from './ledger.js';
 import type { Terms } from './validation.js';
 
@@ -37,6 +38,7 @@ export class JetstreamGroup implements Ledger {
   readonly name: string;
   readonly #stream: JetstreamStream;
   readonly #dead: JetstreamDead;
+  readonly #server: JetstreamServer;
   readonly #journal: GroupJournal;
   /** Chores under way here, by offset and token. */
   readonly #doing = new Map<string, Promise<void>>();
@@ -44,6 +46,11 @@ export class JetstreamGroup implements Ledger {
   readonly #held = new Map<number, Event>();
   /** Tokens whose settlement was kept after its caller had been told that it may not be. */
   readonly #late = new Set<number>();
+  /** Who has claimed, and what was given to nobody. */
+  readonly #claims = new WeakMap<Act, Terms>();
+  readonly #unclaimed = new Unclaimed(({ offset, token }) => {
+    this.#journal.append({ do: 'release', offset, token, unseen: true }).catch(() => undefined);
+  });
   #ahead = new Map<number, Event>();
   #interruptions = 1;
   /** As many of them were looked into. */
@@ -54,6 +61,7 @@ export class JetstreamGroup implements Ledger {
     this.name = name;
     this.#stream = stream;
     this.#dead = dead;
+    this.#server = server;
     const changed = (mine: readonly Mine[]) => {
       this.#changed(mine);
       wake();
@@ -159,16 +167,37 @@ export class JetstreamGroup implements Ledger {
   }
 
   async #claim(terms: Terms): Promise<Lease | Nothing> {
-    const [strict, most] = [isStrict(terms), terms.maxDeliveries];
+    const [strict, most, { ackWait }] = [isStrict(terms), terms.maxDeliveries, terms];
     for (;;) {
       const { first, last } = this.#stream.range;
-      const nothing = this.#journal.state.nothing({ strict, last, now: this.#journal.now() });
-      if (nothing) return nothing;
-      const act = { do: 'claim', ackWait: terms.ackWait, most, strict, first, last } as const;
-      const given = (await this.#journal.append(act)) as Given | Nothing;
-      if ('wait' in given) return given;
-      const lease = await this.#lease(given);
+      let given = await this.#renewed(this.#unclaimed.take(terms), terms);
+      if (!given) {
+        const nothing = this.#journal.state.nothing({ strict, last, now: this.#journal.now() });
+        if (nothing) return nothing;
+        const act: Act = { do: 'claim', ackWait, most, strict, first, last };
+        this.#claims.set(act, terms);
+        const outcome = (await this.#journal.append(act)) as Given | Nothing;
+        // What was asked for before may have come meanwhile.
+        const before = this.#unclaimed.take(terms, 'wait' in outcome ? Infinity : outcome.offset);
+        if (before && !('wait' in outcome)) this.#unclaimed.keep(outcome, terms);
+        if (!before && 'wait' in outcome) return outcome;
+        given = before ? await this.#renewed(before, terms) : (outcome as Given);
+      }
+      const lease = given && (await this.#lease(given, terms));
       if (lease) return lease;
+    }
+  }
+
+  /** With its time begun anew. Undefined: it is over. */
+  async #renewed(given: Given | undefined, terms: Terms): Promise<Given | undefined> {
+    if (!given) return undefined;
+    const { offset, token } = given;
+    try {
+      const isOurs = await this.#journal.append({ do: 'extend', offset, token, ackWait: terms.ackWait });
+      return isOurs === true ? given : undefined;
+    } catch (error) {
+      this.#unclaimed.keep(given, terms);
+      throw error;
     }
   }
 
@@ -182,30 +211,44 @@ export class JetstreamGroup implements Ledger {
   }
 
   async #findLoss(top: number, topAt: number): Promise<void> {
-    await this.#stream.refresh();
-    const { last } = this.#stream.range;
-    if (top === 0) return;
-    const found = last < top ? undefined : await this.#stream.get(top);
-    if (last >= top && (found?.publishedAt ?? 0) <= topAt + clockError) return;
+    if (!(await this.#isLost(top, topAt))) return;
+    // So it may look to a server that has been away.
+    await this.#server.settle();
+    if (!(await this.#isLost(top, topAt))) return;
     const begin = await this.#stream.offsetOf({ time: topAt - clockError });
-    await this.#journal.append({ do: 'lost', last: Math.min(last, begin - 1), top });
+    await this.#journal.append({ do: 'lost', last: Math.min(this.#stream.range.last, begin - 1), top });
+  }
+
+  /** Whether the event that was given out last is not there, or another has its offset. */
+  async #isLost(top: number, topAt: number): Promise<boolean> {
+    await this.#stream.refresh();
+    if (top === 0 || this.#stream.range.last < top) return top > 0;
+    return ((await this.#stream.get(top))?.publishedAt ?? 0) > topAt + clockError;
   }
 
   /** Undefined: it is not there any more. */
-  async #lease({ offset, attempt, token, replayed }: Given): Promise<Lease | undefined> {
+  async #lease(given: Given, terms: Terms): Promise<Lease | undefined> {
+    const { offset, attempt, token, replayed } = given;
     let event: Event | undefined;
     try {
-      event = replayed
-        ? (await this.#dead.get({ group: this.name, offset }))?.event
-        : await this.#event(offset, attempt);
+      event = replayed ? await this.#letterEvent(offset) : await this.#event(offset, attempt);
     } catch (error) {
-      void this.#journal.append({ do: 'release', offset, token, unseen: true }).catch(() => undefined);
+      this.#unclaimed.keep(given, terms);
       throw error;
     }
     if (event) return { event, attempt, token, replayed };
     await this.#journal.append({ do: 'gone', offset, token });
     await this.#stream.refresh();
     return undefined;
+  }
+
+  /** Of a dead letter; undefined only if it is not there any more. */
+  async #letterEvent(offset: number): Promise<Event | undefined> {
+    const key = { group: this.name, offset };
+    const letter = await this.#dead.get(key);
+    if (letter) return letter.event;
+    await this.#server.settle();
+    return (await this.#dead.get(key))?.event;
   }
 
   /** Most are the next: read some, not one. */
@@ -224,10 +267,8 @@ export class JetstreamGroup implements Ledger {
   #changed(mine: readonly Mine[]): void {
     for (const { act, outcome, abandoned } of mine) {
       if (!abandoned) continue;
-      if (isGiven(outcome))
-        void this.#journal
-          .append({ do: 'release', offset: outcome.offset, token: outcome.token, unseen: true })
-          .catch(() => undefined);
+      const terms = this.#claims.get(act);
+      if (terms && isGiven(outcome)) this.#unclaimed.keep(outcome, terms);
       else if (outcome === true && 'token' in act && act.do !== 'extend') this.#late.add(act.token);
     }
     // Of an act of this one's: somebody is to do it.

@@ -4,7 +4,7 @@ import { MicroError } from '@micro/errors';
 import { type Entry, entryVersion, packedEntry, parsedEntry, type ServerClock } from './jetstream-entries.js';
 import { type Act, GroupState, type Outcome } from './jetstream-group-state.js';
 import type { GroupPlace } from './jetstream-names.js';
-import { idHeaders, type JetstreamServer, type StreamState } from './jetstream-server.js';
+import { idHeaders, type JetstreamServer, type Stored } from './jetstream-server.js';
 
 /** An act of this one's own, and what came of it. */
 export interface Mine {
@@ -112,11 +112,7 @@ export class GroupJournal {
 
   /** Learns the time of the servers, where it is not known. */
   async setClock(): Promise<void> {
-    if (this.#clock.isSet) return;
-    const sent = performance.now();
-    const sequence = await this.#store('acts', { ...this.#signed(0), acts: [] });
-    const stored = await this.#server.get(this.#place.name, { seq: sequence });
-    if (stored) this.#clock.set(stored.at, sent);
+    if (!this.#clock.isSet) await this.#store('acts', { ...this.#signed(0), acts: [] });
   }
 
   /** Resolves to what comes of it, once that is kept. MicroError `unavailable`: it may be kept later. */
@@ -178,9 +174,20 @@ export class GroupJournal {
 
   /** Resolves to its sequence. */
   async #store(what: 'acts' | 'state', entry: Entry): Promise<number> {
-    const [data, id] = [packedEntry(entry), `${entry.by}-${entry.n}`];
+    const [data, id, sent] = [packedEntry(entry), `${entry.by}-${entry.n}`, performance.now()];
     const append = () => this.#server.append(`${this.#place.subject}.${what}`, data, idHeaders(id));
-    return (await this.#server.persist(append)).sequence;
+    const { sequence } = await this.#server.persist(append);
+    if (this.#clock.isOld) {
+      const setting = this.#readClock(sequence, { sent, took: performance.now() - sent });
+      if (!this.#clock.isSet) await setting;
+      else setting.catch(() => undefined);
+    }
+    return sequence;
+  }
+
+  async #readClock(seq: number, span: { readonly sent: number; readonly took: number }): Promise<void> {
+    const stored = await this.#entry(seq);
+    if (stored) this.#clock.set(stored.at, span);
   }
 
   #hear(sequence: number, data: Uint8Array): void {
@@ -196,20 +203,31 @@ export class GroupJournal {
     for (;;) {
       const found = await this.#server.state(this.#place.name);
       if (!found) return;
-      const isBehind = this.#applied === 0 || this.#applied + 1 < found.first;
-      if (isBehind || found.last < this.#applied) await this.#begin(found);
+      // Its end was lost; or whoever answered does not know it yet.
+      if (found.last < this.#applied) [this.#state, this.#applied] = [new GroupState(), 0];
+      if (this.#applied === 0 || this.#applied + 1 < found.first) await this.#jump();
       if (await this.#read(found.last)) return;
+      // The next entry is not there any more: because of a state that was written down, or because a power cut took that, or it.
+      if (!(await this.#jump())) this.#applied = Math.max(this.#applied + 1, found.first - 1);
     }
   }
 
-  /** With the last state that was written down. Where a power cut took that, with nothing: events are given out again then. */
-  async #begin({ first }: StreamState): Promise<void> {
-    const stored = await this.#server.get(this.#place.name, { last_by_subj: `${this.#place.subject}.state` });
+  /** To the last state that was written down, if that is further. */
+  async #jump(): Promise<boolean> {
+    const stored = await this.#server.last(this.#place.name, `${this.#place.subject}.state`);
     const entry = stored && parsedEntry(stored.data);
-    const isUsable = entry && 'state' in entry && entry.of >= first - 1;
-    this.#state = isUsable ? GroupState.unpacked(entry.state) : new GroupState();
-    this.#applied = isUsable ? entry.of : first - 1;
+    if (!entry || !('state' in entry) || entry.of <= this.#applied) return false;
+    this.#state = GroupState.unpacked(entry.state);
+    this.#applied = entry.of;
+    this.#written = [{ at: entry.at, of: entry.of }];
+    [this.#bytes, this.#stateBytes] = [0, stored.data.length];
     this.#ahead = Math.max(this.#ahead, this.#state.now - performance.now());
+    this.#changed([]);
+    return true;
+  }
+
+  #entry(sequence: number): Promise<Stored | undefined> {
+    return this.#server.get(this.#place.name, sequence, `${this.#place.subject}.*`);
   }
 
   /** Applies the entries up to one; false if some are not there any more. */
@@ -217,7 +235,7 @@ export class GroupJournal {
     while (this.#applied < last) {
       const from = this.#applied + 1;
       const sequences = Array.from({ length: Math.min(batch, last - this.#applied) }, (_, index) => from + index);
-      for (const stored of await Promise.all(sequences.map((seq) => this.#server.get(this.#place.name, { seq }))))
+      for (const stored of await Promise.all(sequences.map((seq) => this.#entry(seq))))
         if (stored?.sequence === this.#applied + 1) this.#apply(stored.sequence, stored.data);
       if (this.#applied < from) return false;
     }

@@ -138,4 +138,24 @@ describe.skipIf(!haveTool(natsTool))('the journal of a group', { timeout }, () =
       await nats.close();
     }
   });
+
+  it('is gone through without what JetStream has lost of it', async () => {
+    const nats = await openNats({ servers: server.addresses, id: 'broker' });
+    try {
+      const events = await open();
+      const seen = await working(events);
+      await publish(events, 'a', 'b', 'c');
+      await until('they are consumed', () => seen.length === 3);
+      await events.close();
+      const journal = 'MICRO_EVENT_GROUP+power+orders+g';
+      const answer = await nats.connection.request(`$JS.API.STREAM.MSG.DELETE.${journal}`, '{"seq":3}');
+      expect(answer.json()).toMatchObject({ success: true });
+      const again = await open();
+      const later = await working(again);
+      await publish(again, 'd');
+      await until('it is consumed', () => later.includes('d'));
+    } finally {
+      await nats.close();
+    }
+  });
 });

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MicroError } from '@micro/errors';
 import type { NatsClient } from '@micro/nats';
 import { headers, type Msg, type MsgHdrs } from '@nats-io/transport-node';
 import { explained, isNumber, isPassing, JetstreamError, numbers } from './jetstream-errors.js';
@@ -46,6 +45,8 @@ interface StreamAnswer {
 const answerTimeout = 1_500;
 /** Milliseconds in which JetStream must have answered, with as many requests as that takes; and in which a lost connection must be there again. */
 const patience = { answer: 4_000, connection: 2_000 } as const;
+/** Milliseconds in which a server that was away, and led, hears that it does so no longer. */
+const staleFor = 2_500;
 /** Milliseconds between two of them. */
 const retryInterval = 100;
 
@@ -136,27 +137,31 @@ export class JetstreamServer {
     return { sequence: answer.seq, duplicate: answer.duplicate === true };
   }
 
-  /** A message by its sequence, or the last of a subject, from whichever server; the leader is asked where that has none. */
-  async get(
-    name: string,
-    which: { readonly seq: number } | { readonly last_by_subj: string },
-  ): Promise<Stored | undefined> {
-    const wanted = JSON.stringify(which);
-    const found = await this.persist(() => this.#request(`$JS.API.DIRECT.GET.${name}`, wanted));
-    if (!found.headers?.code) return fromDirect(found);
-    try {
-      const { message } = await this.persist(() =>
-        this.#ask<{ readonly message: LeaderMessage }>(`STREAM.MSG.GET.${name}`, which),
-      );
-      return fromLeader(message);
-    } catch (error) {
-      if (
-        error instanceof MicroError &&
-        (isNumber(error.cause, numbers.noMessage) || isNumber(error.cause, numbers.noStream))
-      )
-        return undefined;
-      throw error;
-    }
+  /**
+   * A message by its sequence; `subjects` are all that its stream has. Undefined: it is not there any more. A server that has been away answers with what it
+   * knew: that one does not know a message says nothing unless he knows a later one, or has removed it.
+   */
+  async get(name: string, seq: number, subjects: string): Promise<Stored | undefined> {
+    const direct = await this.#direct(name, { seq });
+    if (direct) return direct;
+    return this.persist(async () => {
+      const found = await this.#ofLeader(name, { seq, next_by_subj: subjects });
+      if (found) return found.sequence === seq ? found : undefined;
+      const state = await this.state(name);
+      if (!state || state.first > seq) return undefined;
+      throw new JetstreamError({ err_code: numbers.behind, description: `nobody knows message ${seq} of ${name} yet` });
+    });
+  }
+
+  /** The last message of a subject. Undefined for none, or from a server that has been away: see `get`. */
+  async last(name: string, subject: string): Promise<Stored | undefined> {
+    const which = { last_by_subj: subject };
+    return (await this.#direct(name, which)) ?? this.persist(() => this.#ofLeader(name, which));
+  }
+
+  /** Waits, where there are several servers, until one that has been away knows what the others do. */
+  async settle(): Promise<void> {
+    if (this.#replicas > 1) await sleep(staleFor);
   }
 
   /** Removes messages of a subject, or those before a sequence; returns how many. */
@@ -204,6 +209,24 @@ export class JetstreamServer {
     const answer = (await this.#request(`$JS.API.${subject}`, sent)).json<T & { error?: Failure }>();
     if (answer.error) throw new JetstreamError(answer.error);
     return answer;
+  }
+
+  /** From whichever server. Undefined: it has none. */
+  async #direct(name: string, which: object): Promise<Stored | undefined> {
+    const wanted = JSON.stringify(which);
+    const found = await this.persist(() => this.#request(`$JS.API.DIRECT.GET.${name}`, wanted));
+    return found.headers?.code ? undefined : fromDirect(found);
+  }
+
+  async #ofLeader(name: string, which: object): Promise<Stored | undefined> {
+    try {
+      return fromLeader(
+        (await this.#ask<{ readonly message: LeaderMessage }>(`STREAM.MSG.GET.${name}`, which)).message,
+      );
+    } catch (error) {
+      if (isNumber(error, numbers.noMessage) || isNumber(error, numbers.noStream)) return undefined;
+      throw error;
+    }
   }
 
   #request(subject: string, data: Uint8Array | string, known?: MsgHdrs): Promise<Msg> {

@@ -3,7 +3,7 @@ import { type Event, eventLimits, type Position, type Published, type Retention,
 import { isNobody } from './jetstream-errors.js';
 import { eventBytes, fromStored, storedEvent } from './jetstream-messages.js';
 import { type EventsPlace, eventsPlace } from './jetstream-names.js';
-import { type JetstreamServer, nanoseconds, type StreamState } from './jetstream-server.js';
+import { type JetstreamServer, nanoseconds, type Stored, type StreamState } from './jetstream-server.js';
 import { Trimmer } from './jetstream-trimmer.js';
 import { type CheckedEvent, sizeOf } from './validation.js';
 
@@ -24,6 +24,7 @@ export class JetstreamStream {
   readonly #trimmer: Trimmer;
   #range: Range = { first: 1, last: 0 };
   #heard = { times: 0, last: 0 };
+  #more: () => void = () => undefined;
   #ensured: Promise<void> | undefined;
 
   constructor(
@@ -42,10 +43,15 @@ export class JetstreamStream {
     return this.#range;
   }
 
+  /** Calls back whenever it is known to hold more than before. */
+  listen(more: () => void): void {
+    this.#more = more;
+  }
+
   /** Somebody has heard of an event. */
   heard(last: number): void {
     this.#heard = { times: this.#heard.times + 1, last };
-    if (last > this.#range.last) this.#range = { ...this.#range, last };
+    if (last > this.#range.last) this.#learn({ ...this.#range, last });
   }
 
   /** Makes it, where it is not there, with the retention that holds here. */
@@ -97,7 +103,7 @@ export class JetstreamStream {
     const state = await this.#server.state(this.place.name);
     // What was heard of meanwhile the answer may not know.
     const heard = this.#heard.times > times ? this.#heard.last : 0;
-    this.#range = { first: state?.first ?? 1, last: Math.max(state?.last ?? 0, heard) };
+    this.#learn({ first: state?.first ?? 1, last: Math.max(state?.last ?? 0, heard) });
     return state;
   }
 
@@ -123,7 +129,7 @@ export class JetstreamStream {
 
   /** Undefined: it is not there any more. */
   async get(offset: number): Promise<Event | undefined> {
-    const stored = await this.#server.get(this.place.name, { seq: offset });
+    const stored = await this.#stored(offset);
     return stored && fromStored(this.name, stored);
   }
 
@@ -137,21 +143,41 @@ export class JetstreamStream {
     let [low, high] = [first, last + 1];
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const found = await this.#server.get(this.place.name, { seq: middle });
+      const found = await this.#stored(middle);
       if ((found?.at ?? -Infinity) < position.time) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
+  /** With the bytes of bodies and headers. Undefined: it is not there. */
+  async size(): Promise<StreamState | undefined> {
+    for (;;) {
+      const state = await this.#server.state(this.place.name, '>');
+      const counted = Object.values(state?.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+      // Subjects are counted a moment later: some were removed in between.
+      if (!state || counted >= state.messages) return state && { ...state, bytes: eventBytes(state) };
+    }
+  }
+
   /** Without its groups. Undefined: it is not there. */
   async info(): Promise<(Omit<StreamInfo, 'groups'> & { readonly range: Range }) | undefined> {
-    const state = await this.#server.state(this.place.name, '>');
+    const state = await this.size();
     if (!state) return undefined;
-    const { first, last, messages } = state;
+    const { first, last, messages, bytes } = state;
     const ends =
       messages === 0 ? { oldest: undefined, newest: undefined } : { oldest: BigInt(first), newest: BigInt(last) };
-    return { stream: this.name, events: messages, bytes: eventBytes(state), ...ends, range: { first, last } };
+    return { stream: this.name, events: messages, bytes, ...ends, range: { first, last } };
+  }
+
+  #learn(range: Range): void {
+    const { last } = this.#range;
+    this.#range = range;
+    if (range.last > last) this.#more();
+  }
+
+  #stored(offset: number): Promise<Stored | undefined> {
+    return this.#server.get(this.place.name, offset, `${this.place.subject}.*`);
   }
 
   /** As many as may be read at once; those that are not there any more are left out. */

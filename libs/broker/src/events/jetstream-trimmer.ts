@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventBytes } from './jetstream-messages.js';
 import type { JetstreamServer } from './jetstream-server.js';
 import type { JetstreamStream } from './jetstream-stream.js';
 import { sizeOf } from './validation.js';
 
 /** Milliseconds between two looks at what a stream holds. */
-const interval = 100;
+const interval = 250;
 /** Of the room there is, what is published from here before the next look: others may publish as well. */
 const share = 0.25;
 /** Events looked at when some are to be removed. */
@@ -47,23 +46,22 @@ export class Trimmer {
 
   /** Removes the oldest until the rest is not too much. Returns how many bytes may be published until the next look. */
   async #look(): Promise<number> {
-    const { name } = this.#stream.place;
     for (;;) {
-      const state = await this.#server.state(name, '>');
+      const state = await this.#stream.size();
       if (!state) return 0;
-      const over = eventBytes(state) - this.#most;
+      const over = state.bytes - this.#most;
       if (over <= 0) return -over * share;
       await this.#stream.refresh();
-      await this.#server.purge(name, { seq: await this.#cut(state.first, over) });
+      await this.#server.purge(this.#stream.place.name, { seq: await this.#cut(state.first, over) });
     }
   }
 
-  /** The offset before which so many bytes are, or as many as are looked at. */
+  /** The offset before which so many bytes are, from the first on, or as many as are looked at; the first if somebody else has removed it. */
   async #cut(first: number, over: number): Promise<number> {
     let bytes = 0;
     let cut = first;
     for (const event of await this.#stream.after(first, step)) {
-      if (bytes >= over) break;
+      if (bytes >= over || (cut === first && Number(event.offset) !== first)) break;
       bytes += sizeOf(event);
       cut = Number(event.offset) + 1;
     }

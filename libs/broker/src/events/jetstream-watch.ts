@@ -41,6 +41,7 @@ export class JetstreamWatch {
     this.#server = server;
     this.#namespace = options.namespace;
     this.stream = options.stream;
+    this.stream.listen(() => this.#audience.wake(this.stream.name));
     this.dead = options.dead;
     this.#clock = options.clock;
   }
@@ -54,7 +55,6 @@ export class JetstreamWatch {
     if (!this.#listening) {
       const listening = this.#server.listen(this.stream.place.live, ({ headers }) => {
         this.stream.heard(Number(headers?.get('Nats-Sequence')));
-        this.#audience.wake(this.stream.name);
       });
       this.#listening = listening;
       this.#polling = setInterval(() => void this.poll(), pollInterval);
@@ -114,14 +114,12 @@ export class JetstreamWatch {
   /** Learns what nobody has told: what is told is lost with a connection, or a server. */
   async poll(): Promise<void> {
     if (!this.#listening) return;
-    const { last } = this.stream.range;
     try {
       await this.stream.refresh();
       for (const { group } of this.#joined.values()) await (await group).refresh();
     } catch {
       // Later.
     }
-    if (this.stream.range.last > last) this.#audience.wake(this.stream.name);
   }
 
   async end(): Promise<void> {

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import { haveTool, natsTool, type NatsServers, startNats, until } from '@micro/testing';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Event, type Retention } from './events.js';
+import { JetstreamEvents } from './jetstream.js';
+import { sizeOf } from './validation.js';
+
+describe.skipIf(!haveTool(natsTool))('a stream of JetStream', { timeout: 60_000 }, () => {
+  let nats: NatsServers;
+  let opened: JetstreamEvents[] = [];
+  beforeAll(async () => {
+    nats = await startNats({ config: 'max_payload: 2MB' });
+  }, 60_000);
+  afterEach(async () => {
+    await Promise.all(opened.map((events) => events.close()));
+    opened = [];
+  });
+  afterAll(() => nats[Symbol.asyncDispose]());
+
+  const open = async (retention?: Retention) => {
+    const events = await JetstreamEvents.open({ servers: nats.addresses, retention });
+    opened.push(events);
+    return events;
+  };
+
+  it('knows the bytes of its bodies and headers, whatever they and the ids are', async () => {
+    const events = await open();
+    const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,40}$/);
+    const value = fc.string({ unit: 'grapheme', maxLength: 100 }).filter((text) => !/\p{Cc}|\p{Cs}/u.test(text));
+    const event = fc.record({
+      id: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((id) => Buffer.byteLength(id) <= 200),
+      headers: fc.dictionary(name, value, { maxKeys: 8 }),
+      body: fc.uint8Array({ maxLength: 3_000 }),
+    });
+    const many = fc.uniqueArray(event, { minLength: 1, maxLength: 20, selector: ({ id }) => id });
+    await fc.assert(
+      fc.asyncProperty(many, async (published) => {
+        const namespace = randomUUID();
+        for (const one of published) await events.publish('orders', one, { namespace });
+        const found = await events.read('orders', { namespace });
+        expect(found.map(({ id, headers, body }) => ({ id, headers, body }))).toEqual(published);
+        const bytes = found.reduce((sum, one: Event) => sum + sizeOf(one), 0);
+        expect(await events.streams({ namespace })).toMatchObject([{ bytes, events: published.length }]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('is told from others whose names are like its own, and may have the longest', async () => {
+    const events = await open();
+    const longest = (letter: string, length: number) =>
+      `${letter}${'.-_'.repeat(length)}`.slice(0, length - 1) + letter;
+    const names = [
+      ['a', 'b.c'],
+      ['a.b', 'c'],
+      ['a', 'b'],
+      ['A', 'b.c'],
+      ['a', 'b_c'],
+      [longest('n', 100), longest('s', 200)],
+      [longest('n', 100), longest('t', 200)],
+    ] as const;
+    const group = longest('g', 200);
+    for (const [namespace, stream] of names) {
+      await events.publish(stream, { body: Buffer.from(`${namespace}/${stream}`) }, { namespace });
+      for await (const { reject } of await events.consume(stream, { group, namespace })) {
+        await reject('no');
+        break;
+      }
+    }
+    for (const [namespace, stream] of names) {
+      const found = await events.read(stream, { namespace });
+      expect(found.map(({ body }) => Buffer.from(body).toString())).toEqual([`${namespace}/${stream}`]);
+      const infos = await events.streams({ namespace });
+      expect(infos.map((info) => info.stream)).toEqual(
+        names
+          .filter(([of]) => of === namespace)
+          .map(([, name]) => name)
+          .sort(),
+      );
+      expect(infos.map(({ groups }) => groups)).toEqual(infos.map(() => [{ group, pending: 0, deadLetters: 1 }]));
+      expect(await events.deadLetters(stream, { namespace })).toMatchObject([{ group, event: { stream } }]);
+    }
+  });
+
+  it('holds no more than it may, whoever publishes', async () => {
+    const namespace = 'trimmed';
+    const bytes = 100_000;
+    const publishers = [await open({ age: 1e9, bytes }), await open({ age: 1e9, bytes })];
+    const body = new Uint8Array(1_000);
+    for (let round = 0; round < 20; round++) {
+      const both = publishers.flatMap((events) =>
+        Array.from({ length: 20 }, () => events.publish('orders', { body }, { namespace })),
+      );
+      await Promise.all(both);
+    }
+    const info = async () => (await publishers[0]?.streams({ namespace }))?.[0];
+    await until('it is trimmed', async () => (await info())?.bytes === bytes);
+    expect(await info()).toMatchObject({ events: 100, oldest: 701n, newest: 800n });
+  });
+
+  it('is kept as long as whoever used it last says', async () => {
+    const namespace = 'changed';
+    await (await open({ age: 1e9, bytes: 1e9 })).publish('orders', {}, { namespace });
+    const shorter = await open({ age: 500, bytes: 1e9 });
+    expect(await shorter.read('orders', { namespace })).toHaveLength(1);
+    await shorter.publish('orders', {}, { namespace });
+    await until('they are gone', async () => (await shorter.read('orders', { namespace })).length === 0);
+  });
+});
