@@ -68,6 +68,9 @@ describe('servers that a profile needs', () => {
     expect(stderr).toContain('CockroachDB (records)');
     expect(stderr).toContain('NATS (');
     expect(stderr).not.toContain('etcd (');
+    const locking = await runMicro(['server'], { env: { ...env, MICRO_LOCKS: 'etcd' } });
+    expect(locking.stderr).toContain('etcd (locks)');
+    expect(locking.stderr).not.toContain('NATS (');
     const doctor = await runMicro(['doctor'], { env });
     expect(doctor.stdout).not.toContain('CockroachDB');
   });

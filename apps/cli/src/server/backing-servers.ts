@@ -31,14 +31,15 @@ export function advice({ variable, start }: BackingServer): string {
   return [`set ${variable}, or start one:`, ...start.map((line) => `  ${line}`)].join('\n');
 }
 
-function backingServersOf({ registry, broker, blobs, store }: Config): BackingServer[] {
+function backingServersOf({ registry, broker, blobs, store, locks }: Config): BackingServer[] {
   const servers: BackingServer[] = [];
-  if (registry.adapter === 'etcd') {
+  const etcd = registry.adapter === 'etcd' ? registry : locks.adapter === 'etcd' ? locks : undefined;
+  if (etcd) {
     servers.push({
       name: 'etcd',
-      purpose: 'who runs where',
+      purpose: registry.adapter === 'etcd' ? 'who runs where' : 'locks',
       variable: 'MICRO_ETCD_ADDRESS',
-      addresses: registry.addresses,
+      addresses: etcd.addresses,
       start: [compose('etcd'), 'etcd --data-dir ~/.micro/etcd (apt-get install etcd-server)'],
     });
   }
@@ -52,11 +53,12 @@ function backingServersOf({ registry, broker, blobs, store }: Config): BackingSe
       start: [compose('nats'), 'nats-server -a 127.0.0.1 -js -sd ~/.micro/nats (apt-get install nats-server)'],
     });
   }
-  if (store.adapter === 'cockroach') {
-    const { hostname, port } = new URL(store.url);
+  const cockroach = store.adapter === 'cockroach' ? store : locks.adapter === 'cockroach' ? locks : undefined;
+  if (cockroach) {
+    const { hostname, port } = new URL(cockroach.url);
     servers.push({
       name: 'CockroachDB',
-      purpose: 'records',
+      purpose: store.adapter === 'cockroach' ? 'records' : 'locks',
       variable: 'MICRO_COCKROACH_URL',
       addresses: [`${hostname}:${port || 26_257}`],
       start: [compose('cockroach'), 'cockroach start-single-node --insecure --listen-addr 127.0.0.1:26257'],

@@ -6,6 +6,7 @@ export function profileOf({ profile }: Settings): string {
 }
 
 /** Whether processes of a server may need servers of others: told without reading what such a server needs. */
-export function usesBackingServers(profile: string, { MICRO_REGISTRY, MICRO_BROKER, MICRO_STORE }: Variables): boolean {
-  return profile !== 'local' || [MICRO_REGISTRY, MICRO_BROKER, MICRO_STORE].some(Boolean);
+export function usesBackingServers(profile: string, variables: Variables): boolean {
+  const { MICRO_REGISTRY, MICRO_BROKER, MICRO_STORE, MICRO_LOCKS } = variables;
+  return profile !== 'local' || [MICRO_REGISTRY, MICRO_BROKER, MICRO_STORE, MICRO_LOCKS].some(Boolean);
 }
