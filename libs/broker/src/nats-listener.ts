@@ -51,6 +51,8 @@ export class Listener {
   readonly #topic: string;
   readonly #tell: (owner: Owner, room: Room) => void;
   readonly #lanes = new Map<Inbox, Lane>();
+  /** Subscriptions that are not in force yet. */
+  readonly #coming = new Set<Inbox>();
   readonly #streams = new Map<OwnerKey, Heard>();
   /** Those who may have to wait, or soon may. */
   readonly #hungry = new Set<Heard>();
@@ -62,10 +64,16 @@ export class Listener {
   }
 
   get isEmpty(): boolean {
-    return this.#lanes.size === 0;
+    return this.#lanes.size + this.#coming.size === 0;
+  }
+
+  /** It will be in force: what comes until then was published before. */
+  expect(inbox: Inbox): void {
+    this.#coming.add(inbox);
   }
 
   join(inbox: Inbox): void {
+    if (!this.#coming.delete(inbox)) return;
     const lane = new Lane(patience, lineBytes);
     this.#lanes.set(inbox, lane);
     lane.join(inbox);
@@ -74,6 +82,7 @@ export class Listener {
   }
 
   leave(inbox: Inbox): void {
+    this.#coming.delete(inbox);
     const lane = this.#lanes.get(inbox);
     this.#lanes.delete(inbox);
     lane?.leave(inbox);

@@ -61,6 +61,8 @@ export interface ProcessesEvents {
 const beat = 2_000;
 /** Milliseconds without one after which a process counts as dead. */
 const deadAfter = 4 * beat;
+/** Milliseconds in which the members of a cluster tell each other what a process that has just connected to one of them listens to. */
+const settling = 250;
 /** Milliseconds that a process which has just connected waits for the others, at most; and that a subscription waits for other servers. */
 const helloTimeout = 1_000;
 
@@ -83,6 +85,8 @@ export class Processes {
   #hello: Subscription | undefined;
   #complete: Promise<void> = Promise.resolve();
   #isComplete = false;
+  /** The members of a cluster know of this process. */
+  #isSettled = false;
   #completed: () => void = () => undefined;
   readonly #beat: NodeJS.Timeout;
 
@@ -108,7 +112,6 @@ export class Processes {
 
   /** To be called when the connection is there again. */
   again(): void {
-    this.#hello?.unsubscribe();
     this.#begin();
   }
 
@@ -136,6 +139,7 @@ export class Processes {
   async reach(): Promise<void> {
     const { info } = this.#nats.connection;
     if (!info?.cluster) return;
+    await this.#complete;
     const servers = new Map<string, string[]>();
     for (const [id, { server }] of this.#known)
       if (server !== info.server_id) servers.set(server, [...(servers.get(server) ?? []), id]);
@@ -164,14 +168,28 @@ export class Processes {
     const session = ++this.#session;
     this.#isComplete = false;
     this.#complete = new Promise((resolve) => (this.#completed = resolve));
+    this.#isSettled = !this.#nats.connection.info?.cluster;
+    this.#greet();
+    if (this.#isSettled) return;
+    const again = () => {
+      if (session !== this.#session || !this.#nats.isConnected) return;
+      this.#isSettled = true;
+      this.#greet();
+    };
+    setTimeout(again, settling).unref();
+  }
+
+  /** Asks who is there. In this order: of two who connect at the same time one hears the other. Where nobody hears it, the server says so. */
+  #greet(): void {
+    const session = this.#session;
     this.#answered.clear();
     for (const id of this.#known.keys()) if (id !== this.id) this.#awaited.add(id);
-    // In this order: of two who connect at the same time one hears the other. Where nobody hears it, the server says so.
+    this.#hello?.unsubscribe();
     this.#nats.connection.publish(subjects.hello, this.id, { reply: subjects.process(this.id, 'table') });
     this.#hello = this.#nats.subscribe(subjects.hello, (message) => this.#tell(message.string()));
     this.#here();
     const begun = Date.now();
-    setTimeout(() => this.#late(session, begun), helloTimeout).unref();
+    if (this.#isSettled) setTimeout(() => this.#late(session, begun), helloTimeout).unref();
   }
 
   /** Who has not answered, and has said nothing at all, goes for dead until it does. */
@@ -188,7 +206,7 @@ export class Processes {
   }
 
   #check(): void {
-    if (!this.#isComplete && this.#awaited.size === 0) this.#finish();
+    if (this.#isSettled && !this.#isComplete && this.#awaited.size === 0) this.#finish();
   }
 
   #finish(): void {

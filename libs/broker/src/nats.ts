@@ -32,6 +32,8 @@ export type NatsBrokerOptions = Omit<NatsOptions, 'id'>;
 
 /** The way of messages to a subscription. */
 interface Way {
+  /** The subscription is in force. */
+  begin(): void;
   /** There is room in its inbox. */
   room(): void;
   leave(): void;
@@ -134,7 +136,7 @@ export class NatsBroker extends Broker {
     const buffer = checkedBuffer(options.buffer);
     this.#nats.check();
     const number = ++this.#subscriptions;
-    let way: Way = { room: () => undefined, leave: () => undefined };
+    let way: Way = { begin: () => undefined, room: () => undefined, leave: () => undefined };
     const inbox: Inbox = new Inbox({
       buffer,
       signal: options.signal,
@@ -153,6 +155,7 @@ export class NatsBroker extends Broker {
     try {
       await this.#nats.flush();
       await this.#processes.reach();
+      way.begin();
       return inbox;
     } catch (error) {
       await inbox.close();
@@ -187,8 +190,9 @@ export class NatsBroker extends Broker {
     const subject = subjects.topic(namespace, topic);
     const { listener, subscription } = this.#listeners.get(subject) ?? this.#newListener(subject, topic);
     this.#listeners.set(subject, { listener, subscription });
-    listener.join(inbox);
+    listener.expect(inbox);
     return {
+      begin: () => listener.join(inbox),
       room: () => listener.advance(inbox),
       leave: () => {
         listener.leave(inbox);
@@ -221,6 +225,7 @@ export class NatsBroker extends Broker {
     lane.join(inbox);
     this.#receivers.add(number, { topic, lane });
     return {
+      begin: () => undefined,
       room: () => lane.advance(),
       leave: () => {
         this.#receivers.remove(number);
