@@ -9,13 +9,13 @@ export type Block = 'registry' | 'broker' | 'events' | 'store' | 'blobs' | 'lock
 /** Adapters with such a server. All others are there as soon as the process is. */
 const servers: ReadonlySet<string> = new Set(['etcd', 'nats', 'jetstream', 'cockroach']);
 
-/** Something that only the server can answer, and that costs it nothing. */
+/** Something that only the server can answer, and that costs it next to nothing; that there is no such thing is an answer, too. */
 const questions: Readonly<Record<Block, (platform: Platform) => Promise<unknown>>> = {
   registry: ({ registry }) => registry.list(),
   broker: ({ broker }) => broker.topics(),
   events: ({ events }) => events.streams(),
-  store: ({ store }) => store.tables(),
-  blobs: ({ blobs }) => blobs.list({ limit: 1 }),
+  store: ({ store }) => store.read('nothing'),
+  blobs: ({ blobs }) => blobs.info('nothing'),
   locks: ({ locks }) => locks.release('nothing', 'nobody'),
 };
 
@@ -51,6 +51,7 @@ async function reachOne(ask: () => Promise<unknown>, logger: Logger, signal: Abo
     } catch (thrown) {
       if (signal.aborted) return;
       const error = MicroError.from(thrown);
+      if (error.code === 'not_found') return;
       if (lasting.has(error.code)) throw error;
       if (attempt === 0) logger.warn(`not ready yet, trying on: ${error.detail}`);
       await sleep(Math.min(pause.first * 2 ** attempt, pause.most), undefined, { signal }).catch(() => undefined);
