@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Event, Events } from './events.js';
 import { JetstreamEvents, type JetstreamOptions } from './jetstream.js';
 import { firsts, type Load, underLoad } from './jetstream-load.fixture.js';
+import { RemoteEvents } from './remote.js';
+import { serveEvents } from './served-events.fixture.js';
 
 const timeout = 180_000;
 const namespace = 'faults';
@@ -149,4 +151,27 @@ describe.skipIf(!haveTool(natsTool))('a cluster of three', { timeout }, () => {
       await checkAll(events, load);
     });
   }
+
+  it('without most of its members says so before the deadline of a call, and goes on when they are back', async () => {
+    const { members, addresses } = await start({ members: 3 });
+    const served = await serveEvents(await open({ replicas: 3 }));
+    const events = new RemoteEvents(served.client);
+    try {
+      await using load = underLoad(events, { namespace });
+      await until('the group has begun', () => load.consumed.length > 0, 30_000);
+      await Promise.all(members.slice(1).map((member) => member.kill()));
+      await until('publishing has failed twice', () => load.failures.length >= 2, 60_000);
+      for (const failure of load.failures)
+        expect(failure).toMatchObject({
+          code: 'unavailable',
+          detail: expect.stringMatching(new RegExp(`^(NATS|JetStream) at ${addresses.join(', ')} `)) as string,
+        });
+      await Promise.all(members.slice(1).map((member) => member.start()));
+      await load.more(100);
+      await load.finish();
+    } finally {
+      await events.close();
+      await served.close();
+    }
+  });
 });

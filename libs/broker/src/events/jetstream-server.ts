@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsClient } from '@micro/nats';
-import { headers, type Msg, type MsgHdrs } from '@nats-io/transport-node';
+import { errors, headers, type Msg, type MsgHdrs } from '@nats-io/transport-node';
 import { explained, isNumber, isPassing, JetstreamError, numbers } from './jetstream-errors.js';
 
 /** A message of a stream. */
@@ -187,17 +187,20 @@ export class JetstreamServer {
     return () => subscription.unsubscribe();
   }
 
-  /** Does it until it succeeds, while what is wrong may pass by itself, and patience lasts. */
+  /**
+   * Does it until it succeeds, while what is wrong may pass by itself, and patience lasts. It lasts no longer for work of several requests, so that who
+   * asked for it is told what is wrong before his deadline; what is under way then may be done all the same.
+   */
   async persist<T>(work: () => Promise<T>): Promise<T> {
     const begin = performance.now();
     for (;;) {
       const wait = this.#nats.isConnected ? patience.answer : patience.connection;
       try {
         this.#nats.check();
-        return await work();
+        return await within(begin + patience.answer - performance.now(), work());
       } catch (error) {
         const mayPass = isPassing(error) || !this.#nats.isConnected;
-        if (!mayPass || this.#nats.connection.isClosed() || performance.now() > begin + wait)
+        if (!mayPass || this.#nats.connection.isClosed() || performance.now() + retryInterval > begin + wait)
           throw explained(error, { address: this.#address, nats: this.#nats });
       }
       await sleep(retryInterval);
@@ -242,6 +245,17 @@ export function idHeaders(id: string): MsgHdrs {
   const known = headers();
   known.set('Nats-Msg-Id', id);
   return known;
+}
+
+/** What work resolves to, unless it takes longer than so many milliseconds. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new errors.TimeoutError()), ms)));
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 interface LeaderMessage {
