@@ -4,7 +4,7 @@ import { haveTool } from '../../libs/testing/src/outside.js';
 import { backingTools } from '../../libs/testing/src/servers/backing.js';
 
 /** What is of a laptop, its files, or does not depend on where a platform keeps things and would only be done twice. */
-const onlyOnce = ['adapters', 'completion', 'disk', 'gen-watch', 'packages'];
+const onlyOnce = ['adapters', 'cluster-faults', 'completion', 'disk', 'gen-watch', 'packages'];
 
 /** The suite again, every platform on an etcd, a NATS and a PostgreSQL of its own; without one of them nothing of it, loudly. */
 export default mergeConfig(config, {

@@ -1,6 +1,14 @@
-import { healthy, type PlatformService, platformServices, startPlatform, type TestPlatform, until, workspaceRoot } from '@micro/testing';
+import {
+  healthy,
+  type PlatformService,
+  platformServices,
+  startPlatform,
+  type TestPlatform,
+  until,
+  workspaceRoot,
+} from '@micro/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { grpcCaller, httpCaller, load } from './load.js';
+import { alice, goOn as calls, grpcCaller, load, throughBothDoors } from './load.js';
 import { type Instance, instancesOf, nodesOf, runningOf } from './running.js';
 
 describe('faults', () => {
@@ -21,14 +29,9 @@ describe('faults', () => {
   const nodes = () => nodesOf(platform, 'helloworld');
   /** Load through gateway and proxy at once. */
   const bothDoors = () => {
-    const gateway = httpCaller(`http://${platform.address.api}/helloworld/call`);
-    const proxy = grpcCaller(platform.address.proxy, '/helloworld.Helloworld/Call', Buffer.from('\x0a\x05Alice', 'latin1'));
-    open.push(gateway, proxy);
-    return [load(gateway.call), load(proxy.call)] as const;
-  };
-  const calls = (loads: readonly { outcomes: readonly unknown[] }[], more: number) => {
-    const before = loads.map(({ outcomes }) => outcomes.length);
-    return until('calls go on', () => loads.every(({ outcomes }, index) => outcomes.length > (before[index] as number) + more));
+    const doors = throughBothDoors(platform);
+    open.push(doors);
+    return doors.loads;
   };
 
   it('F1: a rolling restart under load loses no call', async () => {
@@ -62,29 +65,42 @@ describe('faults', () => {
       process.kill(victim.pid, 'SIGCONT');
     }
     for (const one of loads) await one.stop();
-    const served = async () => Number(/micro_rpc_server_duration_seconds_count\{method="\/helloworld\.Helloworld\/Call",code="ok"\} (\d+)/.exec(await (await fetch(`http://${victim.address}/metrics`)).text())?.[1] ?? 0);
+    const served = async () =>
+      Number(
+        /micro_rpc_server_duration_seconds_count\{method="\/helloworld\.Helloworld\/Call",code="ok"\} (\d+)/.exec(
+          await (await fetch(`http://${victim.address}/metrics`)).text(),
+        )?.[1] ?? 0,
+      );
     const before = await served();
     const again = bothDoors();
     await until('it serves again', async () => (await served()) > before + 50, 45_000);
     for (const one of again) expect((await one.stop()).filter(({ error }) => error)).toEqual([]);
   }, 120_000);
 
-  it.each(platformServices)('F3: kill -9 of %s: whole again within five seconds, calls between services not affected', async (name: PlatformService) => {
-    const pid = platform.pid(name);
-    const [address] = await nodes();
-    const direct = grpcCaller(address as string, '/helloworld.Helloworld/Call', Buffer.from('\x0a\x05Alice', 'latin1'));
-    open.push(direct);
-    // A door that is gone is noticed by whoever calls through it, and by nobody else.
-    const loads = name === 'proxy' || name === 'api' ? [load(direct.call)] : [...bothDoors(), load(direct.call)];
-    await calls(loads, 100);
-    const killed = Date.now();
-    process.kill(pid, 'SIGKILL');
-    await until('it is a new process', () => platform.pid(name) !== pid, 5_000);
-    await until('the platform is whole', () => healthy(Object.values(platform.address)), Math.max(1, 5_000 - (Date.now() - killed)));
-    await calls(loads, 100);
-    for (const one of loads) await one.stop();
-    for (const one of loads) expect(one.failures()).toEqual([]);
-    await until('services are listed', async () => (await nodes()).length === 2);
-    expect(await runningOf(platform, 'helloworld')).toBe(2);
-  }, 60_000);
+  it.each(platformServices)(
+    'F3: kill -9 of %s: whole again within five seconds, calls between services not affected',
+    async (name: PlatformService) => {
+      const pid = platform.pid(name);
+      const [address] = await nodes();
+      const direct = grpcCaller(address as string, '/helloworld.Helloworld/Call', alice);
+      open.push(direct);
+      // A door that is gone is noticed by whoever calls through it, and by nobody else.
+      const loads = name === 'proxy' || name === 'api' ? [load(direct.call)] : [...bothDoors(), load(direct.call)];
+      await calls(loads, 100);
+      const killed = Date.now();
+      process.kill(pid, 'SIGKILL');
+      await until('it is a new process', () => platform.pid(name) !== pid, 5_000);
+      await until(
+        'the platform is whole',
+        () => healthy(Object.values(platform.address)),
+        Math.max(1, 5_000 - (Date.now() - killed)),
+      );
+      await calls(loads, 100);
+      for (const one of loads) await one.stop();
+      for (const one of loads) expect(one.failures()).toEqual([]);
+      await until('services are listed', async () => (await nodes()).length === 2);
+      expect(await runningOf(platform, 'helloworld')).toBe(2);
+    },
+    60_000,
+  );
 });

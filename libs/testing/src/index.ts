@@ -19,7 +19,12 @@ export {
 } from './platform.js';
 export { freePort, freePorts } from './ports.js';
 export { compileProgram, type Program, startProgram } from './program.js';
-export { type BackingServers, backingTools, startBackingServers } from './servers/backing.js';
+export {
+  type BackingServers,
+  type BackingServersOptions,
+  backingTools,
+  startBackingServers,
+} from './servers/backing.js';
 export { makeCertificates } from './servers/certificates.js';
 export { etcdTool, type EtcdOptions, type EtcdServers, startEtcd } from './servers/etcd.js';
 export { natsTool, type NatsOptions, type NatsServers, startNats } from './servers/nats.js';

@@ -13,8 +13,13 @@ export interface BackingServers extends AsyncDisposable {
   readonly env: NodeJS.ProcessEnv;
 }
 
-export async function startBackingServers(): Promise<BackingServers> {
-  const starting = [startEtcd(), startNats(), startPostgres()] as const;
+export interface BackingServersOptions {
+  /** Members of etcd's cluster and of NATS's, of which each then keeps everything. Default 1. */
+  readonly members?: number;
+}
+
+export async function startBackingServers({ members = 1 }: BackingServersOptions = {}): Promise<BackingServers> {
+  const starting = [startEtcd({ members }), startNats({ members }), startPostgres()] as const;
   try {
     const [etcd, nats, postgres] = await Promise.all(starting);
     return {
@@ -25,6 +30,7 @@ export async function startBackingServers(): Promise<BackingServers> {
         MICRO_PROFILE: 'staging',
         MICRO_ETCD_ADDRESS: etcd.addresses.join(),
         MICRO_NATS_ADDRESS: nats.addresses.join(),
+        MICRO_NATS_REPLICAS: String(members),
         MICRO_COCKROACH_URL: postgres.url,
       },
       [Symbol.asyncDispose]: () => disposeOf(starting),
