@@ -21,7 +21,7 @@ const built = isWhole ? ['--excludeTaskDependencies'] : [];
 const steps = {};
 steps['lint, type check and build'] = run(...['lint', 'typecheck', 'build'].map((target) => `--targets=${target}`));
 const soaked = isWhole ? soak() : 0;
-steps['unit and contract tests'] = run('--targets=test', `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`, '--parallel=1', ...built);
+steps['unit and contract tests'] = run('--targets=test', `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`, '--parallel=2', ...built);
 steps['end-to-end tests'] = run('--targets=test', `--projects=${endToEnd}`, ...built);
 steps['end-to-end tests on the staging profile'] = run('--targets=test-staging', `--projects=${endToEnd}`, ...built);
 if (isWhole) console.log('\nwaiting for the soak to end');
