@@ -201,15 +201,22 @@ export class GroupJournal {
 
   async #catchUp(): Promise<void> {
     for (;;) {
+      const before = this.#applied;
       const found = await this.#server.state(this.#place.name);
       if (!found) return;
-      // Its end was lost; or whoever answered does not know it yet.
-      if (found.last < this.#applied) [this.#state, this.#applied] = [new GroupState(), 0];
+      if (found.last < before) await this.#checkEnd(before);
       if (this.#applied === 0 || this.#applied + 1 < found.first) await this.#jump();
       if (await this.#read(found.last)) return;
       // The next entry is not there any more: because of a state that was written down, or because a power cut took that, or it.
       if (!(await this.#jump())) this.#applied = Math.max(this.#applied + 1, found.first - 1);
     }
+  }
+
+  /** Begins anew if the end of the journal was lost; or whoever answered so has been away. */
+  async #checkEnd(applied: number): Promise<void> {
+    await this.#server.settle();
+    const found = await this.#server.state(this.#place.name);
+    if (found && found.last < applied) [this.#state, this.#applied] = [new GroupState(), 0];
   }
 
   /** To the last state that was written down, if that is further. */

@@ -1,3 +1,4 @@
+import { setTimeout as turn } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import { vi } from 'vitest';
 import type { Events } from './events.js';
@@ -17,6 +18,10 @@ export interface Load extends AsyncDisposable {
   finish(): Promise<void>;
 }
 
+/** Events that the publisher may be ahead of the group: what was published is to be consumed in time. */
+const mostAhead = 200;
+/** Milliseconds that it waits for the group before one more. */
+const longestPause = 1_000;
 const soon = { timeout: 60_000, interval: 20 } as const;
 
 export function underLoad(events: Events, options: { readonly namespace: string; readonly inFlight?: number }): Load {
@@ -25,12 +30,15 @@ export function underLoad(events: Events, options: { readonly namespace: string;
   const failures: MicroError[] = [];
   const consumed: number[] = [];
   const followed: number[] = [];
+  const got = new Set<number>();
   const stop = new AbortController();
   let isPublishing = true;
 
   const publish = async () => {
     for (let number = 1; isPublishing;) {
       try {
+        const end = performance.now() + longestPause;
+        while (isPublishing && kept.size > got.size + mostAhead && performance.now() < end) await turn(10);
         const { offset } = await events.publish(
           'orders',
           { id: `order-${number}`, body: Buffer.from(`${number}`) },
@@ -52,7 +60,9 @@ export function underLoad(events: Events, options: { readonly namespace: string;
       ...options,
     });
     for await (const { event, ack } of consumer) {
-      consumed.push(Number(Buffer.from(event.body).toString()));
+      const number = Number(Buffer.from(event.body).toString());
+      consumed.push(number);
+      got.add(number);
       // One that cannot be acknowledged comes again.
       await ack().catch(() => undefined);
     }
@@ -87,7 +97,7 @@ export function underLoad(events: Events, options: { readonly namespace: string;
         const [info] = await events.streams({ namespace }).catch(() => []);
         return info?.groups[0]?.pending === 0;
       };
-      await vi.waitUntil(async () => new Set(consumed).size >= size && (await isSettled()), soon);
+      await vi.waitUntil(async () => got.size >= size && (await isSettled()), soon);
     },
     [Symbol.asyncDispose]: async () => {
       await end();

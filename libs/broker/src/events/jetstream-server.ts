@@ -45,6 +45,9 @@ interface StreamAnswer {
 const answerTimeout = 1_500;
 /** Milliseconds in which JetStream must have answered, with as many requests as that takes; and in which a lost connection must be there again. */
 const patience = { answer: 4_000, connection: 2_000 } as const;
+/** Milliseconds that any server has to answer where the leader can be asked instead; and in which only that one is, when one has not. */
+const directTimeout = 500;
+const hangsFor = 5_000;
 /** Milliseconds in which a server that was away, and led, hears that it does so no longer. */
 const staleFor = 2_500;
 /** Milliseconds between two of them. */
@@ -55,6 +58,7 @@ export class JetstreamServer {
   readonly #nats: NatsClient;
   readonly #address: string;
   readonly #replicas: number;
+  #hangsUntil = 0;
 
   constructor(nats: NatsClient, options: { readonly address: string; readonly replicas: number }) {
     this.#nats = nats;
@@ -125,7 +129,7 @@ export class JetstreamServer {
     data: Uint8Array,
     known: MsgHdrs,
   ): Promise<{ readonly sequence: number; readonly duplicate: boolean }> {
-    const answer = (await this.#request(subject, data, known)).json<{
+    const answer = (await this.#request(subject, data, { headers: known })).json<{
       seq?: number;
       duplicate?: boolean;
       error?: Failure;
@@ -214,11 +218,19 @@ export class JetstreamServer {
     return answer;
   }
 
-  /** From whichever server. Undefined: it has none. */
+  /** From whichever server. Undefined: it has none, or hangs, as the others do not know for a while. */
   async #direct(name: string, which: object): Promise<Stored | undefined> {
-    const wanted = JSON.stringify(which);
-    const found = await this.persist(() => this.#request(`$JS.API.DIRECT.GET.${name}`, wanted));
-    return found.headers?.code ? undefined : fromDirect(found);
+    if (performance.now() < this.#hangsUntil || !this.#nats.isConnected) return undefined;
+    try {
+      const found = await this.#request(`$JS.API.DIRECT.GET.${name}`, JSON.stringify(which), {
+        timeout: directTimeout,
+      });
+      return found.headers?.code ? undefined : fromDirect(found);
+    } catch (error) {
+      if (!isPassing(error)) throw explained(error, { address: this.#address, nats: this.#nats });
+      this.#hangsUntil = performance.now() + hangsFor;
+      return undefined;
+    }
   }
 
   async #ofLeader(name: string, which: object): Promise<Stored | undefined> {
@@ -232,9 +244,12 @@ export class JetstreamServer {
     }
   }
 
-  #request(subject: string, data: Uint8Array | string, known?: MsgHdrs): Promise<Msg> {
-    const options = { timeout: answerTimeout, ...(known && { headers: known }) };
-    return this.#nats.connection.request(subject, data, options);
+  #request(
+    subject: string,
+    data: Uint8Array | string,
+    options: { readonly headers?: MsgHdrs; readonly timeout?: number } = {},
+  ): Promise<Msg> {
+    return this.#nats.connection.request(subject, data, { timeout: answerTimeout, ...options });
   }
 }
 
