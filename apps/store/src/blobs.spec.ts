@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { readEnvironment, type RunningApp, startApp } from '@micro/platform';
+import type { RunningApp } from '@micro/platform';
 import { blobProto } from '@micro/proto';
 import { openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
 import { type Blobs, openBlobs } from '@micro/store';
-import { silentLogger } from '@micro/telemetry';
 import { temporaryFolder } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { storeApp } from './store.app.js';
+import { post, startOnFiles } from './store-app.rig.js';
 
 describe('the blobs of the store app', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -16,16 +15,7 @@ describe('the blobs of the store app', () => {
   let client: Client;
   let blobs: Blobs;
 
-  const start = (address: string) => {
-    const environment = readEnvironment({
-      MICRO_PROFILE: 'test',
-      MICRO_STORE: 'file',
-      MICRO_ADDRESS: address,
-      MICRO_HOME: folder.path,
-      MICRO_STOP_DELAY: '0',
-    });
-    return startApp(storeApp, { environment, registry, logger: silentLogger });
-  };
+  const start = (address: string) => startOnFiles(folder.path, registry, address);
   beforeEach(async () => {
     folder = await temporaryFolder();
     registry = await openRegistry({ adapter: 'memory' });
@@ -41,14 +31,8 @@ describe('the blobs of the store app', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  const post = async (method: string, body: unknown, namespace = 'micro') => {
-    const response = await fetch(`http://${app.address}/store.Blobs/${method}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'micro-namespace': namespace },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-  };
+  const call = (method: string, body: unknown, namespace = 'micro') =>
+    post(`${app.address}/store.Blobs/${method}`, body, namespace);
   const write = (key: string, text: string, database?: string) =>
     blobs.write(key, [new TextEncoder().encode(text)], { database, contentType: 'text/plain' });
 
@@ -62,21 +46,21 @@ describe('the blobs of the store app', () => {
   it('are told of and deleted by curl, in the database of the call’s namespace', async () => {
     const { sha256, modifiedAt } = await write('../a', 'hello', 'curl');
     const blob = { key: '../a', size: '5', sha256, modifiedAt: `${modifiedAt}`, contentType: 'text/plain' };
-    expect(await post('Info', { key: '../a' }, 'curl')).toEqual({ status: 200, body: { blob } });
-    expect(await post('List', { prefix: '..' }, 'curl')).toEqual({ status: 200, body: { blobs: [blob] } });
-    expect((await post('List', {}, 'other')).body).toEqual({});
-    expect(await post('Info', { key: '../a' }, 'other')).toMatchObject({ status: 404, body: { code: 'not_found' } });
-    expect(await post('Delete', { key: '../a' }, 'curl')).toEqual({ status: 200, body: {} });
-    expect(await post('Delete', { key: '../a' }, 'curl')).toEqual({ status: 200, body: {} });
-    expect((await post('List', {}, 'curl')).body).toEqual({});
+    expect(await call('Info', { key: '../a' }, 'curl')).toEqual({ status: 200, body: { blob } });
+    expect(await call('List', { prefix: '..' }, 'curl')).toEqual({ status: 200, body: { blobs: [blob] } });
+    expect((await call('List', {}, 'other')).body).toEqual({});
+    expect(await call('Info', { key: '../a' }, 'other')).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(await call('Delete', { key: '../a' }, 'curl')).toEqual({ status: 200, body: {} });
+    expect(await call('Delete', { key: '../a' }, 'curl')).toEqual({ status: 200, body: {} });
+    expect((await call('List', {}, 'curl')).body).toEqual({});
   });
 
   it('are those of another database for callers in micro alone', async () => {
     await write('a', 'hello', 'theirs');
-    expect((await post('Info', { key: 'a', database: 'theirs' })).status).toBe(200);
-    expect((await post('Info', { key: 'a', database: 'theirs' }, 'theirs')).status).toBe(200);
+    expect((await call('Info', { key: 'a', database: 'theirs' })).status).toBe(200);
+    expect((await call('Info', { key: 'a', database: 'theirs' }, 'theirs')).status).toBe(200);
     for (const method of ['Info', 'List', 'Delete']) {
-      const answer = await post(method, { key: 'a', database: 'theirs' }, 'mine');
+      const answer = await call(method, { key: 'a', database: 'theirs' }, 'mine');
       expect(answer).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
     }
     const calls = client.of(blobProto.Blobs);
@@ -108,7 +92,7 @@ describe('the blobs of the store app', () => {
     ['a cursor of its own making', 'List', { cursor: 'x' }, 'cursor "x"'],
     ['what is no JSON', 'List', '{"prefix":', ''],
   ])('refuse %s', async (_what, method, body, reason) => {
-    const answer = await post(method, body);
+    const answer = await call(method, body);
     expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_argument' } });
     expect(answer.body['message']).toContain(reason);
   });

@@ -6,6 +6,7 @@ import { silentLogger } from '@micro/telemetry';
 import { etcdTool, haveTool, startEtcd, temporaryFolder } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storeApp } from './store.app.js';
+import { post, startOnFiles } from './store-app.rig.js';
 
 describe('the locks of the store app', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -14,16 +15,7 @@ describe('the locks of the store app', () => {
   let client: Client;
   let locks: Locks;
 
-  const start = (address: string) => {
-    const environment = readEnvironment({
-      MICRO_PROFILE: 'test',
-      MICRO_STORE: 'file',
-      MICRO_ADDRESS: address,
-      MICRO_HOME: folder.path,
-      MICRO_STOP_DELAY: '0',
-    });
-    return startApp(storeApp, { environment, registry, logger: silentLogger });
-  };
+  const start = (address: string) => startOnFiles(folder.path, registry, address);
   beforeEach(async () => {
     folder = await temporaryFolder();
     registry = await openRegistry({ adapter: 'memory' });
@@ -39,45 +31,39 @@ describe('the locks of the store app', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  const post = async (method: string, body: unknown, namespace = 'micro') => {
-    const response = await fetch(`http://${app.address}/store.Locks/${method}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'micro-namespace': namespace },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-  };
+  const call = (method: string, body: unknown, namespace = 'micro') =>
+    post(`${app.address}/store.Locks/${method}`, body, namespace);
 
   it('are had by curl, in the database of the call’s namespace', async () => {
     const one = { name: 'a', id: 'one' };
-    const first = await post('Acquire', one, 'curl');
+    const first = await call('Acquire', one, 'curl');
     expect(first).toMatchObject({ status: 200, body: { token: expect.stringMatching(/^[1-9]\d*$/) as string } });
-    expect(await post('Acquire', one, 'curl')).toEqual(first);
-    expect(await post('Acquire', { name: 'a', id: 'two' }, 'curl')).toMatchObject({
+    expect(await call('Acquire', one, 'curl')).toEqual(first);
+    expect(await call('Acquire', { name: 'a', id: 'two' }, 'curl')).toMatchObject({
       status: 409,
       body: { code: 'aborted' },
     });
-    expect((await post('Acquire', { name: 'a', id: 'two' }, 'other')).status).toBe(200);
-    expect((await post('Acquire', { name: 'a', id: 'two', table: 'other' }, 'curl')).status).toBe(200);
-    expect(await post('Renew', { ...one, ttlMs: 60_000 }, 'curl')).toEqual({ status: 200, body: {} });
-    expect(await post('Renew', { name: 'a', id: 'two' }, 'curl')).toMatchObject({
+    expect((await call('Acquire', { name: 'a', id: 'two' }, 'other')).status).toBe(200);
+    expect((await call('Acquire', { name: 'a', id: 'two', table: 'other' }, 'curl')).status).toBe(200);
+    expect(await call('Renew', { ...one, ttlMs: 60_000 }, 'curl')).toEqual({ status: 200, body: {} });
+    expect(await call('Renew', { name: 'a', id: 'two' }, 'curl')).toMatchObject({
       status: 409,
       body: { code: 'aborted' },
     });
-    expect(await post('Release', one, 'curl')).toEqual({ status: 200, body: {} });
-    expect(await post('Release', one, 'curl')).toEqual({ status: 200, body: {} });
-    const next = await post('Acquire', { name: 'a', id: 'two', waitMs: 1_000 }, 'curl');
+    expect(await call('Release', one, 'curl')).toEqual({ status: 200, body: {} });
+    expect(await call('Release', one, 'curl')).toEqual({ status: 200, body: {} });
+    const next = await call('Acquire', { name: 'a', id: 'two', waitMs: 1_000 }, 'curl');
     expect(Number(next.body['token'])).toBeGreaterThan(Number(first.body['token']));
   });
 
   it('are those of another database for callers in micro alone', async () => {
     for (const method of ['Acquire', 'Renew', 'Release']) {
       const request = { name: 'a', id: 'one', database: 'theirs' };
-      expect((await post(method, request)).status, method).toBe(200);
-      if (method !== 'Renew') expect((await post(method, request, 'theirs')).status).toBe(200);
-      const answer = await post(method, request, 'mine');
+      expect((await call(method, request)).status, method).toBe(200);
+      if (method !== 'Renew') expect((await call(method, request, 'theirs')).status).toBe(200);
+      const answer = await call(method, request, 'mine');
       expect(answer, method).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
-      if (method === 'Acquire') await post('Renew', request);
+      if (method === 'Acquire') await call('Renew', request);
     }
   });
 
@@ -92,7 +78,7 @@ describe('the locks of the store app', () => {
     ['a table that cannot be', 'Acquire', { name: 'a', id: 'one', table: '../..' }, 'table "../.."'],
     ['what is no JSON', 'Acquire', '{"name":', ''],
   ])('refuse %s', async (_what, method, body, reason) => {
-    const answer = await post(method, body);
+    const answer = await call(method, body);
     expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_argument' } });
     expect(answer.body['message']).toContain(reason);
   });
@@ -105,7 +91,7 @@ describe('the locks of the store app', () => {
       return lock;
     });
     // There is a place in the queue before that one.
-    expect((await post('Acquire', { name: 'a', id: 'other', waitMs: 1 })).status).toBe(409);
+    expect((await call('Acquire', { name: 'a', id: 'other', waitMs: 1 })).status).toBe(409);
     const { address } = app;
     await app.stop();
     expect(held.held).toBe(true);

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
-import { readEnvironment, type RunningApp, startApp } from '@micro/platform';
+import type { RunningApp } from '@micro/platform';
 import { storeProto } from '@micro/proto';
 import { openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
 import { openStore, type Store } from '@micro/store';
-import { silentLogger } from '@micro/telemetry';
 import { haveTool, temporaryFolder, toolPath } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { storeApp } from './store.app.js';
+import { post, startOnFiles } from './store-app.rig.js';
 
 const grpcurl = haveTool({ name: 'grpcurl', go: 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3' });
 const soon = { timeout: 10_000, interval: 10 };
@@ -23,14 +22,7 @@ describe('the records of the store app', () => {
   beforeEach(async () => {
     folder = await temporaryFolder();
     registry = await openRegistry({ adapter: 'memory' });
-    const environment = readEnvironment({
-      MICRO_PROFILE: 'test',
-      MICRO_STORE: 'file',
-      MICRO_ADDRESS: '127.0.0.1:0',
-      MICRO_HOME: folder.path,
-      MICRO_STOP_DELAY: '0',
-    });
-    app = await startApp(storeApp, { environment, registry, logger: silentLogger });
+    app = await startOnFiles(folder.path, registry);
     client = new Client({ discovery: fixedTargets(app.address) });
     store = await openStore({ adapter: 'remote', client });
   });
@@ -42,16 +34,10 @@ describe('the records of the store app', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  const post = async (method: string, body: unknown, namespace = 'curl') => {
-    const response = await fetch(`http://${app.address}/store.Store/${method}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'micro-namespace': namespace },
-      body: typeof body === 'string' ? body : JSON.stringify(body),
-    });
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-  };
+  const call = (method: string, body: unknown, namespace = 'curl') =>
+    post(`${app.address}/store.Store/${method}`, body, namespace);
   const versionOf = async (key: string, namespace?: string) => {
-    const { record } = (await post('Read', { key }, namespace)).body as { record: { version: string } };
+    const { record } = (await call('Read', { key }, namespace)).body as { record: { version: string } };
     return record.version;
   };
   /** What a stream of grpcurl has said so far. */
@@ -78,60 +64,60 @@ describe('the records of the store app', () => {
   describe('by curl', () => {
     it('are written, read and deleted, on conditions too', async () => {
       const value = btoa('hello');
-      const written = await post('Write', { record: { key: 'a/ö', value, metadata: { by: 'me' } }, ifVersion: '0' });
+      const written = await call('Write', { record: { key: 'a/ö', value, metadata: { by: 'me' } }, ifVersion: '0' });
       const version = await versionOf('a/ö');
       expect(version).toMatch(/^[1-9]\d*$/);
       const record = { key: 'a/ö', value, metadata: { by: 'me' }, version };
       expect(written).toEqual({ status: 200, body: { record } });
-      expect(await post('Read', { key: 'a/ö' })).toEqual({ status: 200, body: { record } });
-      const late = await post('Write', { record: { key: 'a/ö' }, ifVersion: '0' });
+      expect(await call('Read', { key: 'a/ö' })).toEqual({ status: 200, body: { record } });
+      const late = await call('Write', { record: { key: 'a/ö' }, ifVersion: '0' });
       expect(late).toMatchObject({ status: 409, body: { code: 'aborted' } });
       expect(late.body['message']).toContain('read it again');
-      expect((await post('Delete', { key: 'a/ö', ifVersion: '99999999999999' })).status).toBe(409);
-      expect(await post('Delete', { key: 'a/ö', ifVersion: version })).toEqual({ status: 200, body: {} });
-      expect(await post('Delete', { key: 'a/ö' })).toEqual({ status: 200, body: {} });
-      const gone = await post('Read', { key: 'a/ö' });
+      expect((await call('Delete', { key: 'a/ö', ifVersion: '99999999999999' })).status).toBe(409);
+      expect(await call('Delete', { key: 'a/ö', ifVersion: version })).toEqual({ status: 200, body: {} });
+      expect(await call('Delete', { key: 'a/ö' })).toEqual({ status: 200, body: {} });
+      const gone = await call('Read', { key: 'a/ö' });
       expect(gone).toMatchObject({ status: 404, body: { code: 'not_found' } });
       expect(gone.body['message']).toContain('"a/ö" in table "micro" of database "curl"');
     });
 
     it('expire, and have their time as a text', async () => {
       const before = Date.now();
-      const { body } = await post('Write', { record: { key: 'a', value: 'AA', ttlMs: '60000' } });
+      const { body } = await call('Write', { record: { key: 'a', value: 'AA', ttlMs: '60000' } });
       const { expiresAt } = (body as { record: { expiresAt: string } }).record;
       expect(typeof expiresAt).toBe('string');
       expect(Number(expiresAt)).toBeGreaterThanOrEqual(before + 60_000);
       expect(Number(expiresAt)).toBeLessThanOrEqual(Date.now() + 60_000);
-      await post('Write', { record: { key: 'short', ttlMs: 1 } });
-      await expect.poll(async () => (await post('Read', { key: 'short' })).status, soon).toBe(404);
+      await call('Write', { record: { key: 'short', ttlMs: 1 } });
+      await expect.poll(async () => (await call('Read', { key: 'short' })).status, soon).toBe(404);
     });
 
     it('change together or not at all', async () => {
       const write = (key: string) => ({ write: { key, value: btoa(key) }, ifVersion: '0' });
-      const { body } = await post('Transact', { changes: [write('a'), write('b')] });
+      const { body } = await call('Transact', { changes: [write('a'), write('b')] });
       expect(body).toEqual({ versions: [await versionOf('a'), await versionOf('b')] });
       const changes = [{ delete: 'a' }, { check: 'b', ifVersion: '0' }, write('c')];
-      const refused = await post('Transact', { changes });
+      const refused = await call('Transact', { changes });
       expect(refused).toMatchObject({ status: 409, body: { code: 'aborted' } });
       expect(refused.body['message']).toContain('"b"');
-      expect((await post('List', { keysOnly: true })).body).toMatchObject({ records: [{ key: 'a' }, { key: 'b' }] });
+      expect((await call('List', { keysOnly: true })).body).toMatchObject({ records: [{ key: 'a' }, { key: 'b' }] });
       const version = await versionOf('b');
       const right = [{ delete: 'a' }, { check: 'b', ifVersion: version }];
-      expect((await post('Transact', { changes: right })).body).toEqual({ versions: ['0', version] });
+      expect((await call('Transact', { changes: right })).body).toEqual({ versions: ['0', version] });
     });
 
     it('are listed by page, both ways, by prefix and suffix', async () => {
-      for (const key of ['a1', 'a2', 'a3x', 'b', '%', '_']) await post('Write', { record: { key, value: btoa(key) } });
+      for (const key of ['a1', 'a2', 'a3x', 'b', '%', '_']) await call('Write', { record: { key, value: btoa(key) } });
       const pages: string[][] = [];
       for (let cursor: string | undefined = '', rounds = 0; cursor !== undefined && rounds < 9; rounds++) {
-        const { body } = await post('List', { prefix: 'a', limit: 2, cursor });
+        const { body } = await call('List', { prefix: 'a', limit: 2, cursor });
         const page = body as { records: { key: string; value?: string }[]; cursor?: string };
         pages.push(page.records.map(({ key, value = '' }) => `${key}=${atob(value)}`));
         ({ cursor } = page);
       }
       expect(pages).toEqual([['a1=a1', 'a2=a2'], ['a3x=a3x']]);
       const keys = async (request: object) => {
-        const { records = [] } = (await post('List', request)).body as { records?: { key: string }[] };
+        const { records = [] } = (await call('List', request)).body as { records?: { key: string }[] };
         return records.map(({ key }) => key).join(' ');
       };
       expect(await keys({ descending: true })).toBe('b a3x a2 a1 _ %');
@@ -141,28 +127,28 @@ describe('the records of the store app', () => {
         '_',
         'a3x',
       ]);
-      expect(await post('List', { prefix: 'nothing' })).toEqual({ status: 200, body: {} });
-      const { records } = (await post('List', { keysOnly: true })).body as { records: object[] };
+      expect(await call('List', { prefix: 'nothing' })).toEqual({ status: 200, body: {} });
+      const { records } = (await call('List', { keysOnly: true })).body as { records: object[] };
       expect(records.filter((record) => 'value' in record)).toEqual([]);
     });
 
     it('come in pages that a message can hold', async () => {
       const value = new Uint8Array(2 * 1024 * 1024).fill(7);
       for (const key of ['a', 'b', 'c']) await store.write({ key, value }, { database: 'curl' });
-      const { status, body } = await post('List', {});
+      const { status, body } = await call('List', {});
       expect([status, (body['records'] as unknown[]).length]).toEqual([200, 1]);
-      const next = await post('List', { cursor: body['cursor'] });
+      const next = await call('List', { cursor: body['cursor'] });
       expect(next.body['records']).toMatchObject([{ key: 'b' }]);
     });
 
     it('tell of their tables and databases', async () => {
-      for (const table of ['', 'orders', 'Orders']) await post('Write', { record: { key: 'a' }, table });
-      expect(await post('Tables', {})).toEqual({ status: 200, body: { tables: ['Orders', 'micro', 'orders'] } });
-      expect(await post('Databases', {})).toEqual({ status: 200, body: { databases: ['curl'] } });
-      expect((await post('Read', { key: 'a', table: 'orders' })).status).toBe(200);
-      await post('Delete', { key: 'a', table: 'orders' });
-      expect((await post('Tables', {})).body).toEqual({ tables: ['Orders', 'micro'] });
-      expect([await post('Tables', {}, 'empty'), await post('Databases', {}, 'empty')]).toEqual([
+      for (const table of ['', 'orders', 'Orders']) await call('Write', { record: { key: 'a' }, table });
+      expect(await call('Tables', {})).toEqual({ status: 200, body: { tables: ['Orders', 'micro', 'orders'] } });
+      expect(await call('Databases', {})).toEqual({ status: 200, body: { databases: ['curl'] } });
+      expect((await call('Read', { key: 'a', table: 'orders' })).status).toBe(200);
+      await call('Delete', { key: 'a', table: 'orders' });
+      expect((await call('Tables', {})).body).toEqual({ tables: ['Orders', 'micro'] });
+      expect([await call('Tables', {}, 'empty'), await call('Databases', {}, 'empty')]).toEqual([
         { status: 200, body: {} },
         { status: 200, body: {} },
       ]);
@@ -208,7 +194,7 @@ describe('the records of the store app', () => {
       ['a cursor and an offset', 'List', { cursor: 'a.YQ', offset: 1 }, 'leave the offset out'],
       ['what is no JSON', 'List', '{"prefix":', ''],
     ])('refuse %s', async (_what, method, body, reason) => {
-      const answer = await post(method, body);
+      const answer = await call(method, body);
       expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_argument' } });
       expect(answer.body['message']).toContain(reason);
       expect(await store.list({ database: 'curl' })).toEqual({ records: [], cursor: undefined });
@@ -216,9 +202,9 @@ describe('the records of the store app', () => {
 
     it('refuse more than a message may have, and streams', async () => {
       const tooMuch = { record: { key: 'a', value: 'A'.repeat(8 * 1024 * 1024) } };
-      expect(await post('Write', tooMuch)).toMatchObject({ status: 429, body: { code: 'resource_exhausted' } });
+      expect(await call('Write', tooMuch)).toMatchObject({ status: 429, body: { code: 'resource_exhausted' } });
       for (const method of ['Watch', 'Snapshot', 'Restore']) {
-        const { status, body } = await post(method, {});
+        const { status, body } = await call(method, {});
         expect([status, body['code']]).toEqual([415, 'unimplemented']);
         expect(body['message']).toContain('gRPC');
       }
@@ -227,14 +213,14 @@ describe('the records of the store app', () => {
 
   describe.skipIf(!grpcurl)('by grpcurl', () => {
     it('are watched', async () => {
-      await post('Write', { record: { key: 'a1', value: btoa('one') } });
+      await call('Write', { record: { key: 'a1', value: btoa('one') } });
       const watch = stream('Watch', { prefix: 'a' });
       const events = () => watch.messages().map((message) => JSON.stringify(message).replace(/"version":"\d+"/, 'v'));
       await expect.poll(watch.said, soon).toContain('synced');
-      await post('Write', { record: { key: 'b' } });
-      await post('Write', { record: { key: 'a2', value: btoa('two') } });
+      await call('Write', { record: { key: 'b' } });
+      await call('Write', { record: { key: 'a2', value: btoa('two') } });
       await expect.poll(watch.said, soon).toContain(btoa('two'));
-      await post('Delete', { key: 'a1' });
+      await call('Delete', { key: 'a1' });
       await expect.poll(watch.said, soon).toContain('deleted');
       expect(events()).toEqual([
         `{"written":{"key":"a1","value":"${btoa('one')}",v}}`,
@@ -247,7 +233,7 @@ describe('the records of the store app', () => {
     });
 
     it('are put into a snapshot and back', async () => {
-      for (const table of ['one', 'two']) await post('Write', { record: { key: 'a', value: btoa(table) }, table });
+      for (const table of ['one', 'two']) await call('Write', { record: { key: 'a', value: btoa(table) }, table });
       const taken = stream('Snapshot', {});
       expect(await taken.ended).toBe(0);
       const records = taken.messages();
@@ -255,15 +241,15 @@ describe('the records of the store app', () => {
         { table: 'one', record: { key: 'a', value: btoa('one') } },
         { table: 'two', record: { key: 'a', value: btoa('two') } },
       ]);
-      await post('Write', { record: { key: 'later' }, table: 'one' });
+      await call('Write', { record: { key: 'later' }, table: 'one' });
       const cut = stream('Restore', [{ records }]);
       expect([(await cut.ended) === 0, cut.said().includes('send all of it again')]).toEqual([false, true]);
-      expect((await post('Read', { key: 'later', table: 'one' })).status).toBe(200);
+      expect((await call('Read', { key: 'later', table: 'one' })).status).toBe(200);
       const restored = stream('Restore', [{ records: [records[0]] }, { records: [records[1]], complete: true }]);
       expect(await restored.ended).toBe(0);
       expect(restored.messages()).toEqual([{ records: '2' }]);
-      expect((await post('Read', { key: 'later', table: 'one' })).status).toBe(404);
-      expect((await post('Read', { key: 'a', table: 'two' })).body).toMatchObject({ record: { value: btoa('two') } });
+      expect((await call('Read', { key: 'later', table: 'one' })).status).toBe(404);
+      expect((await call('Read', { key: 'a', table: 'two' })).body).toMatchObject({ record: { value: btoa('two') } });
     });
   });
 
