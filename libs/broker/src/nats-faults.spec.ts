@@ -1,5 +1,14 @@
 import { openNats } from '@micro/nats';
-import { checkDeliveries, haveTool, natsTool, startNats, until } from '@micro/testing';
+import {
+  checkDeliveries,
+  haveTool,
+  type Link,
+  link,
+  natsTool,
+  type NatsServers,
+  startNats,
+  until,
+} from '@micro/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Broker, brokerLimits, type NewMessage } from './broker.js';
 import { openNatsBroker } from './nats.js';
@@ -218,5 +227,60 @@ describe.skipIf(!haveTool(natsTool))('the broker on NATS', { timeout: 90_000 }, 
       code: 'permission_denied',
       detail: expect.stringContaining('micro.broker'),
     });
+  });
+});
+
+describe.skipIf(!haveTool(natsTool))('what is under way on NATS', { timeout: 60_000 }, () => {
+  let way: Link;
+  let told: string[];
+  afterEach(() => way.end());
+
+  /** A broker whose connection can be cut. */
+  const openBehindLink = async (server: NatsServers) => {
+    way = await link(server.addresses[0] as string);
+    told = [];
+    return open([way.address], (text) => told.push(text));
+  };
+  const drop = async () => {
+    const before = told.length;
+    way.cut();
+    way.mend();
+    await until('the connection is there again', () => told.length >= before + 2);
+  };
+  /** Whatever it comes to, it comes to an end. */
+  const ends = async (...all: readonly Promise<unknown>[]) => {
+    for (const result of await Promise.allSettled(all))
+      if (result.status === 'rejected') expect(result.reason).toMatchObject(unavailable);
+  };
+
+  it('ends when the connection is lost before it is known who is there', async () => {
+    await using server = await startNats();
+    const broker = await openBehindLink(server);
+    const nats = await openNats({ servers: server.addresses, id: 'broker' });
+    // Somebody who says that he is there, and then nothing more, so that he is waited for.
+    const id = '0123456789abcdef';
+    const asked = new Promise((resolve) => nats.subscribe(subjects.process(id, 'ask'), resolve));
+    const here = { do: 'here', id, server: '', session: 1, version: 1 };
+    nats.connection.publish(subjects.everybody, JSON.stringify(here));
+    await asked;
+    await drop();
+    const ended = ends(broker.publish('orders', message('a')), broker.topics());
+    await drop();
+    await ended;
+    await broker.publish('orders', message('b'));
+    await nats.close();
+  });
+
+  it('ends when the connection is lost while a slow subscriber is waited for', async () => {
+    await using server = await startNats();
+    const broker = await openBehindLink(server);
+    const other = await open(server.addresses);
+    await other.subscribe('orders', { buffer: 1 });
+    await broker.publish('orders', message('0'));
+    const ended = ends(...[1, 2, 3].map((number) => broker.publish('orders', message(`${number}`))));
+    // The server has them.
+    await broker.topics();
+    await drop();
+    await ended;
   });
 });

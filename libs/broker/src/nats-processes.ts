@@ -105,9 +105,14 @@ export class Processes {
     return this.#isComplete;
   }
 
-  /** Resolves when it is known who is subscribed. */
+  /** Resolves when it is known who is subscribed, or the connection is lost. */
   complete(): Promise<void> {
     return this.#complete;
+  }
+
+  /** To be called when the connection is lost: no answer is waited for any longer. */
+  lost(): void {
+    this.#completed();
   }
 
   /** To be called when the connection is there again. */
@@ -201,6 +206,7 @@ export class Processes {
   }
 
   #answer(id: string): void {
+    if (this.#isComplete) return;
     this.#answered.add(id);
     this.#awaited.delete(id);
   }

@@ -95,8 +95,8 @@ export class Stream {
   }
 
   /** The server does not have it, or nobody knows. */
-  failed({ owner, parcels }: Sent, error: unknown): void {
-    if (owner === this.#owner) this.#fail(parcels, error);
+  failed({ parcels }: Sent, error: unknown): void {
+    this.#fail(parcels, error);
   }
 
   /** A process that listens from now on, or does so anew. What the server does not have yet comes to it, too. */
@@ -124,12 +124,17 @@ export class Stream {
     this.#go();
   }
 
-  /** The connection was lost and is there again: what was said before may have been lost. */
+  /**
+   * The connection was lost and is there again: what was said before may have been lost, so nobody is asked about it any more. What the server does not
+   * have fails by itself.
+   */
   again(): void {
+    const had = this.#sent.filter(({ number }) => number <= this.#flushed.number);
     this.#begin();
     this.#last = { number: 0, position: 0 };
     this.#flushed = this.#last;
     this.#sent = [];
+    for (const { parcel } of had) parcel.settle();
     for (const process of [...this.#ears.keys()]) this.add(process);
     this.#go();
   }

@@ -104,7 +104,7 @@ export class NatsBroker extends Broker {
     });
     nats.subscribe(subjects.process(this.#processes.id, 'give'), (message) => this.#given(message));
     nats.subscribe(subjects.process(this.#processes.id, 'room'), (message) => this.#told(message.json<Told>()));
-    nats.listen((connected) => connected && this.#again());
+    nats.listen((connected) => (connected ? this.#again() : this.#processes.lost()));
   }
 
   override async publish(topic: string, message: NewMessage, options: PublishOptions = {}): Promise<void> {
@@ -155,6 +155,7 @@ export class NatsBroker extends Broker {
     try {
       await this.#nats.flush();
       await this.#processes.reach();
+      this.#nats.check();
       way.begin();
       return inbox;
     } catch (error) {
@@ -169,6 +170,7 @@ export class NatsBroker extends Broker {
     // What has been said by now has come by then.
     await this.#nats.flush();
     await this.#processes.complete();
+    this.#nats.check();
     const topics = [...this.#processes.of(namespace)].map(({ subscription }) => subscription.topic);
     return [...new Set(topics)].sort();
   }

@@ -1,8 +1,7 @@
-import { etcdTool, type EtcdServers, haveTool, startEtcd, until } from '@micro/testing';
+import { etcdTool, type EtcdServers, haveTool, type Link, link, startEtcd, until } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { greeter, node } from './contract/services.fixture.js';
 import { eventually, faultTimeout, type World, watching, world } from './etcd.fixture.js';
-import { type Link, link } from './etcd-link.fixture.js';
 import type { Registry } from './registry.js';
 
 describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', { timeout: faultTimeout }, () => {

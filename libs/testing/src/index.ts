@@ -2,6 +2,7 @@ export { compiledPackages } from './compiled.js';
 export { checkDeliveries, type DeliveryHistory, type DeliveryPromise, type Received, type Sent } from './deliveries.js';
 export { checkLinearizable, type Model, type Operation, type Verdict } from './linearizability.js';
 export { type LockInput, lockModel, type LockState } from './locks.js';
+export { type Link, link } from './link.js';
 export { haveTool, type OutsideTool, toolEnvironment, toolPath } from './outside.js';
 export {
   cleanEnvironment,
