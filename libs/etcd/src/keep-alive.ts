@@ -27,13 +27,14 @@ export class KeepAlive {
   async ask(member: Member, lease: string): Promise<number> {
     if (this.#line?.member !== member) {
       this.close();
-      this.#line = { member, opening: member.etcd.leaseClient.leaseKeepAlive().then((stream) => new Line(stream)) };
+      const line = { member, opening: this.#open(member, () => this.#ended(line)) };
+      this.#line = line;
     }
     const line = this.#line;
     try {
       return await (await line.opening).ask(lease);
     } catch (error) {
-      if (this.#line === line) this.#line = undefined;
+      this.#ended(line);
       throw error;
     }
   }
@@ -42,15 +43,26 @@ export class KeepAlive {
     this.#line?.opening.then((line) => line.end(new GRPCUnavailableError('closed'))).catch(() => undefined);
     this.#line = undefined;
   }
+
+  async #open(member: Member, ended: () => void): Promise<Line> {
+    return new Line(await member.etcd.leaseClient.leaseKeepAlive(), ended);
+  }
+
+  #ended(line: object): void {
+    if (this.#line === line) this.#line = undefined;
+  }
 }
 
 class Line {
   readonly #stream: Stream;
+  readonly #ended: () => void;
   /** By lease. */
   readonly #asked = new Map<string, Asked>();
 
-  constructor(stream: Stream) {
+  /** `ended`: told that nothing more can be asked, also while nothing is. */
+  constructor(stream: Stream, ended: () => void) {
     this.#stream = stream;
+    this.#ended = ended;
     stream.on('error', (error) => this.end(castGrpcError(error)));
     stream.on('end', () => this.end(new GRPCUnavailableError('the keep-alive was ended')));
     stream.on('data', ({ ID: lease, TTL }) => {
@@ -78,6 +90,7 @@ class Line {
       reject(error);
     }
     this.#asked.clear();
+    this.#ended();
     this.#stream.cancel();
   }
 }
