@@ -2,6 +2,7 @@ import { etcdTool, type EtcdServers, haveTool, type Link, link, startEtcd, until
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { greeter, node } from './contract/services.fixture.js';
 import { eventually, faultTimeout, type World, watching, world } from './etcd.fixture.js';
+import { watchProxy } from './etcd-watch-proxy.fixture.js';
 import type { Registry } from './registry.js';
 
 describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', { timeout: faultTimeout }, () => {
@@ -46,6 +47,16 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
     await near.deregister(named('passing'));
   };
 
+  const missed = [
+    'deleted gone',
+    'deleted again',
+    'updated changed',
+    'created again',
+    'created new',
+    'created passing',
+    'deleted passing',
+  ];
+
   describe('for a while', () => {
     beforeEach(async () => {
       for (const name of ['again', 'changed', 'gone', 'same']) await near.register(named(name));
@@ -57,15 +68,6 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
       way.cut();
       await change();
       way.mend();
-      const missed = [
-        'deleted gone',
-        'deleted again',
-        'updated changed',
-        'created again',
-        'created new',
-        'created passing',
-        'deleted passing',
-      ];
       await expect.poll(() => watch.seen.slice(5), eventually).toEqual(missed);
     });
 
@@ -82,6 +84,19 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
       expect(await cutOff.list()).toEqual(await near.list());
       await near.register(named('later'));
       await expect.poll(() => watch.seen.slice(8), eventually).toEqual(['created later']);
+    });
+
+    it('finds out when of its watch alone nothing is heard any more, and misses nothing', async () => {
+      const proxy = await watchProxy(servers.addresses[0] as string);
+      const deaf = await rig.open({ addresses: [proxy.address] });
+      const watch = await watching(deaf);
+      proxy.silence();
+      await change();
+      await deaf.register(named('own'));
+      await expect.poll(() => watch.seen.slice(5), eventually).toEqual([...missed, 'created own']);
+      expect(rig.warnings).toContainEqual(expect.stringContaining('the watch has gone silent'));
+      await deaf.close();
+      await proxy.end();
     });
 
     it('finds out when nothing arrives any more, and goes on', async () => {
