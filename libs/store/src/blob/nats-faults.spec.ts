@@ -10,6 +10,7 @@ import { openNatsBlobs, type NatsBlobsOptions } from './nats.js';
 import { readContent, writeContent } from './nats-content.js';
 import { Loose } from './nats-loose.js';
 import { BlobStreams } from './nats-streams.js';
+import { infoSubject } from './nats-subjects.js';
 
 const unavailable = { code: 'unavailable', id: 'store' };
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -51,7 +52,7 @@ describe.skipIf(!haveTool(natsTool))('blobs on NATS', { timeout: 90_000 }, () =>
   it('go when they are replaced or deleted, and not while they are read', async () => {
     await using server = await startNats();
     const blobs = await open(server.addresses, { grace: 400 });
-    const { contents, notes } = await looking(server.addresses);
+    const { contents, notes, manager } = await looking(server.addresses);
     const content = randomBytes(6_000_000);
     await blobs.write('read', [content]);
     await blobs.write('unread', [content]);
@@ -63,7 +64,25 @@ describe.skipIf(!haveTool(natsTool))('blobs on NATS', { timeout: 90_000 }, () =>
     for (let next = await reading.next(); !next.done; next = await reading.next()) parts.push(next.value);
     expect(Buffer.concat(parts).equals(content)).toBe(true);
     await until('all is gone', async () => (await contents()).length === 0 && (await notes()).length === 0, 30_000);
+    const left = async () => (await manager.streams.info('MICRO_BLOB_CONTENT')).state.consumer_count;
+    await until('and what looked for it', async () => (await left()) === 0);
     expect((await readAll(blobs, 'read')).toString()).toBe('other');
+  });
+
+  it('go also where one has been damaged whose content was to go', async () => {
+    await using server = await startNats();
+    const blobs = await open(server.addresses, { grace: 400 });
+    const { nats, contents } = await looking(server.addresses);
+    const keys = Array.from({ length: 10 }, (_, index) => `${index}`);
+    for (const key of ['damaged', ...keys]) await blobs.write(key, [randomBytes(100_000)]);
+    await blobs.write('damaged', [bytes('other')]);
+    nats.connection.publish(infoSubject({ database: 'micro', table: 'micro' }, 'damaged'), bytes('no blob'));
+    await nats.flush();
+    await Promise.all(keys.map((key) => blobs.delete(key)));
+    await until('all is gone', async () => (await contents()).length === 0, 30_000);
+    await expect(blobs.info('damaged')).rejects.toMatchObject({ code: 'data_loss' });
+    await blobs.write('damaged', [bytes('again')]);
+    expect((await readAll(blobs, 'damaged')).toString()).toBe('again');
   });
 
   it('that are being written by a process that is killed leave nothing', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MicroError } from '@micro/errors';
-import { decodeRecord } from './nats-record.js';
+import { recordOf } from './nats-record.js';
 import type { BlobStreams, Last } from './nats-streams.js';
 import { holdSubject, infoStream, looseSubject, noteStream } from './nats-subjects.js';
 
@@ -130,7 +130,7 @@ export class Loose {
 
   async #contentOf(subject: string): Promise<string | undefined> {
     const last = await this.#streams.last(infoStream, subject);
-    return last && decodeRecord(last.data, subject).content?.id;
+    return last && recordOf(last.data, subject)?.content?.id;
   }
 
   async #isHeld(id: string, now: number): Promise<boolean> {

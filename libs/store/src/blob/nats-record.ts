@@ -46,6 +46,15 @@ export function decodeRecord(data: Uint8Array, subject: string): BlobRecord {
   }
 }
 
+/** Undefined for what no writer has written: nobody could find content by it. */
+export function recordOf(data: Uint8Array, subject: string): BlobRecord | undefined {
+  try {
+    return decodeRecord(data, subject);
+  } catch {
+    return undefined;
+  }
+}
+
 export function toPairs(sequences: readonly number[]): number[] {
   const pairs: number[] = [];
   for (const sequence of sequences) {

@@ -140,12 +140,17 @@ export class BlobStreams {
     if (count === 0) return [];
     const consumer = await this.#client.consumers.get(name, { filter_subjects: subject, headers_only: true });
     const sequences: number[] = [];
-    while (sequences.length < count) {
-      const wanted = Math.min(count - sequences.length, listedAtOnce);
-      const before = sequences.length;
-      for await (const { seq } of await consumer.fetch({ max_messages: wanted, expires: timeouts.request }))
-        sequences.push(seq);
-      if (sequences.length === before) throw new errors.TimeoutError();
+    try {
+      while (sequences.length < count) {
+        const wanted = Math.min(count - sequences.length, listedAtOnce);
+        const before = sequences.length;
+        for await (const { seq } of await consumer.fetch({ max_messages: wanted, expires: timeouts.request }))
+          sequences.push(seq);
+        if (sequences.length === before) throw new errors.TimeoutError();
+      }
+    } finally {
+      // By itself the server would keep it for five minutes.
+      void consumer.delete().catch(() => undefined);
     }
     return sequences;
   }

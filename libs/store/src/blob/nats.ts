@@ -14,7 +14,7 @@ import {
 import { type Content, type Operation, Operations, readOnce } from './flow.js';
 import { discardContent, readContent, writeContent, type Writing, type Written } from './nats-content.js';
 import { isAborted, Loose } from './nats-loose.js';
-import { type BlobRecord, decodeRecord, encodeRecord } from './nats-record.js';
+import { type BlobRecord, decodeRecord, encodeRecord, recordOf } from './nats-record.js';
 import { BlobStreams } from './nats-streams.js';
 import { infoStream, infoSubject, infoSubjects, keyOf } from './nats-subjects.js';
 import {
@@ -181,7 +181,7 @@ export class NatsBlobs extends Blobs {
     const id = content?.id ?? randomUUID();
     for (;;) {
       const last = await this.#streams.last(infoStream, subject);
-      const before = last && decodeRecord(last.data, subject);
+      const before = last && recordOf(last.data, subject);
       // It was not answered, and is there.
       if (before?.id === id) return before.info;
       if (before?.content) await this.#loose.note(before.content.id, subject);
@@ -204,7 +204,7 @@ export class NatsBlobs extends Blobs {
   async #delete(subject: string): Promise<void> {
     const last = await this.#streams.last(infoStream, subject);
     if (!last) return;
-    const content = contentOf(last.data, subject);
+    const content = recordOf(last.data, subject)?.content?.id;
     // A store that is full has no room for a note: then the content goes at once, under the hands of those who read it.
     const isNoted =
       !content ||
@@ -283,7 +283,7 @@ export class NatsBlobs extends Blobs {
   ): Promise<unknown> {
     if (!(error instanceof MicroError && error.code === 'data_loss')) return error;
     const last = await this.#streams.last(infoStream, subject);
-    const isThere = last && contentOf(last.data, subject) === id;
+    const isThere = last && recordOf(last.data, subject)?.content?.id === id;
     const options = { id: 'store', cause: error };
     if (isThere)
       return new MicroError(
@@ -303,14 +303,5 @@ export class NatsBlobs extends Blobs {
     this.#writes.add(settled);
     void settled.then(() => this.#writes.delete(settled));
     return work;
-  }
-}
-
-/** The name of a blob's content, where it is not in the message. One that cannot be read has none that anybody could find. */
-function contentOf(data: Uint8Array, subject: string): string | undefined {
-  try {
-    return decodeRecord(data, subject).content?.id;
-  } catch {
-    return undefined;
   }
 }
