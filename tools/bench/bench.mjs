@@ -51,7 +51,7 @@ print(results);
 function print(results) {
   if (values.json) return console.log(JSON.stringify({ machine: machine(), rounds: Number(values.rounds), results }, null, 2));
   const table = new Table({ head: ['', 'what', 'Micro', 'peer', 'ratio', 'bar', ''], style: { head: [], border: [] } });
-  for (const { id, what, ours, peer, ratio, bar, met } of results) table.push([id, what, ours, peer, ratio, bar, met ? 'met' : 'MISSED']);
+  for (const { id, what, ours, peer, ratio, bar, met } of results) table.push([id, what, ours, peer, ratio, bar, met === undefined ? '' : met ? 'met' : 'MISSED']);
   console.log(`\n${machine()}\nmedian of ${values.rounds} rounds of ${values.seconds} s, the sides in turn\n${table}`);
 }
 

@@ -1,91 +1,123 @@
 /**
- * Fills a registry from one process and watches it from another: `registry-load.js services nodes mdns port folder`, or `… etcd`, on an etcd
- * that it starts. Prints one line of JSON: nanoseconds a look-up, milliseconds a list, milliseconds until a change is seen.
+ * Fills a registry from one process and follows it from another: `registry-load.js mdns services nodes port folder`, or `… etcd|etcd3 services
+ * nodes address` on an etcd that runs there, `etcd3` by hand with that client. Prints one line of JSON, nanoseconds and milliseconds: a
+ * look-up in memory, and one that asks the server, where that is possible; a list; a node registered, and deregistered, until the other
+ * process sees it; a node, and a service of one node, until registering it is acknowledged.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { openRegistry, type Registry, RegistryCache, type Service } from '@micro/registry';
-import { startEtcd } from '@micro/testing';
+import type { Service } from '@micro/registry';
+import { until } from '@micro/testing';
+import { median } from '../rounds.mjs';
+import { inMemory, overTheWire } from './registry-lookups.js';
+import { BareEtcd, MicroRegistry, type Side } from './registry-sides.js';
 
-const [services, nodes] = process.argv.slice(2, 4).map(Number) as [number, number];
-const [adapter, ...place] = process.argv.slice(4) as ['mdns' | 'etcd', ...string[]];
-const watching = process.send !== undefined;
+interface Asked {
+  readonly what: 'register' | 'deregister';
+  readonly service: Service;
+}
 
-if (watching) await watch(await open(place));
-else if (adapter === 'mdns') await fill(place);
+/** On the monotonic clock that all processes of a machine share. */
+interface Answered {
+  readonly began: number;
+  readonly acknowledged: number;
+}
+
+const [adapter, ...rest] = process.argv.slice(2) as ['mdns' | 'etcd' | 'etcd3', ...string[]];
+const [services, nodes] = rest.slice(0, 2).map(Number) as [number, number];
+const place = rest.slice(2) as [string, string];
+/** Changes of each kind, and how many of them are for warming up. */
+const [changes, warming] = [110, 10] as const;
+const isFollower = process.send !== undefined;
+
+const side = await open();
+if (isFollower) await follow();
 else {
-  await using etcd = await startEtcd();
-  await fill(etcd.addresses);
+  for (let index = 0; index < services; index++) await side.register(service(index));
+  const result = await serve();
+  const newServiceMs = await registerNew();
+  await side.close();
+  console.log(JSON.stringify({ ...result, newServiceMs }));
 }
 process.exit(0);
 
-function open(place: readonly string[]): Promise<Registry> {
+async function open(): Promise<Side> {
+  // What another run has left is not in the way of this one.
+  const prefix = `/bench-${isFollower ? process.ppid : process.pid}/`;
+  if (adapter === 'etcd') return MicroRegistry.open({ adapter, addresses: [place[0]], prefix });
+  if (adapter === 'etcd3') return new BareEtcd(place[0], prefix);
   const [port, folder] = place;
-  if (adapter === 'etcd') return openRegistry({ adapter, addresses: place });
-  return openRegistry({ adapter, port: Number(port), fallbackFile: `${folder}/registry-${port}.json` });
+  return MicroRegistry.open({ adapter, port: Number(port), fallbackFile: `${folder}/registry-${port}.json` });
 }
 
-async function fill(place: readonly string[]): Promise<void> {
-  const registry = await open(place);
-  for (let index = 0; index < services; index++) await registry.register(service(index), { ttl: 120_000 });
-  const args = [...process.argv.slice(2, 5), ...place];
-  const watcher = fork(fileURLToPath(import.meta.url), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  watcher.on('message', (message: 'change' | 'done') => {
-    if (message === 'change') void registry.register({ ...service(0), nodes: [...service(0).nodes, node(0, `new-${Date.now()}`)], metadata: { at: String(Date.now()) } });
-    else watcher.kill();
+/** Does what the follower asks for, until it has its result. */
+function serve(): Promise<Record<string, number>> {
+  const follower = fork(fileURLToPath(import.meta.url), process.argv.slice(2), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  return new Promise((resolve, reject) => {
+    follower.on('message', (message: Asked | Record<string, number>) => {
+      if (!('service' in message)) return resolve(message as Record<string, number>);
+      const { what, service } = message as Asked;
+      const began = now();
+      side[what](service).then(() => follower.send({ began, acknowledged: now() } satisfies Answered), reject);
+    });
+    follower.once('exit', (code) => reject(new Error(`the follower ended with ${code}`)));
   });
-  const code = await new Promise((resolve) => watcher.once('exit', resolve));
-  await registry.close();
-  if (code) throw new Error(`the watcher ended with ${code}`);
 }
 
-async function watch(registry: Registry): Promise<void> {
+async function follow(): Promise<void> {
   // Nothing that a registry has open keeps a process alive.
   process.channel?.ref();
-  const cache = new RegistryCache(registry);
-  await cache.ready();
-  while (cache.services().reduce((sum, one) => sum + one.nodes.length, 0) < services * nodes) await new Promise((resolve) => setTimeout(resolve, 20));
-  // Announcements of the beginning are over before the change is timed.
+  process.once('disconnect', () => process.exit(1));
+  let changed = () => undefined as void;
+  await side.follow(() => changed());
+  const names = Array.from({ length: services }, (_, index) => `service-${index}`);
+  await until('all are there', () => names.every((name) => side.targets(name).length === nodes), 60_000);
+  // Announcements of the beginning are over before anything is timed.
   await new Promise((resolve) => setTimeout(resolve, 1_000));
-  const lookupNs = lookUp(cache);
-  const listStarted = performance.now();
-  const listed = await registry.list();
-  const listMs = performance.now() - listStarted;
-  if (listed.length !== services) throw new Error(`listed ${listed.length} services of ${services}`);
-  const isChanged = () => cache.services().some(({ name, nodes: { length } }) => name === 'service-0' && length > nodes);
-  const seen = new Promise<number>((resolve) => cache.onChange(() => isChanged() && resolve(performance.now())));
-  const changed = performance.now();
-  process.send?.('change');
-  const changeMs = (await seen) - changed;
-  console.log(JSON.stringify({ lookupNs, listMs, changeMs }));
-  process.send?.('done');
+  const lookupNs = inMemory(names, nodes, (name) => side.targets(name));
+  const read = side.read?.bind(side);
+  const readMs = read && (await overTheWire(names, nodes, read));
+  const began = now();
+  const listed = await side.list();
+  const listMs = now() - began;
+  if (listed !== services) throw new Error(`listed ${listed} services of ${services}`);
+  const took: Record<string, number[]> = { seenMs: [], goneMs: [], acknowledgedMs: [] };
+  for (let count = 0; count < changes; count++) {
+    const added = { ...service(0), nodes: [node(0, `new-${count}`)] };
+    const isThere = () => side.targets(added.name).some(({ id }) => id === added.nodes[0]?.id);
+    const registered = await change({ what: 'register', service: added }, isThere);
+    const deregistered = await change({ what: 'deregister', service: added }, () => !isThere());
+    if (count < warming) continue;
+    took['seenMs']?.push(registered.seen - registered.began);
+    took['acknowledgedMs']?.push(registered.acknowledged - registered.began);
+    took['goneMs']?.push(deregistered.seen - deregistered.began);
+  }
+  const medians = Object.fromEntries(Object.entries(took).map(([what, all]) => [what, median(all)]));
+  await new Promise((resolve) => process.send?.({ lookupNs, ...(readMs && { readMs }), listMs, ...medians }, resolve));
+
+  /** Has the other process make a change, and waits until it can be seen here. */
+  async function change(asked: Asked, isSeen: () => boolean): Promise<Answered & { readonly seen: number }> {
+    const answer = new Promise<Answered>((resolve) => process.once('message', (message) => resolve(message as Answered)));
+    const seen = new Promise<number>((resolve) => (changed = () => isSeen() && resolve(now())));
+    process.send?.(asked);
+    return { seen: await seen, ...(await answer) };
+  }
 }
 
-/**
- * Nanoseconds a look-up, of names that the caller holds, as a client does, in an order that nobody can foresee but which is the same in
- * every run. The order is made beforehand: a remainder of a large number takes longer than a look-up, and so would hide what the number of
- * services costs. What walking the order alone takes stays in, some 2 ns on both sides.
- */
-function lookUp(cache: RegistryCache): number {
-  const names = Array.from({ length: services }, (_, index) => `service-${index}`);
-  let state = 1;
-  const order = Array.from({ length: 16_384 }, () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return names[Math.floor((state / 2 ** 32) * services)] as string;
-  });
-  const ask = (times: number) => {
-    let found = 0;
-    for (let index = 0; index < times; index++) found += (cache.targets(order[index % 16_384] as string, 'micro') as readonly unknown[]).length;
-    if (found !== times * nodes) throw new Error(`found ${found} of ${times * nodes} nodes`);
-  };
-  ask(1_000_000);
-  // The fastest of several: whatever else the machine does only adds to it.
-  const batches = Array.from({ length: 40 }, () => {
-    const began = performance.now();
-    ask(200_000);
-    return (performance.now() - began) * 5;
-  });
-  return Math.min(...batches);
+/** Milliseconds until a service of one node that was not there before is acknowledged. */
+async function registerNew(): Promise<number> {
+  const took: number[] = [];
+  for (let count = 0; count < changes; count++) {
+    const added = service(services + count);
+    const began = now();
+    await side.register({ ...added, nodes: added.nodes.slice(0, 1) });
+    took.push(now() - began);
+  }
+  return median(took.slice(warming));
+}
+
+function now(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 function service(index: number): Service {

@@ -1,9 +1,8 @@
 /** P9: messages to one subscriber in another process, beside the bare client of the same transport carrying the same bytes. */
-import { spawn } from 'node:child_process';
-import { connect } from 'node:net';
-import { freePorts, until } from '../processes.mjs';
+import { freePorts } from '../processes.mjs';
 import { program } from '../program.mjs';
 import { rounds } from '../rounds.mjs';
+import { startNats } from '../servers.mjs';
 
 export async function broker({ count, seconds, progress }) {
   const load = await program('broker-load');
@@ -16,7 +15,7 @@ export async function broker({ count, seconds, progress }) {
     const result = await rounds(Object.fromEntries(sides), { count, progress, measure });
     return Object.entries(transports).flatMap(([transport, bare]) => rowsOf(transport, bare, result));
   } finally {
-    nats.stop();
+    await nats.stop();
     load.end();
   }
 }
@@ -32,24 +31,4 @@ function rowsOf(transport, bare, result) {
     bar: '≥ 0.6×',
     met: micro[inFlight] / peer[inFlight] >= 0.6,
   }));
-}
-
-/** Debian's nats-server, on a free port of 127.0.0.1. */
-async function startNats() {
-  const [port] = await freePorts(1);
-  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
-  const server = spawn('nats-server', ['-a', '127.0.0.1', '-p', `${port}`], { env, stdio: 'ignore' });
-  server.once('error', () => {
-    console.error('nats-server is missing: apt-get install nats-server');
-    process.exit(1);
-  });
-  await until('nats-server listens', () => listens(port));
-  return { port, stop: () => server.kill() };
-}
-
-function listens(port) {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
 }
