@@ -181,4 +181,20 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
     expect(await anew.etcd.getAll().prefix(rig.prefix).count()).toBe(6);
     await anew.end();
   });
+
+  it('is told the difference when it comes back to an etcd that knows nothing, and has come further since', async () => {
+    await using empty = await startEtcd();
+    const anew = world(empty.addresses);
+    await near.register(named('stranger'));
+    await expect.poll(async () => (await cutOff.list()).length, eventually).toBe(1);
+    const watch = await watching(cutOff);
+    await (await anew.open({ prefix: rig.prefix })).register(named('other'));
+    const revisionOf = async ({ etcd }: World) =>
+      Number((await etcd.kv.range({ key: Buffer.from('any') })).header.revision);
+    const known = await revisionOf(rig);
+    while ((await revisionOf(anew)) <= known) await anew.etcd.put('any').value('');
+    way.mend(empty.addresses[0]);
+    await expect.poll(() => watch.seen.slice(2), eventually).toEqual(['deleted stranger', 'created other']);
+    await anew.end();
+  });
 });

@@ -4,7 +4,7 @@ import type { IEvent, IKeyValue } from 'etcd3';
 import type { Catalog, PlacementKey } from './catalog.js';
 import type { Content } from './content.js';
 import { decodeNode, type EtcdKeys, type NodeRecord, unpackContent } from './etcd-records.js';
-import { currentRevision, HistoryLost, isCompacted, watchMember } from './etcd-watch.js';
+import { currentRevision, HistoryLost, isCompacted, keyAt, watchMember } from './etcd-watch.js';
 
 /** A node's key as it was last heard of. */
 export interface SeenNode {
@@ -85,8 +85,13 @@ export class EtcdView {
 
   /** Reads everything and goes on watching. Throws MicroError where etcd cannot be read within four seconds. */
   async start(): Promise<void> {
-    const { client } = this.#options;
-    await client.call(() => this.#read(client.member));
+    const { client, keys } = this.#options;
+    await client.call(async () => {
+      const { member } = client;
+      // One that hangs is found out by this: what is read may take its time.
+      await currentRevision(client, member, keys.all);
+      await this.#read(member);
+    });
     void this.#follow();
   }
 
@@ -121,7 +126,7 @@ export class EtcdView {
     for (let known = true; !signal.aborted;) {
       const { member } = client;
       try {
-        known &&= (await currentRevision(client, member, keys.all)) >= this.#revision;
+        known &&= await this.#isContinued(member);
         if (!known) await this.#read(member);
         known = true;
         await watchMember({ client, member, range: keys.all, from: this.#revision + 1, take, begun, signal });
@@ -133,6 +138,20 @@ export class EtcdView {
       const wait = failures === 0 ? 0 : Math.min(retry.first * 2 ** (failures - 1), retry.most);
       await sleep(wait, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  /**
+   * Whether etcd's history is still the one that is known here. That of an etcd which has lost its data, or was set back to a backup, may have come as
+   * far since: what was put last must be there as it was.
+   */
+  async #isContinued(member: Member): Promise<boolean> {
+    const { client, keys } = this.#options;
+    let last: readonly [string, SeenNode] | undefined;
+    for (const entry of this.#nodes) if (entry[1].revision > (last?.[1].revision ?? 0)) last = entry;
+    if (!last) return (await currentRevision(client, member, keys.all)) >= this.#revision;
+    const [key, { lease, revision }] = last;
+    const found = await keyAt(client, member, { key, revision: this.#revision });
+    return found?.lease === lease && Number(found.mod_revision) === revision;
   }
 
   /** Reads all keys, and takes over the difference to what was known. */

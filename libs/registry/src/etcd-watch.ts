@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EtcdClient, Member } from '@micro/etcd';
-import { castGrpcError, castGrpcErrorMessage, GRPCUnavailableError, type IEvent, type IWatchResponse } from 'etcd3';
+import {
+  castGrpcError,
+  castGrpcErrorMessage,
+  GRPCUnavailableError,
+  type IEvent,
+  type IKeyValue,
+  type IWatchResponse,
+} from 'etcd3';
 import type { KeyRange } from './etcd-records.js';
 
 /** Milliseconds between two looks whether a watch is still alive. */
@@ -82,6 +89,24 @@ export async function currentRevision(client: EtcdClient, member: Member, range:
     kv.range({ key: Buffer.from(range.start) }, { deadline }),
   );
   return Number(header.revision);
+}
+
+/** A key as most members had it at a revision. Undefined: it was not there, or that revision is not there, any more or yet. */
+export async function keyAt(
+  client: EtcdClient,
+  member: Member,
+  { key, revision }: { readonly key: string; readonly revision: number },
+): Promise<IKeyValue | undefined> {
+  const deadline = Date.now() + answerTimeout;
+  try {
+    const request = { key: Buffer.from(key), revision };
+    const { kvs } = await client.attempt(member, ({ kv }) => kv.range(request, { deadline }));
+    return kvs[0];
+  } catch (error) {
+    if (isCompacted(error) || (error as Error).message.includes('required revision is a future revision'))
+      return undefined;
+    throw error;
+  }
 }
 
 /** Whether an error of etcd's says that a revision was compacted. */
