@@ -12,7 +12,7 @@ export interface Load extends AsyncDisposable {
   /** What came to the group, in that order, as numbers: redeliveries too. */
   readonly consumed: readonly number[];
   readonly followed: readonly number[];
-  /** Waits for so many more to be kept. */
+  /** Waits until group and follower have begun, and for so many more to be kept. */
   more(count: number): Promise<void>;
   /** Ends the publisher, and waits until follower and group have what is kept. */
   finish(): Promise<void>;
@@ -73,15 +73,22 @@ export function underLoad(events: Events, options: { readonly namespace: string;
   };
   const publishing = publish();
   const reading = Promise.all([consume(), follow()]);
-  // Seen by whoever waits for them.
-  reading.catch(() => undefined);
+  let ended: Error | undefined;
+  reading.catch((error: unknown) => (ended = new Error('group or follower has ended', { cause: error })));
+  /** Neither group nor follower may end before it is true. */
+  const meanwhile = (isTrue: () => boolean | Promise<boolean>) =>
+    vi.waitUntil(() => {
+      if (ended) throw ended;
+      return isTrue();
+    }, soon);
   const end = async () => {
     isPublishing = false;
     await publishing;
   };
   const more = async (count: number) => {
+    await meanwhile(() => consumed.length > 0 && followed.length > 0);
     const wanted = kept.size + count;
-    await vi.waitUntil(() => kept.size >= wanted, soon);
+    await meanwhile(() => kept.size >= wanted);
   };
   return {
     kept,
@@ -92,12 +99,12 @@ export function underLoad(events: Events, options: { readonly namespace: string;
     finish: async () => {
       await end();
       const { size } = kept;
-      await vi.waitUntil(() => followed.length >= size, soon);
+      await meanwhile(() => followed.length >= size);
       const isSettled = async () => {
         const [info] = await events.streams({ namespace }).catch(() => []);
         return info?.groups[0]?.pending === 0;
       };
-      await vi.waitUntil(async () => got.size >= size && (await isSettled()), soon);
+      await meanwhile(async () => got.size >= size && (await isSettled()));
     },
     [Symbol.asyncDispose]: async () => {
       await end();
