@@ -1,6 +1,7 @@
 import { openNats } from '@micro/nats';
 import {
   checkDeliveries,
+  freePorts,
   haveTool,
   type Link,
   link,
@@ -142,6 +143,40 @@ describe.skipIf(!haveTool(natsTool))('the broker on NATS', { timeout: 90_000 }, 
     );
     const promise = { times: 'at most once', order: 'subscriber' } as const;
     expect(checkDeliveries({ sent, received, receivers: [] }, promise)).toEqual([]);
+  });
+
+  it('goes on on either side when members of the cluster lose each other, and as one when they have met again', async () => {
+    const [one, two] = (await freePorts(2)) as [number, number];
+    const way = await link(`127.0.0.1:${two}`);
+    const member = (name: string, port: number, route = '') => {
+      const cluster = `cluster { name: test, listen: "127.0.0.1:${port}", routes: [${route}] }`;
+      // JetStream would ask for more members.
+      return startNats({ config: `server_name: ${name}\njetstream: disabled\n${cluster}` });
+    };
+    const servers = await Promise.all([member('a', one, `nats-route://${way.address}`), member('b', two)]);
+    await using _first = servers[0];
+    await using _second = servers[1];
+    const [left, right] = [await open(servers[0].addresses), await open(servers[1].addresses)];
+    const texts = [await listen(left), await listen(right)] as const;
+    await left.publish('orders', message('both'));
+    await expect.poll(() => texts.every((all) => all.at(-1) === 'both'), soon).toBe(true);
+    way.cut();
+    await until('they have lost each other', async () => {
+      await left.publish('orders', message('left'));
+      await right.publish('orders', message('right'));
+      return texts[0].at(-1) === 'left' && texts[1].at(-1) === 'right';
+    });
+    const shared = await listen(right, { queue: 'q' });
+    await right.publish('orders', message('own'));
+    await expect.poll(() => [texts[1].at(-1), ...shared], soon).toEqual(['own', 'own']);
+    way.mend();
+    await until('what is said on one side is heard on the other, also by who came meanwhile', async () => {
+      await left.publish('orders', message('again'));
+      return texts[1].at(-1) === 'again' && shared.at(-1) === 'again';
+    });
+    await left.publish('orders', message('last'));
+    await expect.poll(() => [...texts, shared].every((all) => all.at(-1) === 'last'), soon).toBe(true);
+    await way.end();
   });
 
   it('is not cut off by the server for a subscriber that takes nothing, whatever is published', async () => {
