@@ -158,8 +158,10 @@ describe.skipIf(!haveTool(natsTool))('the broker on NATS', { timeout: 90_000 }, 
     await using _second = servers[1];
     const [left, right] = [await open(servers[0].addresses), await open(servers[1].addresses)];
     const texts = [await listen(left), await listen(right)] as const;
-    await left.publish('orders', message('both'));
-    await expect.poll(() => texts.every((all) => all.at(-1) === 'both'), soon).toBe(true);
+    await until('they have met', async () => {
+      await left.publish('orders', message('both'));
+      return texts.every((all) => all.at(-1) === 'both');
+    });
     way.cut();
     await until('they have lost each other', async () => {
       await left.publish('orders', message('left'));
