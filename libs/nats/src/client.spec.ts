@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { MicroError } from '@micro/errors';
 import { nkeys } from '@nats-io/transport-node';
-import { freePort, haveTool, makeCertificates, natsTool, startNats, temporaryFolder, until } from '@micro/testing';
+import {
+  freePort,
+  haveTool,
+  link,
+  makeCertificates,
+  natsTool,
+  startNats,
+  temporaryFolder,
+  until,
+} from '@micro/testing';
 import { describe, expect, it } from 'vitest';
 import { type NatsClient, openNats } from './client.js';
 import { credentialsRig } from './credentials.fixture.js';
@@ -150,6 +160,22 @@ describe.skipIf(!haveTool(natsTool))('with a real server', { timeout: 60_000 }, 
     await nats.close();
     await nats.close();
     expect(() => nats.check()).toThrow(expect.objectContaining({ code: 'unavailable' }));
+  });
+
+  it('says of a server that refuses it when it comes back what to look at, and takes it when it does not any more', async () => {
+    await using server = await startNats({ config: 'authorization { token: secret }' });
+    await using other = await startNats({ config: 'authorization { token: changed }' });
+    const [address, refusing] = [server.addresses[0] as string, other.addresses[0] as string];
+    const way = await link(address);
+    const nats = await tried({ servers: [way.address], token: 'secret' });
+    way.mend(refusing);
+    const said = () => nats.flush().catch((error: MicroError) => error.detail.includes('MICRO_NATS_TOKEN') && error);
+    expect(await until('it is refused', said)).toMatchObject({ code: 'unavailable', id: 'broker' });
+    way.mend(address);
+    await until('it is back', () => nats.isConnected);
+    await nats.flush();
+    await nats.close();
+    await way.end();
   });
 
   it('goes on with another member of a cluster, also with one that was not there at first', async () => {

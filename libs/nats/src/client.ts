@@ -44,6 +44,8 @@ export class NatsClient {
   #lostAt = 0;
   #warned = '';
   #denied: MicroError | undefined;
+  /** What the server, or the way to it, said when it was tried last to connect again. */
+  #refused: MicroError | undefined;
   /** Flushes that are not answered. */
   readonly #waiting = new Set<{ readonly until: number; readonly reject: (error: unknown) => void }>();
   #ticking: NodeJS.Timeout | undefined;
@@ -68,9 +70,13 @@ export class NatsClient {
     return this.#connected ? 0 : Date.now() - this.#lostAt;
   }
 
-  /** MicroError `unavailable` while there is no server. */
+  /** MicroError `unavailable` while there is no server, or one that refuses. */
   check(): void {
-    if (!this.isConnected) throw this.explain(new Error(this.#closed ? 'closed' : 'the connection is lost'));
+    if (this.isConnected) return;
+    const { id } = this.#known;
+    if (this.#refused && !this.#closed)
+      throw new MicroError('unavailable', this.#refused.detail, { id, cause: this.#refused });
+    throw this.explain(new Error(this.#closed ? 'closed' : 'the connection is lost'));
   }
 
   /** Whether this user may not subscribe to what it has been told to: MicroError `permission_denied`, known after a flush. */
@@ -157,7 +163,7 @@ export class NatsClient {
     for await (const status of statuses) {
       if (status.type === 'disconnect') this.#lost();
       else if (status.type === 'reconnect') this.#found();
-      else if (status.type === 'error') this.#tell(natsError(status.error, this.#known).detail);
+      else if (status.type === 'error') this.#failed(status.error);
     }
   }
 
@@ -169,9 +175,16 @@ export class NatsClient {
     for (const listener of [...this.#listeners]) listener(false);
   }
 
+  #failed(error: unknown): void {
+    const explained = this.explain(error);
+    if (!this.#connected) this.#refused = explained;
+    this.#tell(explained.detail);
+  }
+
   #found(): void {
     if (this.#connected || this.#closed) return;
     this.#connected = true;
+    this.#refused = undefined;
     this.#warned = '';
     this.#warn(`NATS is there again, after ${Math.ceil((Date.now() - this.#lostAt) / 1_000)} s`);
     for (const listener of [...this.#listeners]) listener(true);
