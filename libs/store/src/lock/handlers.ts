@@ -1,6 +1,7 @@
 import { MicroError } from '@micro/errors';
 import type { lockProto } from '@micro/proto';
 import type { CallContext } from '@micro/rpc';
+import { defaultTable } from '../store.js';
 import { databaseOf } from '../tenant.js';
 import type { LeaseOptions, LockPlace, Locks } from './locks.js';
 
@@ -10,7 +11,7 @@ export const longestWait = 20_000;
 /** Locks as the service of lock.proto: each method is one call on the contract, in the database of the caller. */
 export class LocksHandlers {
   readonly #locks: Locks;
-  /** Calls that wait, and for which id. */
+  /** Calls that wait, each with who waits for what. */
   readonly #waiting = new Map<AbortController, string>();
   #stopping = false;
 
@@ -20,13 +21,14 @@ export class LocksHandlers {
 
   async acquire(request: lockProto.AcquireLockRequest, context: CallContext): Promise<lockProto.AcquireLockResponse> {
     const { name, id, waitMs } = request;
+    const lease = leaseOf(request, context);
     const giving = new AbortController();
     const leave = () => giving.abort();
     context.signal.addEventListener('abort', leave, { once: true });
-    this.#waiting.set(giving, id);
+    this.#waiting.set(giving, waiterOf(name, id, lease));
     try {
       const wait = this.#stopping ? 0 : Math.min(waitMs, longestWait);
-      const { token } = await this.#locks.take(name, id, { ...leaseOf(request, context), wait, signal: giving.signal });
+      const { token } = await this.#locks.take(name, id, { ...lease, wait, signal: giving.signal });
       return { token };
     } catch (error) {
       if (!this.#stopping || context.signal.aborted || !giving.signal.aborted) throw error;
@@ -45,8 +47,10 @@ export class LocksHandlers {
   async release(request: lockProto.ReleaseLockRequest, context: CallContext): Promise<lockProto.ReleaseLockResponse> {
     const { name, id } = request;
     // A call that nobody waits for any more, which may not have been noticed yet, would have the lock next.
-    for (const [giving, waiting] of this.#waiting) if (waiting === id) giving.abort();
-    await this.#locks.release(name, id, placeOf(request, context));
+    const place = placeOf(request, context);
+    const gone = waiterOf(name, id, place);
+    for (const [giving, waiter] of this.#waiting) if (waiter === gone) giving.abort();
+    await this.#locks.release(name, id, place);
     return {};
   }
 
@@ -55,6 +59,11 @@ export class LocksHandlers {
     this.#stopping = true;
     for (const giving of this.#waiting.keys()) giving.abort();
   }
+}
+
+/** An id is somebody else's in another place, and may want several locks. */
+function waiterOf(name: string, id: string, { database, table = defaultTable }: LockPlace): string {
+  return JSON.stringify([database, table, name, id]);
 }
 
 function leaseOf(request: lockProto.RenewLockRequest, context: CallContext): LeaseOptions {

@@ -167,6 +167,17 @@ export function locksContract(adapter: string, { capabilities, open }: LocksCont
         expect(performance.now() - begun).toBeGreaterThanOrEqual(ttl - 5);
       });
 
+      it('is waited for by the id, whatever else that gives up meanwhile', async () => {
+        const token = await take('a', 'one', { ttl: 60_000 });
+        await take('b', 'two', { ttl: 60_000 });
+        const waiting = take('a', 'two', { ttl: 60_000 });
+        await expect(take('a', 'three', { wait: 1 })).rejects.toMatchObject(aborted);
+        // Each is answered, so that it is waited for by the last at the latest.
+        for (let round = 0; round < 20; round++) await locks.release('b', 'two', { database });
+        await locks.release('a', 'one', { database });
+        expect(await waiting).toBeGreaterThan(token);
+      });
+
       it('says since when, at the earliest', async () => {
         const before = performance.now();
         const grants = [await locks.take('a', 'one', { database })];
