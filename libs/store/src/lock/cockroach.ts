@@ -68,7 +68,7 @@ export class CockroachLocks extends Locks {
       const [taken] = await this.#connection.rows<{ readonly token: bigint }>(takeLock, [...values, ttl]);
       if (taken) {
         if (at === 0) await this.#connection.rows(leave, values);
-        if (++this.#taken % sweepEvery === 0) await this.#sweep();
+        if (++this.#taken % sweepEvery === 0) void this.#sweep();
         return taken;
       }
     }
@@ -78,8 +78,9 @@ export class CockroachLocks extends Locks {
     return { token: undefined, again: at === 0 ? nextMs : lookMs };
   }
 
+  /** Who has just got a lock does not wait for it, and has it whatever comes of this. */
   async #sweep(): Promise<void> {
-    for (const statement of sweeps) await this.#connection.rows(statement);
+    for (const statement of sweeps) await this.#connection.rows(statement).catch(() => undefined);
   }
 }
 
