@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { haveTool, postgresTool, until } from '@micro/testing';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { CockroachConnection } from './cockroach-connection.js';
-import { microseconds } from './cockroach-lease.js';
+import { leaseTables, microseconds, takeLock } from './cockroach-lease.js';
 import { checkedOptions, type CockroachOptions } from './cockroach-options.js';
 import { steps } from './cockroach-schema.js';
 import { CockroachServer, statement } from './cockroach-server.rig.js';
+import { grace } from './cockroach-source.js';
 
 describe('options', () => {
   const refused = (options: CockroachOptions, words: RegExp) => {
@@ -42,6 +44,12 @@ describe('options', () => {
       port: 1,
       password: 'a@b',
     });
+  });
+
+  it('that nobody gave end before a call does, so that its caller hears what is wrong', () => {
+    const { timeout } = checkedOptions({ url });
+    // Milliseconds of a call whose caller says nothing.
+    expect(timeout + grace).toBeLessThan(5_000);
   });
 });
 
@@ -85,6 +93,27 @@ describe.skipIf(!haveTool(postgresTool))('a connection', () => {
       code: 'failed_precondition',
       detail: expect.stringContaining('later version'),
     });
+  });
+
+  it('is closed while others make the tables, without waiting for them', { timeout: 60_000 }, async () => {
+    const url = await server.empty();
+    const database = new pg.Client(url);
+    await database.connect();
+    for (const text of leaseTables) await database.query(text);
+    // By a process that will not get any further.
+    await database.query(takeLock.text, ['', Buffer.from('migrations'), 'dead', '3600000']);
+    const connection = open({ url });
+    const asked = expect(connection.rows(statement('SELECT 1'))).rejects.toMatchObject({ code: 'unavailable' });
+    const waits = async () => {
+      const { rows } = await database.query(
+        `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%INTO micro_locks%' AND state = 'idle'`,
+      );
+      return rows.length > 0;
+    };
+    await until('it waits', waits);
+    await connection.close();
+    await asked;
+    await database.end();
   });
 
   it('is serializable, and makes again what others were in the way of', async () => {
@@ -158,16 +187,30 @@ describe.skipIf(!haveTool(postgresTool))('a connection', () => {
     expect(await connection.rows(statement('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
   });
 
-  it('gives up a statement that takes too long, and a wait for a connection', async () => {
+  it('gives up a statement that takes too long', async () => {
     const connection = open({ timeout: 300, pool: 2 });
-    const sleep = () => connection.rows(statement('SELECT pg_sleep(20)'));
-    await expect(sleep()).rejects.toMatchObject({
+    await expect(connection.rows(statement('SELECT pg_sleep(20)'))).rejects.toMatchObject({
       code: 'deadline_exceeded',
       detail: expect.stringContaining('MICRO_COCKROACH_TIMEOUT'),
     });
-    const busy = Array.from({ length: 300 }, () => sleep().catch((error: { code: string }) => error.code));
-    const codes = new Set(await Promise.all(busy));
-    expect([...codes].sort()).toEqual(['deadline_exceeded', 'resource_exhausted']);
+    expect(await connection.rows(statement('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+  });
+
+  it('gives up a wait for a connection, at once where many wait already', async () => {
+    const connection = open({ timeout: 1_000, pool: 2 });
+    const sleep = () => connection.rows(statement('SELECT pg_sleep(0.1)'));
+    await sleep();
+    const asked = Array.from({ length: 300 }, () =>
+      sleep().then(
+        () => 'done',
+        (error: Error) => error,
+      ),
+    );
+    const refused = (await Promise.all(asked)).filter((one) => one !== 'done');
+    expect(refused.length).toBeGreaterThan(98);
+    expect(refused.length).toBeLessThan(300);
+    const detail = expect.stringContaining('MICRO_COCKROACH_POOL') as string;
+    for (const error of refused) expect(error).toMatchObject({ code: 'resource_exhausted', detail });
     expect(await connection.rows(statement('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
   });
 

@@ -3,11 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import { outsideCalls } from '@micro/rpc';
 import type pg from 'pg';
-import type { DataSource } from 'typeorm';
-import { isBroken, isConflict, isLost, translated } from './cockroach-errors.js';
+import { crowdedMessage, isBroken, isConflict, isCrowded, isLost, translated } from './cockroach-errors.js';
 import { migrate } from './cockroach-migrations.js';
 import { type CheckedOptions, checkedOptions, type CockroachOptions } from './cockroach-options.js';
-import { dataSource, ended, opened, timed } from './cockroach-source.js';
+import { CockroachSource, timed } from './cockroach-source.js';
 import { closed } from './validation.js';
 
 /** Times that a connection is tried for again before a call fails, and milliseconds in between. */
@@ -17,6 +16,8 @@ const waitingPerConnection = 100;
 
 /** Milliseconds that the consumer of what is read at one moment may take over a piece of it. */
 const readerPatience = 600_000;
+/** Milliseconds for connections to end that are of no use. */
+const farewell = 100;
 /** Milliseconds that a step of a migration may take. */
 const migrationTimeout = 60_000;
 
@@ -60,8 +61,10 @@ export class CockroachConnection {
   readonly #options: CheckedOptions;
   readonly #closing = new AbortController();
   #opening: Promise<pg.Pool> | undefined;
-  #source: DataSource | undefined;
+  #source: CockroachSource | undefined;
   readonly #lent = new Set<Lent>();
+  /** When the server last said anything, by `performance.now()`. */
+  #heard = 0;
   #readings = 0;
 
   constructor(options: CockroachOptions) {
@@ -121,7 +124,7 @@ export class CockroachConnection {
     await this.#opening?.catch(() => undefined);
     const end = () => [...this.#lent].forEach((one) => one.release(true));
     const patience = setTimeout(end, this.#options.timeout);
-    await this.#source?.destroy();
+    await this.#source?.end(this.#options.timeout);
     clearTimeout(patience);
   }
 
@@ -167,8 +170,13 @@ export class CockroachConnection {
         lent?.release(isBroken(error));
         if (this.closing.aborted) throw closed();
         if (isConflict(error) && performance.now() < end) await this.#pause(2 ** Math.min(conflicts++, 6));
-        // Where there was no connection nothing was sent.
-        else if (isLost(error) && (repeatable || !lent) && losses++ < reconnect.times)
+        // Where there was no connection nothing was sent. One that took as long as all may take need not be tried for again.
+        else if (
+          isLost(error) &&
+          (repeatable || !lent) &&
+          losses++ < reconnect.times &&
+          performance.now() < end - reconnect.wait
+        )
           await this.#pause(reconnect.wait * losses);
         else throw translated(error, this.address);
       }
@@ -184,18 +192,35 @@ export class CockroachConnection {
   async #lend(timeout: number): Promise<Lent> {
     if (this.closing.aborted) throw closed();
     const pool = await this.#pool();
-    if (pool.waitingCount >= waitingPerConnection * this.#options.pool)
-      throw new Error('timeout exceeded when trying to connect');
-    const client = await pool.connect();
+    if (pool.waitingCount >= waitingPerConnection * this.#options.pool) throw new Error(crowdedMessage);
+    const client = await this.#connected(pool);
     const lent: Lent = {
-      run: async <Row>({ name, text }: Statement, values: readonly unknown[] = []) =>
-        (await client.query(timed({ name, text, values: [...values] }, timeout))).rows as Row[],
+      run: async <Row>({ name, text }: Statement, values: readonly unknown[] = []) => {
+        try {
+          const { rows } = await client.query(timed({ name, text, values: [...values] }, timeout));
+          this.#heard = performance.now();
+          return rows as Row[];
+        } catch (error) {
+          if (!isBroken(error)) this.#heard = performance.now();
+          throw error;
+        }
+      },
       release: (broken) => {
         if (this.#lent.delete(lent)) client.release(broken);
       },
     };
     this.#lent.add(lent);
     return lent;
+  }
+
+  /** Of those that wait in vain while the server answers nobody, too many calls are not what is wrong. */
+  async #connected(pool: pg.Pool): Promise<pg.PoolClient> {
+    const begun = performance.now();
+    try {
+      return await pool.connect();
+    } catch (error) {
+      throw isCrowded(error) && this.#heard < begun ? new Error('timeout: no statement was answered') : error;
+    }
   }
 
   #pool(): Promise<pg.Pool> {
@@ -209,16 +234,15 @@ export class CockroachConnection {
   }
 
   async #open(): Promise<pg.Pool> {
-    const source = dataSource(this.#options);
+    const source = new CockroachSource(this.#options);
     try {
-      const pool = await opened(source);
-      await migrate(pool, (migrations) =>
-        dataSource({ ...this.#options, pool: 2, timeout: migrationTimeout }, migrations),
-      );
+      const pool = await source.open();
+      const forSteps = { ...this.#options, pool: 2, timeout: migrationTimeout };
+      await migrate(pool, (migrations) => new CockroachSource(forSteps, migrations), this.closing);
       this.#source = source;
       return pool;
     } catch (error) {
-      await ended(source);
+      await source.end(farewell);
       throw translated(error, this.address);
     }
   }

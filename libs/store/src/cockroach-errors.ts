@@ -21,6 +21,13 @@ export function isBroken(error: unknown): boolean {
   return !/^[0-9A-Z]{5}$/.test(codeOf(error)) || isLost(error);
 }
 
+/** What the pool says where no connection was free in time. */
+export const crowdedMessage = 'timeout exceeded when trying to connect';
+
+export function isCrowded(error: unknown): boolean {
+  return text(error) === crowdedMessage;
+}
+
 export function codeOf(error: unknown): string {
   const code = (error as { readonly code?: unknown } | undefined)?.code;
   if (typeof code === 'string') return code;
@@ -74,7 +81,7 @@ const wordings: readonly (readonly [RegExp, Code, string])[] = [
   ],
   [/password must be|SASL/, 'failed_precondition', 'wants a password, or another: check MICRO_COCKROACH_URL'],
   [
-    /^timeout exceeded when trying to connect/,
+    new RegExp(`^${crowdedMessage}$`),
     'resource_exhausted',
     'is asked by more calls than there are connections: raise MICRO_COCKROACH_POOL, or ask less at once',
   ],

@@ -94,6 +94,54 @@ describe.skipIf(!haveTool(postgresTool))('a server that fails', () => {
     expect((await store.read('c')).key).toBe('c');
   });
 
+  it(
+    'that stands still is what calls say that wait for a connection, or make the first one, and they wait for one time only',
+    {
+      timeout,
+    },
+    async () => {
+      const patience = 2_000;
+      const fresh = new CockroachStore({ url: await server.empty(), timeout: patience });
+      await store.write({ key: 'a', value });
+      server.pause();
+      try {
+        // Longer than any call may take, by the same clock that calls go by.
+        let isLate = false;
+        const late = setTimeout(() => (isLate = true), 2.5 * patience);
+        const asked = [fresh.read('a'), ...Array.from({ length: 40 }, () => store.read('a'))];
+        const said = await Promise.all(asked.map((one) => one.then(String, (error: Error) => error)));
+        expect(isLate).toBe(false);
+        clearTimeout(late);
+        const { port } = new URL(server.url);
+        const detail = expect.stringContaining(`127.0.0.1:${port} does not answer`) as string;
+        for (const error of said) expect(error).toMatchObject({ code: 'unavailable', detail });
+      } finally {
+        server.resume();
+        await fresh.close();
+      }
+    },
+  );
+
+  it('that stands still while it is connected to is no more than away', { timeout }, async () => {
+    const url = await server.empty();
+    // It comes to stand still earlier or later on the way to the first answer.
+    const opening = [0, 2, 4, 8, 16, 32, 64].map(async (milliseconds) => {
+      const one = new CockroachStore({ url, timeout: 1_000 });
+      await new Promise((resolve) => setTimeout(resolve, 64 - milliseconds));
+      return { one, first: one.read('a').then(String, (error: Error) => MicroError.from(error).code) };
+    });
+    const opened = await Promise.all(opening);
+    server.pause();
+    try {
+      for (const { first } of opened) expect(['unavailable', 'not_found']).toContain(await first);
+    } finally {
+      server.resume();
+    }
+    for (const { one } of opened)
+      await until('it is there', () => one.write({ key: 'a', value }).then(() => true), 30_000);
+    await Promise.all(opened.map(({ one }) => one.close()));
+  });
+
   it('is followed by a watch when it is there again, which tells what has changed meanwhile', { timeout }, async () => {
     const url = await server.empty();
     const watching = new CockroachStore({ url, timeout: 2_000 });

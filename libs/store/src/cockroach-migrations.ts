@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import type pg from 'pg';
-import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
 import type { Run } from './cockroach-connection.js';
 import { codeOf, isConflict } from './cockroach-errors.js';
 import { type Lease, leaseTables, takeLease } from './cockroach-lease.js';
 import { type Step, steps } from './cockroach-schema.js';
+import type { CockroachSource } from './cockroach-source.js';
 
 export type Migration = new () => MigrationInterface;
 
@@ -18,12 +19,19 @@ const migrationsTable = `CREATE TABLE IF NOT EXISTS ${migrationsTableName} (id I
 const patience = 120_000;
 const ttl = 70_000;
 const look = 100;
+/** Milliseconds for its connections to end. */
+const farewell = 1_000;
 
 /**
  * Brings the tables up to date, by one process at a time: the others wait for it. One that dies over it is followed by the next, which
- * finds each step made or not, and makes it again where that is not known: a step may be made twice.
+ * finds each step made or not, and makes it again where that is not known: a step may be made twice. When `closing` aborts nobody is waited for
+ * any more.
  */
-export async function migrate(pool: pg.Pool, open: (migrations: readonly Migration[]) => DataSource): Promise<void> {
+export async function migrate(
+  pool: pg.Pool,
+  open: (migrations: readonly Migration[]) => CockroachSource,
+  closing: AbortSignal,
+): Promise<void> {
   const run: Run = async ({ text }, values = []) => (await pool.query(text, [...values])).rows;
   for (const end = performance.now() + patience; ;) {
     if (await isCurrent(run)) return;
@@ -35,17 +43,16 @@ export async function migrate(pool: pg.Pool, open: (migrations: readonly Migrati
       if (!isMeeting(error)) throw error;
     }
     if (performance.now() > end) throw late();
-    await sleep(look * (0.5 + Math.random()));
+    await sleep(look * (0.5 + Math.random()), undefined, { signal: closing });
   }
 }
 
-async function make(lease: Lease, open: (migrations: readonly Migration[]) => DataSource): Promise<void> {
+async function make(lease: Lease, open: (migrations: readonly Migration[]) => CockroachSource): Promise<void> {
   const source = open(steps.map((step) => migration(step, lease)));
   try {
-    await source.initialize();
-    await source.runMigrations({ transaction: 'none' });
+    await source.migrate();
   } finally {
-    if (source.isInitialized) await source.destroy();
+    await source.end(farewell);
     await lease.release();
   }
 }

@@ -16,7 +16,10 @@ export interface CockroachOptions {
   readonly key?: string;
   /** Connections at most, 2 to 1,000. Default 10. */
   readonly pool?: number;
-  /** Milliseconds that a statement may take, 100 to 15,000; a call may take a few. Default 5,000. */
+  /**
+   * Milliseconds that a statement may take, 100 to 15,000; a call may take a few. Default 3,500: a server that hangs is found out before a call
+   * ends, whose callers are then told what is wrong.
+   */
   readonly timeout?: number;
 }
 
@@ -40,7 +43,7 @@ const modes = ['disable', 'require', 'verify-full'];
 const parameters = ['sslmode', 'application_name', 'options'];
 
 /** MicroError `invalid_argument` that names the setting, and never says what is in the URL. */
-export function checkedOptions({ url, ca, cert, key, pool = 10, timeout = 5_000 }: CockroachOptions): CheckedOptions {
+export function checkedOptions({ url, ca, cert, key, pool = 10, timeout = 3_500 }: CockroachOptions): CheckedOptions {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (!parsed || !['postgres:', 'postgresql:'].includes(parsed.protocol) || !parsed.hostname || !parsed.username)
     throw invalid('MICRO_COCKROACH_URL is no postgres://user:password@host:port/database');

@@ -82,6 +82,8 @@ export class CockroachServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // Of a test that did not get that far: what stands still cannot be ended.
+    this.resume();
     await this.disconnect();
     await this.#postgres[Symbol.asyncDispose]();
   }
