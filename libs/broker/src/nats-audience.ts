@@ -121,6 +121,11 @@ export class NatsAudience {
     if (this.#stream.has(process)) this.#stream.add(process);
   }
 
+  /** A process says that it is there: its members of queues may have been out of reach. */
+  processHere(process: string): void {
+    for (const outlet of this.#queues.values()) outlet.revive(({ id }) => id.startsWith(`${process}.`));
+  }
+
   /** This process has connected again. */
   again(): void {
     this.#stream.again();

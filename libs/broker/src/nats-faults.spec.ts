@@ -158,9 +158,10 @@ describe.skipIf(!haveTool(natsTool))('the broker on NATS', { timeout: 90_000 }, 
     await using _second = servers[1];
     const [left, right] = [await open(servers[0].addresses), await open(servers[1].addresses)];
     const texts = [await listen(left), await listen(right)] as const;
+    const known = await listen(right, { queue: 'known' });
     await until('they have met', async () => {
       await left.publish('orders', message('both'));
-      return texts.every((all) => all.at(-1) === 'both');
+      return [...texts, known].every((all) => all.at(-1) === 'both');
     });
     way.cut();
     await until('they have lost each other', async () => {
@@ -174,10 +175,10 @@ describe.skipIf(!haveTool(natsTool))('the broker on NATS', { timeout: 90_000 }, 
     way.mend();
     await until('what is said on one side is heard on the other, also by who came meanwhile', async () => {
       await left.publish('orders', message('again'));
-      return texts[1].at(-1) === 'again' && shared.at(-1) === 'again';
+      return [texts[1], known, shared].every((all) => all.at(-1) === 'again');
     });
     await left.publish('orders', message('last'));
-    await expect.poll(() => [...texts, shared].every((all) => all.at(-1) === 'last'), soon).toBe(true);
+    await expect.poll(() => [...texts, known, shared].every((all) => all.at(-1) === 'last'), soon).toBe(true);
     await way.end();
   });
 
@@ -319,5 +320,27 @@ describe.skipIf(!haveTool(natsTool))('what is under way on NATS', { timeout: 60_
     await broker.topics();
     await drop();
     await ended;
+  });
+
+  it('goes to the only one of a queue again when that one has been away for a moment', async () => {
+    await using server = await startNats();
+    const subscriber = await openBehindLink(server);
+    const publisher = await open(server.addresses);
+    const texts = await listen(subscriber, { queue: 'q' });
+    await publisher.publish('orders', message('before'));
+    await expect.poll(() => texts, soon).toEqual(['before']);
+    way.cut();
+    // Nobody is there to take it.
+    await until('it is lost', async () => {
+      const count = texts.length;
+      await publisher.publish('orders', message('lost'));
+      return texts.length === count;
+    });
+    way.mend();
+    await until('the connection is there again', () => told.length >= 2);
+    await until('it is heard of again', async () => {
+      await publisher.publish('orders', message('after'));
+      return texts.at(-1) === 'after';
+    });
   });
 });

@@ -52,6 +52,8 @@ interface Table {
 export interface ProcessesEvents {
   joined(process: string, subscription: Listed): void;
   left(process: string, subscription: Listed): void;
+  /** It says that it is there, as it does every two seconds. */
+  here(process: string): void;
   /** It has connected again: what it was sent meanwhile, and what it said, may be lost. */
   again(process: string): void;
   gone(process: string): void;
@@ -284,7 +286,7 @@ export class Processes {
       const { version } = this.#seen(said.id, said);
       if (version === said.version) this.#answer(said.id);
       else this.#ask(said.id);
-      return;
+      return this.#events.here(said.id);
     }
     // Its table will have that, too.
     if (!known || known.version + 1 !== said.version) return this.#ask(said.id);

@@ -95,6 +95,9 @@ export class NatsBroker extends Broker {
     this.#processes = new Processes(nats, {
       joined: (process, subscription) => this.#audienceOf(subscription)?.joined(process, subscription),
       left: (process, subscription) => this.#audienceOf(subscription)?.left(process, subscription),
+      here: (process) => {
+        for (const audience of this.#audiences.values()) audience.processHere(process);
+      },
       again: (process) => {
         for (const audience of this.#audiences.values()) audience.processAgain(process);
       },

@@ -38,7 +38,7 @@ interface Standing {
   waiting: number;
   /** When it last had no room. */
   fullAt: number;
-  /** There is nobody any more. */
+  /** There is nobody any more, or not at the moment. */
   dead: boolean;
   /** It was taken off the list. */
   removed: boolean;
@@ -100,6 +100,15 @@ export class Outlet {
     gone.removed = true;
     gone.member.leave();
     if (this.#current?.standing !== gone) gone.posted?.cancel();
+    this.#pump();
+  }
+
+  /** Those of them who were gone are there again. */
+  revive(isMeant: (member: Member) => boolean): void {
+    const back = this.#members.filter(({ dead, member }) => dead && isMeant(member));
+    if (back.length === 0) return;
+    for (const standing of back) standing.dead = false;
+    this.#givenUp = false;
     this.#pump();
   }
 
