@@ -120,14 +120,14 @@ export function parseRecord(line: string): LogRecord | undefined {
   return { timeMs, stream, text: line.slice(end + 1) };
 }
 
-/** MicroError for a folder that cannot be written, naming it. */
+/** MicroError for a folder that cannot be written, naming it. Of a read-only file system Node says ENOENT, where it makes several folders at once. */
 export function unwritable(path: string, cause: unknown): MicroError {
   const { code } = cause as NodeJS.ErrnoException;
   const what =
     code === 'ENOSPC'
       ? 'the disk is full'
-      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? 'it may not be written'
+      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOENT'
+        ? `it may not be written by user ${process.geteuid?.() ?? ''}`.trimEnd()
         : String(code);
   return new MicroError('failed_precondition', `cannot write ${path}: ${what}`, { cause });
 }
