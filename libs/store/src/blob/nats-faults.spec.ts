@@ -9,6 +9,7 @@ import { Operations } from './flow.js';
 import { openNatsBlobs, type NatsBlobsOptions } from './nats.js';
 import { readContent, writeContent } from './nats-content.js';
 import { Loose } from './nats-loose.js';
+import { decodeRecord, encodeRecord } from './nats-record.js';
 import { BlobStreams } from './nats-streams.js';
 import { infoSubject } from './nats-subjects.js';
 
@@ -220,6 +221,25 @@ describe.skipIf(!haveTool(natsTool))('blobs on NATS', { timeout: 90_000 }, () =>
     })();
     await expect(range).rejects.toMatchObject({ code: 'data_loss', detail: expect.stringContaining('"a"') });
     expect((await readAll(blobs, 'b')).length).toBe(1_000_000);
+  });
+
+  it.each([100, 1_000_000])('are not given whole where %d bytes are not those that were written', async (length) => {
+    await using server = await startNats();
+    const blobs = await open(server.addresses);
+    await blobs.write('a', [randomBytes(length)]);
+    const { manager, nats } = await looking(server.addresses);
+    const subject = infoSubject({ database: 'micro', table: 'micro' }, 'a');
+    const message = await manager.streams.getMessage('MICRO_BLOBS', { last_by_subj: subject });
+    const record = decodeRecord(message?.data ?? new Uint8Array(), subject);
+    const info = { ...record.info, sha256: createHash('sha256').digest('hex') };
+    nats.connection.publish(subject, encodeRecord({ ...record, info }));
+    await nats.flush();
+    let read = 0;
+    const reading = (async () => {
+      for await (const piece of (await blobs.read('a')).content) read += piece.length;
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'data_loss', detail: expect.stringContaining('"a"') });
+    expect(read).toBeLessThan(length);
   });
 
   it('say which part of one is missing', async () => {
