@@ -96,12 +96,13 @@ describe('configOf', () => {
     );
   });
 
-  it('refuses an address for an adapter that has none', () => {
-    expect(() => config({ MICRO_REGISTRY: 'mdns', MICRO_REGISTRY_ADDRESS: 'r:1' })).toThrow(
-      'MICRO_REGISTRY_ADDRESS=r:1 contradicts MICRO_REGISTRY=mdns',
+  it('refuses an address where nobody else could be at one', () => {
+    expect(() => config({ MICRO_REGISTRY: 'memory', MICRO_REGISTRY_ADDRESS: 'r:1' })).toThrow(
+      'MICRO_REGISTRY_ADDRESS=r:1 contradicts MICRO_REGISTRY=memory',
     );
-    // Of the profile's own choice it says nothing: there it tells where the platform's registry is.
+    // Else it tells where the platform's registry is, for users' services: `micro server` says so to each of its processes.
     expect(config({ MICRO_REGISTRY_ADDRESS: 'r:1' }).registry.adapter).toBe('mdns');
+    expect(config({ MICRO_REGISTRY: 'mdns', MICRO_REGISTRY_ADDRESS: 'r:1' }).registry.adapter).toBe('mdns');
   });
 
   it('asks etcd who runs where, as it is told', () => {

@@ -16,8 +16,9 @@ export function contradictions(environment: Environment): string[] {
   ].filter((line) => line !== undefined);
 }
 
+/** With every other adapter it tells where apps/registry is, for users' services. */
 function registryWithoutServer({ registry, registryAddress }: Environment): string | undefined {
-  if (!registryAddress || (registry !== 'memory' && registry !== 'mdns')) return undefined;
+  if (!registryAddress || registry !== 'memory') return undefined;
   return `MICRO_REGISTRY_ADDRESS=${formatAddress(registryAddress)} contradicts MICRO_REGISTRY=${registry}, which has no server; leave one out, or set MICRO_REGISTRY=remote`;
 }
 

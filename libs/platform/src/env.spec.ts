@@ -114,10 +114,21 @@ describe('what is secret', () => {
       `what is in MICRO_NATS_NKEY_FILE="${place('wrong')}" is not legal; use the seed of a user: 58 letters and digits that begin with SU`,
       `MICRO_NATS_CREDENTIALS="${place('missing')}" cannot be read (ENOENT); name a file that this user may read`,
       'MICRO_NATS_REPLICAS="6" is not legal; use 1, 3 or 5',
-      'MICRO_COCKROACH_URL is not legal; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE',
+      expect.stringContaining('MICRO_COCKROACH_URL is not legal; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE'),
     ]);
     expect(problems.join()).not.toContain('hush');
     expect(problemsOf({ MICRO_NATS_TOKEN_FILE: folder.path })[0]).toContain('cannot be read (EISDIR)');
+  });
+
+  it('of a database has no parameters that mean nothing, or not what they say', () => {
+    const url = 'postgresql://me:hush@db/micro';
+    for (const legal of ['', '?sslmode=disable', '?sslmode=verify-full&application_name=a', '?options=-c%20a%3Db'])
+      expect(readEnvironment({ MICRO_COCKROACH_URL: url + legal }).cockroachUrl).toBe(url + legal);
+    for (const wrong of ['?sslmode=prefer', '?sslrootcert=ca.pem', '?sslmode', '?constructor=a'])
+      expect(problemsOf({ MICRO_COCKROACH_URL: url + wrong, MICRO_NATS_REPLICAS: '2' })).toEqual([
+        'MICRO_NATS_REPLICAS="2" is not legal; use 1, 3 or 5',
+        'MICRO_COCKROACH_URL is not legal; use postgresql://USER:PASSWORD@HOST:PORT/DATABASE, behind it at most ?sslmode=disable, require or verify-full, application_name and options',
+      ]);
   });
 
   it('may be named a file where it is none, which is then no variable', () => {

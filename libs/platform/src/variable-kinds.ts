@@ -59,16 +59,28 @@ export const privateKey: Kind<string> = {
   file: true,
 };
 
-/** Of CockroachDB or PostgreSQL; the password makes it a secret. */
+/** Of CockroachDB or PostgreSQL; the password makes it a secret. What its parameters say is libs/store's to know; here that they are legal. */
 export const databaseUrl: Kind<string> = {
   read: (text) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
-    const legal = url && /^postgres(?:ql)?:$/.test(url.protocol) && url.hostname !== '' && url.username !== '';
+    const legal =
+      url &&
+      /^postgres(?:ql)?:$/.test(url.protocol) &&
+      url.hostname !== '' &&
+      url.username !== '' &&
+      [...url.searchParams].every(([name, value]) => databaseParameters.get(name)?.test(value));
     return legal ? text : undefined;
   },
-  legal: 'postgresql://USER:PASSWORD@HOST:PORT/DATABASE',
+  legal:
+    'postgresql://USER:PASSWORD@HOST:PORT/DATABASE, behind it at most ?sslmode=disable, require or verify-full, application_name and options',
   secret: true,
 };
+
+const databaseParameters = new Map([
+  ['sslmode', /^(?:disable|require|verify-full)$/],
+  ['application_name', /^/],
+  ['options', /^/],
+]);
 
 /** As many members as JetStream lets keep a stream. */
 export const replicas: Kind<number> = {

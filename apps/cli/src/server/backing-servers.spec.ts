@@ -97,6 +97,29 @@ describe('servers that a profile needs', () => {
     );
   });
 
+  it('are not looked for where processes of a server would find nobody, or ask themselves', async () => {
+    const alone = await runMicro(['server'], { env: { ...env, MICRO_REGISTRY: 'memory' } });
+    expect(alone.code).toBe(1);
+    expect(alone.stderr).toBe(
+      'error: registry "memory" is each process for itself, and none would find another: set MICRO_REGISTRY=mdns or etcd\n',
+    );
+    const asking = await runMicro(['server', '--profile', 'service'], { env: { ...env, MICRO_STORE: 'file' } });
+    expect(asking.code).toBe(1);
+    expect(asking.stderr).toBe(
+      'error: registry, broker and runtime "remote" is for those who call a server, which would ask itself: set MICRO_PROFILE=local or staging, or leave MICRO_REGISTRY, MICRO_BROKER and MICRO_RUNTIME out\n',
+    );
+  });
+
+  it('or not, what is not legal is said once, before anything is started', async () => {
+    const wrong = { ...env, MICRO_LOG_LEVEL: 'loud', MICRO_MESSAGE_LIMIT: 'x' };
+    const { code, stderr } = await runMicro(['server'], { env: wrong });
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toEqual([
+      'error: MICRO_LOG_LEVEL="loud" is not legal; use one of debug, info, warn, error, silent',
+      '       MICRO_MESSAGE_LIMIT="x" is not legal; use a whole number from 65536 to 268435456',
+    ]);
+  });
+
   it('say with all that is wrong which settings are not legal', async () => {
     const { code, stderr } = await runMicro(['server', '--profile', 'stagin'], { env });
     expect(code).toBe(1);

@@ -5,9 +5,9 @@ import { type Cli, cliVersion } from '../cli.js';
 import { type Addresses, addressesOf } from './addresses.js';
 import { exitCodes, Failure } from '../failure.js';
 import { logPrefixes } from './log-prefix.js';
-import { profileOf, usesBackingServers } from './profile.js';
+import { profileOf } from './profile.js';
 import { addressFlag, platform } from './platform.js';
-import { Server } from './serve.js';
+import { inherited, Server } from './serve.js';
 import { serverLog } from './server-file.js';
 
 export interface RunServerOptions {
@@ -34,12 +34,10 @@ export async function runServer(cli: Cli, options: RunServerOptions): Promise<vo
   await serveUntilSignal(cli, addresses);
 }
 
-/** Failure naming every server that the profile needs and that cannot be reached. On a laptop there is none to look for. */
+/** Failure naming every setting that is not legal, or else every server that the profile needs and that cannot be reached. */
 async function requireBackingServers({ settings, variables }: Cli): Promise<void> {
-  const profile = profileOf(settings);
-  if (!usesBackingServers(profile, variables)) return;
   const { advice, findBackingServers } = await import('./backing-servers.js');
-  const servers = await findBackingServers(profile, variables);
+  const servers = await findBackingServers(profileOf(settings), inherited(variables));
   const away = servers.filter(({ problem }) => problem !== undefined);
   if (away.length === 0) return;
   const lines = away.map((server) => `${server.name} (${server.purpose}): ${server.problem}\n${advice(server)}`);

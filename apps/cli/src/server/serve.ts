@@ -165,14 +165,18 @@ const notInherited = [
   'NODE_CHANNEL_FD',
 ];
 
+/** What processes of the platform get of the environment of whoever starts them. */
+export function inherited(variables: Variables): Variables {
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => !notInherited.includes(name)));
+}
+
 function processVariables(
   { home, version, addresses }: ServerOptions,
   address: string,
   variables: Variables,
 ): Record<string, string | undefined> {
-  const inherited = Object.entries(variables).filter(([name]) => !notInherited.includes(name));
   return {
-    ...Object.fromEntries(inherited),
+    ...inherited(variables),
     MICRO_PROFILE: variables.MICRO_PROFILE || 'local',
     MICRO_LOG_FORMAT: variables.MICRO_LOG_FORMAT || 'pretty',
     ...Object.fromEntries(platform.map(({ name, variable }) => [variable, addresses[name]])),
