@@ -57,6 +57,8 @@ export class GroupJournal {
   #state = new GroupState();
   /** Sequence up to which entries are applied. */
   #applied = 0;
+  /** Up to which of them a state that was written down has stood for the entries. */
+  #jumped = 0;
   /** Entries of this one's. */
   #entries = 0;
   /** What this process's clock is to be ahead by, to be the group's. */
@@ -162,7 +164,7 @@ export class GroupJournal {
     if (this.#silence && this.#pending.has(n)) await sleep(hearing);
     if (!this.#pending.has(n)) return;
     // Stored where something else was: the end of the journal was lost.
-    if (sequence <= this.#applied) this.#applied = Infinity;
+    if (sequence <= this.#applied && sequence > this.#jumped) this.#applied = Infinity;
     await this.catchUp();
     if (this.#pending.has(n))
       throw new MicroError('unavailable', 'what came of it is not known: ask again', { id: 'broker' });
@@ -216,7 +218,7 @@ export class GroupJournal {
   async #checkEnd(applied: number): Promise<void> {
     await this.#server.settle();
     const found = await this.#server.state(this.#place.name);
-    if (found && found.last < applied) [this.#state, this.#applied] = [new GroupState(), 0];
+    if (found && found.last < applied) [this.#state, this.#applied, this.#jumped] = [new GroupState(), 0, 0];
   }
 
   /** To the last state that was written down, if that is further. */
@@ -225,7 +227,7 @@ export class GroupJournal {
     const entry = stored && parsedEntry(stored.data);
     if (!entry || !('state' in entry) || entry.of <= this.#applied) return false;
     this.#state = GroupState.unpacked(entry.state);
-    this.#applied = entry.of;
+    this.#applied = this.#jumped = entry.of;
     this.#written = [{ at: entry.at, of: entry.of }];
     [this.#bytes, this.#stateBytes] = [0, stored.data.length];
     this.#ahead = Math.max(this.#ahead, this.#state.now - performance.now());

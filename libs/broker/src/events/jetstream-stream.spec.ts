@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { openNats } from '@micro/nats';
 import { haveTool, natsTool, type NatsServers, startNats, until } from '@micro/testing';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Event, type Retention } from './events.js';
 import { JetstreamEvents } from './jetstream.js';
+import { eventsPlace } from './jetstream-names.js';
 import { sizeOf } from './validation.js';
 
 describe.skipIf(!haveTool(natsTool))('a stream of JetStream', { timeout: 60_000 }, () => {
@@ -81,6 +83,27 @@ describe.skipIf(!haveTool(natsTool))('a stream of JetStream', { timeout: 60_000 
       expect(infos.map(({ groups }) => groups)).toEqual(infos.map(() => [{ group, pending: 0, deadLetters: 1 }]));
       expect(await events.deadLetters(stream, { namespace })).toMatchObject([{ group, event: { stream } }]);
     }
+  });
+
+  it('takes no harm from what others say where its news are told', async () => {
+    const events = await open();
+    const namespace = 'foreign';
+    const following = events.follow('orders', { from: 'oldest', namespace })[Symbol.asyncIterator]();
+    await events.publish('orders', {}, { namespace });
+    expect((await following.next()).value).toMatchObject({ offset: 1n });
+    const other = await openNats({ servers: nats.addresses, id: 'other', warn: () => undefined });
+    const live = eventsPlace(namespace, 'orders').live.replace('>', 'x');
+    // Some of it while what is read is on its way.
+    const talking = setInterval(() => other.connection.publish(live, 'hello'));
+    try {
+      for (let round = 0; round < 100; round++) expect(await events.read('orders', { namespace })).toHaveLength(1);
+    } finally {
+      clearInterval(talking);
+      await other.close();
+    }
+    await events.publish('orders', {}, { namespace });
+    expect((await following.next()).value).toMatchObject({ offset: 2n });
+    await following.return?.();
   });
 
   it('holds no more than it may, whoever publishes', async () => {

@@ -48,8 +48,9 @@ export class JetstreamStream {
     this.#more = more;
   }
 
-  /** Somebody has heard of an event. */
+  /** Somebody has heard of an event. Not a number: of what is none of ours. */
   heard(last: number): void {
+    if (!Number.isSafeInteger(last)) return;
     this.#heard = { times: this.#heard.times + 1, last };
     if (last > this.#range.last) this.#learn({ ...this.#range, last });
   }
