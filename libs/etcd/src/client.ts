@@ -209,14 +209,18 @@ function failure(error: unknown, addresses: string, { id, prefix }: EtcdPurpose)
 
 /** What to look at, by what Node says of a connection that failed. */
 function advice(message: string): string {
-  if (/TLS|SSL|wrong version|ECONNRESET|Protocol error|Connection dropped|Failed to connect/i.test(message))
+  if (
+    /TLS|SSL|wrong version|ECONNRESET|Protocol error|Connection dropped|Failed to connect|no connection came about/i.test(
+      message,
+    )
+  )
     return 'is it running, and does it speak TLS exactly if MICRO_ETCD_CA is set?';
   return 'is it running, and is MICRO_ETCD_ADDRESS right?';
 }
 
 /** Without what the client's layers put around it. */
 function plain(message: string): string {
-  return message
+  const words = message
     .replace(/^\w+Error: /, '')
     .replace(/^\d+ [A-Z_]+: /, '')
     .replace('No connection established. Last error: ', '')
@@ -225,4 +229,6 @@ function plain(message: string): string {
     .replace(/ \(\d{4}-[\dT:.-]+Z\)/, '')
     .replace(/\. Resolution note:.*$/, '')
     .replace(/,metadata filters:.*$/s, '');
+  // Of a server that takes the connection, and says nothing that is understood.
+  return words === 'null' ? 'no connection came about' : words;
 }
