@@ -3,7 +3,7 @@ import { openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
 import { type Locks, openLocks } from '@micro/store';
 import { silentLogger } from '@micro/telemetry';
-import { etcdTool, haveTool, startEtcd, temporaryFolder } from '@micro/testing';
+import { etcdTool, haveTool, type ServerProcess, startEtcd, temporaryFolder } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storeApp } from './store.app.js';
 import { post, startOnFiles } from './store-app.rig.js';
@@ -115,6 +115,41 @@ describe('the locks of the store app', () => {
     await others.close();
   });
 });
+
+it.skipIf(!haveTool(etcdTool))(
+  'the app is ready when the etcd that only its locks are in has answered',
+  { timeout: 60_000 },
+  async () => {
+    await using etcd = await startEtcd();
+    await using folder = await temporaryFolder();
+    const registry = await openRegistry({ adapter: 'memory' });
+    const environment = readEnvironment({
+      MICRO_PROFILE: 'test',
+      MICRO_LOCKS: 'etcd',
+      MICRO_ETCD_ADDRESS: etcd.addresses.join(),
+      MICRO_ADDRESS: '127.0.0.1:0',
+      MICRO_HOME: folder.path,
+      MICRO_STOP_DELAY: '0',
+    });
+    const [member] = etcd.members as [ServerProcess];
+    await member.stop();
+    await using app = await startApp(storeApp, { environment, registry, logger: silentLogger });
+    const readiness = async () => (await fetch(`http://${app.address}/readyz`)).status;
+    expect(await readiness()).toBe(503);
+    // Records are not in it.
+    expect((await post(`${app.address}/store.Store/Write`, { record: { key: 'a' } }, 'micro')).status).toBe(200);
+    const away = await post(`${app.address}/store.Locks/Acquire`, { name: 'a', id: 'one' }, 'micro');
+    expect(away).toMatchObject({
+      status: 503,
+      body: { message: expect.stringContaining(etcd.addresses[0] as string) },
+    });
+    expect(await readiness()).toBe(503);
+    await member.start();
+    await app.ready;
+    expect(await readiness()).toBe(200);
+    await registry.close();
+  },
+);
 
 it.skipIf(!haveTool(etcdTool))('locks may be in etcd, wherever records are', { timeout: 60_000 }, async () => {
   await using etcd = await startEtcd();
