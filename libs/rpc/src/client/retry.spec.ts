@@ -164,6 +164,13 @@ describe('a call that may have been processed', () => {
     expect(performance.now() - begun).toBeLessThan(1_000);
   });
 
+  it('is not tried again by the only node where that took longer to say no than is left, and says what it said', async () => {
+    await using slow = await nodeThat((request, response) => void setTimeout(unavailable, 1_600, request, response));
+    const echo = echoOf(new Nodes(slow.address));
+    await expect(echo.look({}, { timeout: 3_000 })).rejects.toMatchObject({ code: 'unavailable', detail: 'busy' });
+    expect(slow.calls).toBe(1);
+  });
+
   it('gives the error of the service when all is said and done', async () => {
     await using bad = await nodeThat(unavailable);
     const echo = echoOf(new Nodes(bad.address));

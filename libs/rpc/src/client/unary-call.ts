@@ -3,13 +3,7 @@ import { type CallEnvironment, closedError, tooManyCalls, unreachable } from './
 import { notProcessed } from '../connect-wire.js';
 import type { Group } from './directory.js';
 import type { Failure } from './ejection.js';
-import {
-  type Answer,
-  type Exchange,
-  type ExchangeListener,
-  headerOf,
-  type RawRequest,
-} from './exchange.js';
+import { type Answer, type Exchange, type ExchangeListener, headerOf, type RawRequest } from './exchange.js';
 import { MalformedResponse } from './http-response.js';
 import type { CallOutcome } from './options.js';
 import type { Peer } from './peer.js';
@@ -40,7 +34,8 @@ const maxAgain = 2;
  *
  * - Nothing was sent, or the server says that it did not process the call: tried on every other node.
  * - It may have been processed: only if the method is idempotent, and the retry budget pays for it.
- * - All nodes have been tried: again after a short while, a few times, if the budget pays for it.
+ * - All nodes have been tried: again after a short while, a few times, if the budget pays for it, and the last did not take longer to say no than
+ *   is left.
  * - Never past the deadline, and never after the caller has given up.
  */
 export class UnaryCall extends Timed implements ExchangeListener {
@@ -176,7 +171,9 @@ export class UnaryCall extends Timed implements ExchangeListener {
       return true;
     }
     const pause = (10 + Math.random() * 30) * 4 ** this.#again;
-    if (this.#again >= maxAgain || now + pause >= deadline || !this.#environment.budget.withdraw(now)) return false;
+    // A node that took longer to find out what is wrong behind it would have no time left to say so again.
+    const ended = now + pause + (now - this.#attempted) >= deadline;
+    if (this.#again >= maxAgain || ended || !this.#environment.budget.withdraw(now)) return false;
     this.#again++;
     this.#tried = undefined;
     this.#backoff = setTimeout(() => this.#attempt(group, performance.now()), pause);
