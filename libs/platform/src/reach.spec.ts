@@ -1,3 +1,4 @@
+import { openRegistry } from '@micro/registry';
 import { etcdTool, haveTool, startEtcd, startProgram, temporaryFolder, compileProgram, until } from '@micro/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -55,5 +56,22 @@ describe.skipIf(!haveTool(etcdTool))('an app whose registry is etcd', { timeout:
     expect(program.output()).toContain('MICRO_ETCD_USERNAME');
     expect(program.output()).not.toContain('hush');
     expect(program.output()).not.toContain('    at ');
+  });
+
+  it('leaves nothing behind in the registry when it ends so', async () => {
+    await using etcd = await startEtcd();
+    const env = {
+      MICRO_HOME: folder.path,
+      MICRO_REGISTRY: 'etcd',
+      MICRO_ETCD_ADDRESS: etcd.addresses.join(),
+      MICRO_STORE: 'cockroach',
+      MICRO_COCKROACH_URL: 'postgresql://me@127.0.0.1:1/%',
+    };
+    await using program = startProgram(file, { ...env, MICRO_ADDRESS: '127.0.0.1:0' }, ['run', 'store']);
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.output()).toContain('MICRO_COCKROACH_URL');
+    const registry = await openRegistry({ adapter: 'etcd', addresses: etcd.addresses });
+    expect(await registry.list()).toEqual([]);
+    await registry.close();
   });
 });

@@ -44,4 +44,4 @@ export const clockApp: AppOptions = {
   server: (find) => ({ http: find(Page).route }),
 };
 
-if (process.argv.includes('run')) void runApp(clockApp);
+if (process.argv.includes('run')) void runApp({ ...clockApp, fronts: process.argv.includes('store') ? ['store'] : [] });

@@ -66,15 +66,19 @@ const microVersion = '0.1.0';
 /** The one bootstrap of every app: starts it and owns the process, from the first signal handler to the exit code. */
 export async function runApp(options: AppOptions): Promise<void> {
   let logger = createLogger({ name: options.name, format: process.stderr.isTTY ? 'pretty' : 'json' });
+  let starting: Promise<RunningApp> | undefined;
   try {
     const environment = readEnvironment();
     logger = createLogger({ name: options.name, ...configOf(environment).log });
-    const starting = startApp(options, { environment, logger });
-    ownProcess({ logger, stop: async () => (await starting).stop() });
-    const { address, ready } = await starting;
+    const app = (starting = startApp(options, { environment, logger }));
+    ownProcess({ logger, stop: async () => (await app).stop() });
+    const { address, ready } = await app;
     tellReady(address);
     await ready;
   } catch (error) {
+    // Nobody shall be sent here for as long as the registration would last.
+    const app = await starting?.catch(() => undefined);
+    await app?.stop().catch(() => undefined);
     fail(logger, error);
   }
 }
