@@ -130,6 +130,6 @@ export class Waiting {
 
 /** Whether waiting may help. */
 function passes(error: unknown): boolean {
-  const { code } = MicroError.from(error);
-  return code === 'unavailable' || code === 'deadline_exceeded';
+  // Aborted is a look where others looked at the same moment.
+  return ['unavailable', 'deadline_exceeded', 'resource_exhausted', 'aborted'].includes(MicroError.from(error).code);
 }
