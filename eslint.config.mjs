@@ -1,9 +1,17 @@
 import nx from '@nx/eslint-plugin';
 import tseslint from 'typescript-eslint';
-import { depConstraints, edgeWithoutState, specDepConstraints, zeroDependencyAdapters } from './tools/lint/boundaries.mjs';
+import {
+  depConstraints,
+  edgeWithoutState,
+  specDepConstraints,
+  zeroDependencyAdapters,
+} from './tools/lint/boundaries.mjs';
 
 const boundaries = (constraints) => ({
-  '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: false, allow: [], depConstraints: constraints }],
+  '@nx/enforce-module-boundaries': [
+    'error',
+    { enforceBuildableLibDependency: false, allow: [], depConstraints: constraints },
+  ],
 });
 
 export default tseslint.config(
@@ -27,7 +35,15 @@ export default tseslint.config(
   },
   { files: ['**/*.spec.ts', '**/*.contract.ts', '**/*.rig.ts'], rules: boundaries(specDepConstraints) },
   {
-    files: ['libs/platform/src/env.ts', 'tools/**', '**/*.spec.ts', '**/*.mjs', 'vitest.config.ts', 'libs/testing/**', 'apps/cli/src/**'],
+    files: [
+      'libs/platform/src/env.ts',
+      'tools/**',
+      '**/*.spec.ts',
+      '**/*.mjs',
+      'vitest.config.ts',
+      'libs/testing/**',
+      'apps/cli/src/**',
+    ],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
   },
   // Tools build, start and measure what projects have built, and images hold it: they name files, not projects. So do configurations of tools.

@@ -19,7 +19,9 @@ export async function install() {
   const status = await npm('install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error');
   if (status === 0) return;
   if (!existsSync(`${compiled}Release/better_sqlite3.node`)) {
-    console.error('If this was about better-sqlite3: it is compiled here, which takes python3, make and a C++ compiler (Debian: apt-get install python3 make g++).');
+    console.error(
+      'If this was about better-sqlite3: it is compiled here, which takes python3, make and a C++ compiler (Debian: apt-get install python3 make g++).',
+    );
   }
   process.exit(status);
 }
@@ -31,7 +33,9 @@ function npm(...args) {
   const child = spawn('npm', args, { cwd: workspaceRoot, stdio: 'inherit', shell: windows });
   const timer = setInterval(() => {
     const compiling = existsSync(compiled) && !existsSync(`${compiled}Release/better_sqlite3.node`);
-    console.log(`… ${compiling ? 'compiling SQLite for this machine' : 'still installing'}, ${Math.round((Date.now() - began) / 1000)} s so far`);
+    console.log(
+      `… ${compiling ? 'compiling SQLite for this machine' : 'still installing'}, ${Math.round((Date.now() - began) / 1000)} s so far`,
+    );
   }, silence);
   return new Promise((resolve) => {
     const end = (status) => {
@@ -65,6 +69,8 @@ export function nx(...args) {
 function refuseOldNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if ((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24) return;
-  console.error(`Micro needs Node 20.19, 22.12 or 24 and later; this is ${process.version}. Install one from https://nodejs.org and try again.`);
+  console.error(
+    `Micro needs Node 20.19, 22.12 or 24 and later; this is ${process.version}. Install one from https://nodejs.org and try again.`,
+  );
   process.exit(1);
 }

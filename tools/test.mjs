@@ -21,7 +21,12 @@ const built = isWhole ? ['--excludeTaskDependencies'] : [];
 const steps = {};
 steps['lint, type check and build'] = run(...['lint', 'typecheck', 'build'].map((target) => `--targets=${target}`));
 const soaked = isWhole ? soak() : 0;
-steps['unit and contract tests'] = run('--targets=test', `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`, '--parallel=2', ...built);
+steps['unit and contract tests'] = run(
+  '--targets=test',
+  `--exclude=${endToEnd}${isWhole ? ',soak' : ''}`,
+  '--parallel=2',
+  ...built,
+);
 steps['end-to-end tests'] = run('--targets=test', `--projects=${endToEnd}`, ...built);
 steps['end-to-end tests on the staging profile'] = run('--targets=test-staging', `--projects=${endToEnd}`, ...built);
 if (isWhole) console.log('\nwaiting for the soak to end');
@@ -38,7 +43,9 @@ for (const file of reportFiles()) {
 const broken = Object.keys(steps).filter((step) => steps[step] !== 0);
 for (const step of broken) console.log(`\nfailed: ${step}; "Failed tasks" above names what of it`);
 if (totals.failed === 0) totals.failed = broken.length;
-console.log(`\n${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`);
+console.log(
+  `\n${totals.passed} passed, ${totals.failed} failed${totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''}`,
+);
 process.exit(broken.length > 0 || totals.failed > 0 || totals.passed === 0 ? 1 : 0);
 
 function reportFiles() {
@@ -47,8 +54,13 @@ function reportFiles() {
       .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
       .map(({ name }) => `${folder}/${name}`);
   // A project may be a folder of an example that consists of several.
-  const projects = ['apps', 'docker', 'libs', 'examples', 'tools'].flatMap((folder) => [folder, ...inside(folder).flatMap((one) => [one, ...inside(one)])]);
-  const folders = projects.map((project) => `${workspaceRoot}${project}/.test-results`).filter((folder) => existsSync(folder));
+  const projects = ['apps', 'docker', 'libs', 'examples', 'tools'].flatMap((folder) => [
+    folder,
+    ...inside(folder).flatMap((one) => [one, ...inside(one)]),
+  ]);
+  const folders = projects
+    .map((project) => `${workspaceRoot}${project}/.test-results`)
+    .filter((folder) => existsSync(folder));
   return folders.flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`));
 }
 
@@ -66,7 +78,9 @@ function printFailures({ testResults }, pass) {
 /** Resolves to its exit code. What it says comes at its end, in one piece. */
 function soak() {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [`${workspaceRoot}tools/test/project.mjs`, 'tools/soak'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [`${workspaceRoot}tools/test/project.mjs`, 'tools/soak'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
     child.once('close', (code) => {

@@ -38,7 +38,12 @@ report(await compare());
 async function place(n) {
   const id = `${run}-${n}`;
   // Some addresses cannot be: of these there must be dead letters.
-  const order = { id, customer: n % 25 === 7 ? `nobody-${id}` : `${id}@example.com`, item: items[n % items.length], quantity: 1 + (n % 4) };
+  const order = {
+    id,
+    customer: n % 25 === 7 ? `nobody-${id}` : `${id}@example.com`,
+    item: items[n % items.length],
+    quantity: 1 + (n % 4),
+  };
   await insist('/orders/place', order);
   placed.set(id, order);
   if (placed.size % 50 === 0) console.error(`${placed.size} orders placed`);
@@ -63,9 +68,14 @@ async function compare() {
   });
   const reachable = wanted.filter(({ customer }) => customer.includes('@'));
   const others = wanted.filter(({ customer }) => !customer.includes('@'));
-  const letters = await gather(reachable, async ({ id, customer }) => (await ask('/mail/get', { order: id }))?.to === customer);
+  const letters = await gather(
+    reachable,
+    async ({ id, customer }) => (await ask('/mail/get', { order: id }))?.to === customer,
+  );
   const deadLetters = await gather(others, isUndelivered);
-  const kept = wanted.filter(({ id, item, quantity }) => orders.get(id)?.item === item && orders.get(id).quantity === quantity);
+  const kept = wanted.filter(
+    ({ id, item, quantity }) => orders.get(id)?.item === item && orders.get(id).quantity === quantity,
+  );
   const rows = [
     ['orders kept and decided', wanted.length, kept.length],
     ['letters written', reachable.length, letters.size],
@@ -74,7 +84,11 @@ async function compare() {
   for (const item of items) {
     const { available = 0, reserved = 0 } = (await ask('/stock/look', { item })) ?? {};
     const sold = [...orders.values()].filter((order) => order.item === item && order.status === 'RESERVED');
-    rows.push([`${item}: on the shelf and set aside`, sum(delivered.filter((one) => one.item === item)), available + reserved]);
+    rows.push([
+      `${item}: on the shelf and set aside`,
+      sum(delivered.filter((one) => one.item === item)),
+      available + reserved,
+    ]);
     rows.push([`${item}: set aside`, sum(sold), reserved]);
   }
   return rows;
@@ -82,7 +96,8 @@ async function compare() {
 
 function report(rows) {
   console.log(`\n${placed.size} orders acknowledged, ${repeated} calls repeated because they failed\n`);
-  const line = (what, ...columns) => console.log(what.padEnd(48) + columns.map((one) => String(one).padStart(10)).join(''));
+  const line = (what, ...columns) =>
+    console.log(what.padEnd(48) + columns.map((one) => String(one).padStart(10)).join(''));
   line('', 'expected', 'found');
   for (const [what, expected, found] of rows) line(what, expected, found, expected === found ? 'ok' : 'WRONG');
   const right = rows.every(([, expected, found]) => expected === found);
@@ -118,7 +133,8 @@ async function insist(path, body) {
   for (const end = Date.now() + patience; ; await sleep(50 + Math.random() * 200)) {
     const { ok, status, text } = await post(path, body);
     if (ok) return;
-    if (status === 400 || status === 409 || Date.now() > end) throw new Error(`${path} ${JSON.stringify(body)}: ${status} ${text}`);
+    if (status === 400 || status === 409 || Date.now() > end)
+      throw new Error(`${path} ${JSON.stringify(body)}: ${status} ${text}`);
     repeated++;
   }
 }
@@ -131,7 +147,11 @@ async function ask(path, body) {
 
 async function post(path, body) {
   try {
-    const answer = await fetch(api + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const answer = await fetch(api + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
     return { ok: answer.ok, status: answer.status, text: await answer.text() };
   } catch (error) {
     return { ok: false, status: 0, text: String(error.cause ?? error) };

@@ -43,21 +43,31 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(rows)) {
   const measure = await rows[name]();
   const progress = (text) => process.stderr.write(`${name}: ${text}\n`);
   results.push(
-    ...(await measure({ count: Number(values.rounds), seconds: Number(values.seconds), idleSeconds: Number(values['idle-seconds']), progress })),
+    ...(await measure({
+      count: Number(values.rounds),
+      seconds: Number(values.seconds),
+      idleSeconds: Number(values['idle-seconds']),
+      progress,
+    })),
   );
 }
 print(results);
 
 function print(results) {
-  if (values.json) return console.log(JSON.stringify({ machine: machine(), rounds: Number(values.rounds), results }, null, 2));
+  if (values.json)
+    return console.log(JSON.stringify({ machine: machine(), rounds: Number(values.rounds), results }, null, 2));
   const table = new Table({ head: ['', 'what', 'Micro', 'peer', 'ratio', 'bar', ''], style: { head: [], border: [] } });
-  for (const { id, what, ours, peer, ratio, bar, met } of results) table.push([id, what, ours, peer, ratio, bar, met === undefined ? '' : met ? 'met' : 'MISSED']);
+  for (const { id, what, ours, peer, ratio, bar, met } of results)
+    table.push([id, what, ours, peer, ratio, bar, met === undefined ? '' : met ? 'met' : 'MISSED']);
   console.log(`\n${machine()}\nmedian of ${values.rounds} rounds of ${values.seconds} s, the sides in turn\n${table}`);
 }
 
 function installPeers() {
   const folder = new URL('.', import.meta.url).pathname;
   if (existsSync(`${folder}node_modules/moleculer`)) return;
-  const { status } = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: 'inherit' });
+  const { status } = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: folder,
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(status ?? 1);
 }

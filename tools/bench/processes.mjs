@@ -7,7 +7,10 @@ export async function freePorts(count) {
   const servers = await Promise.all(
     Array.from(
       { length: count },
-      () => new Promise((resolve) => { const server = createServer().listen(0, '127.0.0.1', () => resolve(server)); }),
+      () =>
+        new Promise((resolve) => {
+          const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
+        }),
     ),
   );
   const ports = servers.map((server) => server.address().port);
@@ -23,7 +26,8 @@ export function start(file, args = [], env = {}, nodeOptions = []) {
     detached: true,
   });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = (output + chunk).slice(-8_000)));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => (output = (output + chunk).slice(-8_000)));
   let stopping = false;
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.once('exit', (code) => {
@@ -81,14 +85,18 @@ export function tree(pid) {
 
 /** Proportional set size in MB: shared pages are divided among those who share them. */
 export function pssMegabytes(pids) {
-  const kilobytes = pids.map((pid) => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0));
+  const kilobytes = pids.map((pid) =>
+    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0),
+  );
   return kilobytes.reduce((sum, one) => sum + one, 0) / 1024;
 }
 
 /** Processor seconds that processes have used since they began. */
 export function cpuSeconds(pids) {
   const ticks = pids.map((pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
     return Number(fields[11]) + Number(fields[12]);
   });
   return ticks.reduce((sum, one) => sum + one, 0) / 100;

@@ -11,11 +11,16 @@ import { libraryBundle, workspaceRoot } from '../build/bundle.mjs';
 export async function program(name) {
   const folder = mkdtempSync(join(tmpdir(), `micro-bench-${name}-`));
   const dist = join(workspaceRoot, 'tools/bench/dist');
-  await build({ ...libraryBundle('tools/bench', [join(workspaceRoot, `tools/bench/programs/${name}.ts`)], dist), splitting: false });
+  await build({
+    ...libraryBundle('tools/bench', [join(workspaceRoot, `tools/bench/programs/${name}.ts`)], dist),
+    splitting: false,
+  });
   return {
     folder,
     async run(args) {
-      const { stdout } = await promisify(execFile)(process.execPath, [join(dist, `${name}.js`), ...args.map(String)], { timeout: 120_000 });
+      const { stdout } = await promisify(execFile)(process.execPath, [join(dist, `${name}.js`), ...args.map(String)], {
+        timeout: 120_000,
+      });
       return JSON.parse(stdout.trim().split('\n').at(-1));
     },
     end: () => rmSync(folder, { recursive: true, force: true }),

@@ -8,14 +8,17 @@ it('takes the middle, or the mean of the two middle ones', () => {
 
 it('measures the sides in turn', async () => {
   const order: string[] = [];
-  const result = await rounds({ a: 1, b: 10 }, {
-    count: 3,
-    progress: () => undefined,
-    measure: async (side: number, name: string) => {
-      order.push(name);
-      return { rate: side * order.length };
+  const result = await rounds(
+    { a: 1, b: 10 },
+    {
+      count: 3,
+      progress: () => undefined,
+      measure: async (side: number, name: string) => {
+        order.push(name);
+        return { rate: side * order.length };
+      },
     },
-  });
+  );
   expect(order).toEqual(['a', 'b', 'a', 'b', 'a', 'b']);
   expect(result).toEqual({ a: { rate: 3 }, b: { rate: 40 } });
 });

@@ -18,7 +18,14 @@ export async function startEtcd() {
   const url = (at) => `http://127.0.0.1:${at}`;
   const args = (folder) => [
     ...['--data-dir', folder, '--listen-client-urls', url(port), '--advertise-client-urls', url(port)],
-    ...['--listen-peer-urls', url(peer), '--initial-advertise-peer-urls', url(peer), '--initial-cluster', `default=${url(peer)}`],
+    ...[
+      '--listen-peer-urls',
+      url(peer),
+      '--initial-advertise-peer-urls',
+      url(peer),
+      '--initial-cluster',
+      `default=${url(peer)}`,
+    ],
   ];
   return serve('etcd', { package: 'etcd-server', port, args });
 }

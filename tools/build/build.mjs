@@ -28,9 +28,11 @@ if (existsSync(dist)) {
 
 async function carry(app) {
   const built = join(workspaceRoot, 'apps', app, 'dist');
-  if (!existsSync(join(built, 'main.cjs'))) throw new Error(`${app} is not built: build through nx, which does that first: npx nx build ${project.name}`);
+  if (!existsSync(join(built, 'main.cjs')))
+    throw new Error(`${app} is not built: build through nx, which does that first: npx nx build ${project.name}`);
   const target = join(dist, 'platform', app);
   await mkdir(target, { recursive: true });
   for (const file of ['main.cjs', 'app.cjs', 'app.cjs.map']) await copyFile(join(built, file), join(target, file));
-  if (existsSync(join(built, 'clients'))) await cp(join(built, 'clients'), join(target, 'clients'), { recursive: true });
+  if (existsSync(join(built, 'clients')))
+    await cp(join(built, 'clients'), join(target, 'clients'), { recursive: true });
 }

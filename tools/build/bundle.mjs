@@ -67,8 +67,15 @@ const classNamesOnly = {
       if (errors.length > 0 || !outfile) return;
       const text = await readFile(outfile, 'utf8');
       const helper = 'var __name=(target,value)=>__defProp(target,"name",{value,configurable:!0});';
-      if (!text.includes(helper)) throw new Error('esbuild has changed the helper by which it keeps names: see tools/build/bundle.mjs');
-      await writeFile(outfile, text.replace(helper, 'var __name=(of,value)=>of.prototype?__defProp(of,"name",{value}):of;'.padEnd(helper.length)));
+      if (!text.includes(helper))
+        throw new Error('esbuild has changed the helper by which it keeps names: see tools/build/bundle.mjs');
+      await writeFile(
+        outfile,
+        text.replace(
+          helper,
+          'var __name=(of,value)=>of.prototype?__defProp(of,"name",{value}):of;'.padEnd(helper.length),
+        ),
+      );
     });
   },
 };
@@ -94,7 +101,9 @@ const rxjsAsModules = {
  */
 function withoutUnusedBlocks(projectRoot) {
   const source = join(workspaceRoot, projectRoot, 'src');
-  const files = readdirSync(source, { recursive: true }).filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'));
+  const files = readdirSync(source, { recursive: true }).filter(
+    (name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'),
+  );
   const text = files.map((name) => readFileSync(join(source, name), 'utf8')).join('\n');
   return {
     name: 'without-unused-blocks',
@@ -104,8 +113,15 @@ function withoutUnusedBlocks(projectRoot) {
         if (new RegExp(`from '@micro/${block}'`).test(text)) return undefined;
         const opened = (await readFile(path, 'utf8')).matchAll(/^export async function (\w+)/gm);
         const refusal = `this program was built without the ${block}: import @micro/${block} in ${projectRoot}/src`;
-        const stubs = [...opened].map(([, name]) => `export async function ${name}() { throw new MicroError('unimplemented', ${JSON.stringify(refusal)}); }`);
-        return { contents: [`import { MicroError } from '@micro/errors';`, ...stubs].join('\n'), loader: 'js', resolveDir: dirname(path) };
+        const stubs = [...opened].map(
+          ([, name]) =>
+            `export async function ${name}() { throw new MicroError('unimplemented', ${JSON.stringify(refusal)}); }`,
+        );
+        return {
+          contents: [`import { MicroError } from '@micro/errors';`, ...stubs].join('\n'),
+          loader: 'js',
+          resolveDir: dirname(path),
+        };
       });
     },
   };
@@ -118,7 +134,10 @@ const launcher = {
     build.onEnd(async ({ errors }) => {
       const { outfile } = build.initialOptions;
       if (errors.length > 0 || !outfile) return;
-      const hash = createHash('sha1').update(await readFile(outfile)).digest('hex').slice(0, 16);
+      const hash = createHash('sha1')
+        .update(await readFile(outfile))
+        .digest('hex')
+        .slice(0, 16);
       const text = await readFile(new URL('./launcher.cjs', import.meta.url), 'utf8');
       await writeFile(join(dirname(outfile), 'main.cjs'), text.replace('@bundleHash@', hash));
     });

@@ -6,7 +6,9 @@ import { expect, it } from 'vitest';
 
 it('bundles an app with the blocks that it uses, and without those that it does not', async () => {
   await using folder = await temporaryFolder();
-  const { appBundle } = (await import(new URL('./bundle.mjs', import.meta.url).href)) as { appBundle(projectRoot: string, outfile: string): BuildOptions };
+  const { appBundle } = (await import(new URL('./bundle.mjs', import.meta.url).href)) as {
+    appBundle(projectRoot: string, outfile: string): BuildOptions;
+  };
   const text = async (app: string) => {
     const file = join(folder.path, app, 'app.cjs');
     await build(appBundle(`apps/${app}`, file));

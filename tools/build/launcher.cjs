@@ -49,12 +49,14 @@ function readIfThere(name) {
 function writeCache(script) {
   try {
     // One by one: Node's recursive way never returns where the system says that a folder is not there, and it is (/proc).
-    for (const made of [home, path.dirname(folder), folder]) if (!fs.existsSync(made)) fs.mkdirSync(made, { mode: 0o700 });
+    for (const made of [home, path.dirname(folder), folder])
+      if (!fs.existsSync(made)) fs.mkdirSync(made, { mode: 0o700 });
     const older = fs.readdirSync(folder).filter((name) => name.startsWith(`${place}-`));
     const temporary = `${cacheFile}.${process.pid}`;
     fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600 });
     fs.renameSync(temporary, cacheFile);
-    for (const name of older) if (name !== path.basename(cacheFile)) fs.rmSync(path.join(folder, name), { force: true });
+    for (const name of older)
+      if (name !== path.basename(cacheFile)) fs.rmSync(path.join(folder, name), { force: true });
   } catch {
     // Read-only or full home: start without a cache the next time, too.
   }

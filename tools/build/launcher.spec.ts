@@ -20,10 +20,16 @@ function bundle(expression: string, hash: string): void {
 }
 
 const run = (MICRO_HOME = home()) =>
-  execFileSync(process.execPath, [join(folder.path, 'main.cjs'), 'argument'], { env: { ...process.env, MICRO_HOME }, encoding: 'utf8' }).trim();
+  execFileSync(process.execPath, [join(folder.path, 'main.cjs'), 'argument'], {
+    env: { ...process.env, MICRO_HOME },
+    encoding: 'utf8',
+  }).trim();
 
 it('runs the bundle as a module of its own', () => {
-  bundle('[process.argv[2], __filename, __dirname, typeof require("node:fs").statSync, module.exports === exports].join()', 'a');
+  bundle(
+    '[process.argv[2], __filename, __dirname, typeof require("node:fs").statSync, module.exports === exports].join()',
+    'a',
+  );
   expect(run()).toBe(['argument', join(folder.path, 'app.cjs'), folder.path, 'function', 'true'].join());
 });
 

@@ -14,7 +14,9 @@ const root = process.argv[2];
 const folder = join(workspaceRoot, root);
 const dist = join(folder, 'dist');
 const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-const entries = Object.values(manifest.exports).flatMap(({ default: file }) => file?.match(/^\.\/dist\/(.+)\.js$/)?.[1] ?? []);
+const entries = Object.values(manifest.exports).flatMap(
+  ({ default: file }) => file?.match(/^\.\/dist\/(.+)\.js$/)?.[1] ?? [],
+);
 const source = (entry) => join(root, `src/${entry}.ts`);
 
 await rm(dist, { recursive: true, force: true });
@@ -30,6 +32,11 @@ const types = await rollup({
   external: (id) => isBuiltin(id) || !/^(\.|\/|@micro\/)/.test(id),
   plugins: [dts({ tsconfig: join(workspaceRoot, 'tsconfig.base.json') })],
 });
-await types.write({ dir: dist, format: 'es', entryFileNames: '[name].d.ts', chunkFileNames: 'chunks/[name]-[hash].d.ts' });
+await types.write({
+  dir: dist,
+  format: 'es',
+  entryFileNames: '[name].d.ts',
+  chunkFileNames: 'chunks/[name]-[hash].d.ts',
+});
 await types.close();
 await copyFile(join(workspaceRoot, 'LICENSE'), join(dist, 'LICENSE'));

@@ -7,10 +7,14 @@ import { appBundle, workspaceRoot } from './bundle.mjs';
 
 const [projectRoot, ...args] = process.argv.slice(2);
 if (!existsSync(join(workspaceRoot, projectRoot, 'src/main.ts'))) {
-  spawn('npx', ['vitest', '--root', projectRoot, '--config', join(workspaceRoot, 'vitest.config.ts'), '--watch', ...args], {
-    cwd: workspaceRoot,
-    stdio: 'inherit',
-  }).on('exit', (code) => process.exit(code ?? 1));
+  spawn(
+    'npx',
+    ['vitest', '--root', projectRoot, '--config', join(workspaceRoot, 'vitest.config.ts'), '--watch', ...args],
+    {
+      cwd: workspaceRoot,
+      stdio: 'inherit',
+    },
+  ).on('exit', (code) => process.exit(code ?? 1));
 } else {
   await serveApp();
 }

@@ -34,15 +34,19 @@ async function load(name) {
 const check = process.argv.includes('--check');
 const { builtinModule } = await load('builtin');
 const builtin = {};
-for (const path of await protosIn('libs/proto/builtin', { recursive: true })) builtin[path] = await readFile(join(root, 'libs/proto/builtin', path), 'utf8');
+for (const path of await protosIn('libs/proto/builtin', { recursive: true }))
+  builtin[path] = await readFile(join(root, 'libs/proto/builtin', path), 'utf8');
 await put('libs/proto/src/gen/builtin.ts', { text: builtinModule(builtin), source: 'libs/proto/builtin' });
 
 const { generate } = await load('generate');
 for (const path of await protosIn('proto')) {
-  await bring(join('libs/proto/src/gen', path.replace(/\.proto$/, '.ts')), join('proto', path), { runtime: '../runtime.js' });
+  await bring(join('libs/proto/src/gen', path.replace(/\.proto$/, '.ts')), join('proto', path), {
+    runtime: '../runtime.js',
+  });
 }
 for (const folder of await exampleProtos()) {
-  for (const path of await protosIn(folder)) await bring(join(folder, path.replace(/\.proto$/, '.micro.ts')), join(folder, path), {});
+  for (const path of await protosIn(folder))
+    await bring(join(folder, path.replace(/\.proto$/, '.micro.ts')), join(folder, path), {});
 }
 
 /** The proto folders of examples: of one that is a service, and of those that consist of several. */

@@ -5,7 +5,10 @@
 const layers = ['type:core', 'type:block', 'type:platform', 'type:service', 'type:app'];
 
 const rules = (allowed) => [
-  ...layers.map((tag, index) => ({ sourceTag: tag, onlyDependOnLibsWithTags: [...layers.slice(0, index + 1), ...allowed] })),
+  ...layers.map((tag, index) => ({
+    sourceTag: tag,
+    onlyDependOnLibsWithTags: [...layers.slice(0, index + 1), ...allowed],
+  })),
   { sourceTag: 'type:test', onlyDependOnLibsWithTags: ['*'] },
   { sourceTag: 'type:example', onlyDependOnLibsWithTags: ['type:service', ...allowed] },
   { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['*'] },

@@ -7,7 +7,9 @@ const workspaceRoot = new URL('../..', import.meta.url).pathname;
 async function lint(path: string, text: string): Promise<string[]> {
   const eslint = new ESLint({ cwd: workspaceRoot });
   const [result] = await eslint.lintText(text, { filePath: `${workspaceRoot}${path}` });
-  return (result?.messages ?? []).filter(({ severity }) => severity === 2).map(({ ruleId, message }) => `${ruleId}: ${message}`);
+  return (result?.messages ?? [])
+    .filter(({ severity }) => severity === 2)
+    .map(({ ruleId, message }) => `${ruleId}: ${message}`);
 }
 
 describe('module boundaries', () => {
@@ -40,7 +42,9 @@ describe('module boundaries', () => {
   it('keep zero-dependency adapters free of dependencies', async () => {
     const broken = await lint('libs/registry/src/mdns.ts', `import { pino } from 'pino';\nexport const used = pino;\n`);
     expect(broken).toEqual([expect.stringContaining('no-restricted-imports')]);
-    expect(await lint('libs/registry/src/mdns.ts', `import mdns from 'multicast-dns';\nexport const used = mdns;\n`)).toEqual([]);
+    expect(
+      await lint('libs/registry/src/mdns.ts', `import mdns from 'multicast-dns';\nexport const used = mdns;\n`),
+    ).toEqual([]);
   });
 
   it.each([

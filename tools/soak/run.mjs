@@ -2,7 +2,9 @@
 import { parseArgs } from 'node:util';
 import { growth, soak } from './soak.mjs';
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, rate: { type: 'string', default: '20' } } });
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '10' }, rate: { type: 'string', default: '20' } },
+});
 const { rows, done, failures, grown, memory } = await soak({
   minutes: Number(values.minutes),
   rate: Number(values.rate),

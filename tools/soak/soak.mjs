@@ -34,9 +34,25 @@ export async function soak({ minutes, rate, progress }) {
     // It gives back events on purpose.
     MICRO_LOG_LEVEL: 'error',
   });
-  const names = new Map([[helloworld.pid, 'helloworld'], [worker.pid, 'soak worker'], [platform.pid, 'micro server']]);
+  const names = new Map([
+    [helloworld.pid, 'helloworld'],
+    [worker.pid, 'soak worker'],
+    [platform.pid, 'micro server'],
+  ]);
   for (const pid of tree(platform.pid)) {
-    if (pid !== platform.pid) names.set(pid, readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(1).filter((word) => !word.startsWith('--')).join(' ').trim().split('/').slice(-4).join('/'));
+    if (pid !== platform.pid)
+      names.set(
+        pid,
+        readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+          .split('\0')
+          .slice(1)
+          .filter((word) => !word.startsWith('--'))
+          .join(' ')
+          .trim()
+          .split('/')
+          .slice(-4)
+          .join('/'),
+      );
   }
 
   let asked = 0;
@@ -85,17 +101,25 @@ export async function soak({ minutes, rate, progress }) {
     if (Date.now() - shown > 60_000) {
       shown = Date.now();
       const total = [...sample.values()].reduce((sum, { pss }) => sum + pss, 0);
-      progress(`${Math.round((shown - begin) / 60_000)} of ${minutes} min: ${Math.round(total)} MB in ${sample.size} processes`);
+      progress(
+        `${Math.round((shown - begin) / 60_000)} of ${minutes} min: ${Math.round(total)} MB in ${sample.size} processes`,
+      );
     }
   }
   running = false;
   await Promise.all(doors);
   const lines = worker.output().trim().split('\n');
-  const { done, failures: ofService } = JSON.parse(lines.findLast((line) => line.startsWith('{"done"')) ?? '{"failures":{"nothing was told":1}}');
-  const failures = [...new Set(refused), ...Object.entries(ofService).map(([failure, times]) => `${failure} (${times} times)`)];
+  const { done, failures: ofService } = JSON.parse(
+    lines.findLast((line) => line.startsWith('{"done"')) ?? '{"failures":{"nothing was told":1}}',
+  );
+  const failures = [
+    ...new Set(refused),
+    ...Object.entries(ofService).map(([failure, times]) => `${failure} (${times} times)`),
+  ];
   await stopAll(platform, helloworld, worker);
 
-  const quarter = (index) => samples.slice(Math.floor((samples.length * index) / 4), Math.floor((samples.length * (index + 1)) / 4));
+  const quarter = (index) =>
+    samples.slice(Math.floor((samples.length * index) / 4), Math.floor((samples.length * (index + 1)) / 4));
   const median = (values) => values.sort((a, b) => a - b)[values.length >> 1] ?? 0;
   const of = (part, pid, what) => median(part.map((sample) => sample.get(pid)?.[what] ?? 0));
   const second = quarter(1);
@@ -112,7 +136,9 @@ export async function soak({ minutes, rate, progress }) {
     rows,
     done: { ...done, 'call at a door': asked },
     failures,
-    grown: rows.filter((row) => row['descriptors, last'] > row['descriptors, second'] + spare).map(({ process }) => process),
+    grown: rows
+      .filter((row) => row['descriptors, last'] > row['descriptors, second'] + spare)
+      .map(({ process }) => process),
     memory: { second: whole(second), last: whole(last), ratio: whole(last) / whole(second) },
   };
 }

@@ -36,9 +36,15 @@ const attempt = async (what, work) => {
 const ends = new AbortController();
 const { signal } = ends;
 const flows = [
-  (async () => { for await (const _ of levels.subscribe({ signal })) count('message heard'); })(),
-  (async () => { for await (const _ of levels.subscribe({ queue: 'soak', signal })) count('message taken'); })(),
-  (async () => { for await (const _ of accounts.watch({ signal })) count('change seen'); })(),
+  (async () => {
+    for await (const _ of levels.subscribe({ signal })) count('message heard');
+  })(),
+  (async () => {
+    for await (const _ of levels.subscribe({ queue: 'soak', signal })) count('message taken');
+  })(),
+  (async () => {
+    for await (const _ of accounts.watch({ signal })) count('change seen');
+  })(),
   placed.process({ group: 'soak', concurrency: 4, maxDeliveries: 2, backoff: 50, signal }, async ({ round }) => {
     if (round % 20 === 0) throw new Error('never right');
     count('event handled');
@@ -61,22 +67,26 @@ for (let round = 1; !stopping; round++) {
       if (read?.value.round !== round) throw new Error(`read ${JSON.stringify(read)}`);
       if (round % 2 === 0) await orders.delete(`order-${round}`);
     }),
-    attempt('list', async () => { for await (const _ of accounts.list({ prefix: '1' })); }),
+    attempt('list', async () => {
+      for await (const _ of accounts.list({ prefix: '1' }));
+    }),
     attempt('publish', () => levels.publish({ round })),
     attempt('event published', () => placed.publish({ round }, { id: `soak-${round}` })),
-    round % rate === 0 && attempt('blob', async () => {
-      await blobs.write(`soak/${key}`, [content]);
-      let size = 0;
-      for await (const part of (await blobs.read(`soak/${key}`)).content) size += part.length;
-      if (size !== content.length) throw new Error(`${size} bytes of the blob`);
-      await blobs.delete(`soak/${key}`);
-    }),
+    round % rate === 0 &&
+      attempt('blob', async () => {
+        await blobs.write(`soak/${key}`, [content]);
+        let size = 0;
+        for await (const part of (await blobs.read(`soak/${key}`)).content) size += part.length;
+        if (size !== content.length) throw new Error(`${size} bytes of the blob`);
+        await blobs.delete(`soak/${key}`);
+      }),
     // Flows that begin and end.
-    round % rate === 0 && attempt('subscribed anew', async () => {
-      const subscription = levels.subscribe();
-      await subscription.ready;
-      await subscription.close();
-    }),
+    round % rate === 0 &&
+      attempt('subscribed anew', async () => {
+        const subscription = levels.subscribe();
+        await subscription.ready;
+        await subscription.close();
+      }),
     next,
   ]);
 }

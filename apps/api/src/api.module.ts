@@ -10,6 +10,15 @@ import { Streams } from './streams.js';
 import { RoutingTables } from './tables.js';
 
 @Module({
-  providers: [EdgeServer, Gateway, Router, Caller, Reflection, RoutingTables, Streams, { provide: Settings, inject: [Environment, Config], useFactory: settingsOf }],
+  providers: [
+    EdgeServer,
+    Gateway,
+    Router,
+    Caller,
+    Reflection,
+    RoutingTables,
+    Streams,
+    { provide: Settings, inject: [Environment, Config], useFactory: settingsOf },
+  ],
 })
 export class ApiModule {}

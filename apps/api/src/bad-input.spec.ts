@@ -21,7 +21,8 @@ beforeAll(async () => {
 afterAll(() => rig[Symbol.asyncDispose]());
 
 const call = 'POST /everything/call HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
-const post = (body: string | Buffer, type = 'application/json') => rig.fetch('/everything/call', { method: 'POST', headers: { 'content-type': type }, body });
+const post = (body: string | Buffer, type = 'application/json') =>
+  rig.fetch('/everything/call', { method: 'POST', headers: { 'content-type': type }, body });
 
 /** The parts of one answer that a test looks at. */
 function parse(answer: string): { status: number; error: unknown } {
@@ -58,7 +59,30 @@ describe('paths', () => {
   });
 
   it('of any kind get an answer, and the gateway goes on', async () => {
-    const piece = fc.constantFrom('/', '..', '.', '%2e', '%2F', '%00', '%', 'everything', 'call', 'v1', ':', '?', '&', '=', '[', ']', '__proto__', '{x}', '*', '**', '%c3%a9', '\u00ff');
+    const piece = fc.constantFrom(
+      '/',
+      '..',
+      '.',
+      '%2e',
+      '%2F',
+      '%00',
+      '%',
+      'everything',
+      'call',
+      'v1',
+      ':',
+      '?',
+      '&',
+      '=',
+      '[',
+      ']',
+      '__proto__',
+      '{x}',
+      '*',
+      '**',
+      '%c3%a9',
+      '\u00ff',
+    );
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
         const { status, json } = await get(rig.address, `/${pieces.join('')}`);
@@ -95,16 +119,33 @@ describe('bodies', () => {
 
   it('that nest deeply are refused where they are merged', async () => {
     const deep = '{"inner":'.repeat(5_000) + '1' + '}'.repeat(5_000);
-    const answer = await rig.fetch('/everything/call?name=x', { method: 'POST', headers: { 'content-type': 'application/json' }, body: deep });
+    const answer = await rig.fetch('/everything/call?name=x', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: deep,
+    });
     expect(answer.status).toBe(400);
   });
 
   it('over the limit are 413, announced or not', async () => {
     const big = 'x'.repeat(100_001);
-    expect(await (await post(big)).json()).toMatchObject({ status: 413, code: 'resource_exhausted', detail: expect.stringContaining('100000') });
-    const announced = parse(await raw(rig.address, `${call}connection: close\r\nexpect: 100-continue\r\ncontent-length: 100001\r\n\r\n`));
+    expect(await (await post(big)).json()).toMatchObject({
+      status: 413,
+      code: 'resource_exhausted',
+      detail: expect.stringContaining('100000'),
+    });
+    const announced = parse(
+      await raw(rig.address, `${call}connection: close\r\nexpect: 100-continue\r\ncontent-length: 100001\r\n\r\n`),
+    );
     expect(announced.status).toBe(413);
-    const chunked = parse(await raw(rig.address, `${call}connection: close\r\ntransfer-encoding: chunked\r\n\r\n`, ...Array.from({ length: 11 }, () => `2710\r\n${'x'.repeat(10_000)}\r\n`), '0\r\n\r\n'));
+    const chunked = parse(
+      await raw(
+        rig.address,
+        `${call}connection: close\r\ntransfer-encoding: chunked\r\n\r\n`,
+        ...Array.from({ length: 11 }, () => `2710\r\n${'x'.repeat(10_000)}\r\n`),
+        '0\r\n\r\n',
+      ),
+    );
     expect(chunked).toMatchObject({ status: 413, error: { code: 'resource_exhausted' } });
     expect((await post(JSON.stringify({ name: 'x'.repeat(99_900) }))).status).toBe(200);
   });
@@ -116,26 +157,49 @@ describe('bodies', () => {
       return [answer.status, await answer.json()];
     };
     const plain = Buffer.from('{"name":"Alice"}');
-    for (const [encoding, body] of [['gzip', gzipSync(plain)], ['br', brotliCompressSync(plain)], ['deflate', deflateSync(plain)], ['identity', plain]] as const) {
+    for (const [encoding, body] of [
+      ['gzip', gzipSync(plain)],
+      ['br', brotliCompressSync(plain)],
+      ['deflate', deflateSync(plain)],
+      ['identity', plain],
+    ] as const) {
       expect(await encoded(encoding, body)).toEqual([200, { name: 'Alice' }]);
     }
-    expect(await encoded('snappy', plain)).toEqual([415, expect.objectContaining({ code: 'invalid_argument', detail: expect.stringContaining('gzip') })]);
+    expect(await encoded('snappy', plain)).toEqual([
+      415,
+      expect.objectContaining({ code: 'invalid_argument', detail: expect.stringContaining('gzip') }),
+    ]);
     expect(await encoded('gzip', plain)).toEqual([400, expect.objectContaining({ code: 'invalid_argument' })]);
-    expect(await encoded('gzip', gzipSync(Buffer.alloc(10_000_000)))).toEqual([413, expect.objectContaining({ code: 'resource_exhausted' })]);
+    expect(await encoded('gzip', gzipSync(Buffer.alloc(10_000_000)))).toEqual([
+      413,
+      expect.objectContaining({ code: 'resource_exhausted' }),
+    ]);
   });
 
-  it.each(['/everything/call', '/everything/call?flag=true', '/rpc'])('mean to %s what they mean to a service: exact integers, and no key twice', async (path) => {
-    const to = async (message: string) => {
-      const body = path === '/rpc' ? `{"service":"everything","endpoint":"Everything.Call","request":${message}}` : message;
-      const answer = await rig.fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-      return (await answer.json()) as unknown;
-    };
-    expect(await to('{"big":9007199254740993}')).toMatchObject({ big: '9007199254740993' });
-    expect(await to('{"name":"a","name":"b"}')).toMatchObject({ status: 400, code: 'invalid_argument', detail: expect.stringContaining('twice') });
-  });
+  it.each(['/everything/call', '/everything/call?flag=true', '/rpc'])(
+    'mean to %s what they mean to a service: exact integers, and no key twice',
+    async (path) => {
+      const to = async (message: string) => {
+        const body =
+          path === '/rpc' ? `{"service":"everything","endpoint":"Everything.Call","request":${message}}` : message;
+        const answer = await rig.fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+        return (await answer.json()) as unknown;
+      };
+      expect(await to('{"big":9007199254740993}')).toMatchObject({ big: '9007199254740993' });
+      expect(await to('{"name":"a","name":"b"}')).toMatchObject({
+        status: 400,
+        code: 'invalid_argument',
+        detail: expect.stringContaining('twice'),
+      });
+    },
+  );
 
   it('that were waited for with 100-continue are read', async () => {
-    const answer = await raw(rig.address, `${call}connection: close\r\nexpect: 100-continue\r\ncontent-length: 15\r\n\r\n`, '{"name":"Alice"');
+    const answer = await raw(
+      rig.address,
+      `${call}connection: close\r\nexpect: 100-continue\r\ncontent-length: 15\r\n\r\n`,
+      '{"name":"Alice"',
+    );
     expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400/);
   });
 });
@@ -145,7 +209,12 @@ describe('what is not HTTP/1.1', () => {
     ['garbage\r\n\r\n', 400, 'invalid_argument', 'HTTP/1.1'],
     ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'invalid_argument', 'proxy'],
     [`GET / HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(40_000)}\r\n\r\n`, 431, 'resource_exhausted', 'headers'],
-    [`GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${'x: y\r\n'.repeat(10_000)}\r\n`, 431, 'resource_exhausted', 'headers'],
+    [
+      `GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${'x: y\r\n'.repeat(10_000)}\r\n`,
+      431,
+      'resource_exhausted',
+      'headers',
+    ],
     [`${call}content-length: 5\r\ncontent-length: 6\r\n\r\n`, 400, 'invalid_argument', ''],
     [`${call}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n`, 400, 'invalid_argument', ''],
     [`${call}content-length: -5\r\n\r\n`, 400, 'invalid_argument', ''],
@@ -155,11 +224,18 @@ describe('what is not HTTP/1.1', () => {
     [`${call}expect: magic\r\n\r\n`, 417, 'invalid_argument', '100-continue'],
   ])('case %#', async (bytes, status, code, detail) => {
     const answer = parse(await raw(rig.address, bytes));
-    expect(answer).toEqual({ status, error: expect.objectContaining({ status, code, detail: expect.stringContaining(detail) }) });
+    expect(answer).toEqual({
+      status,
+      error: expect.objectContaining({ status, code, detail: expect.stringContaining(detail) }),
+    });
   });
 
   it('is refused even after 10 MB of it', async () => {
-    const answer = await raw(rig.address, 'GET / HTTP/1.1\r\n', ...Array.from({ length: 100 }, (_, index) => `x${index}: ${'x'.repeat(100_000)}\r\n`)).catch((error: NodeJS.ErrnoException) => error.code);
+    const answer = await raw(
+      rig.address,
+      'GET / HTTP/1.1\r\n',
+      ...Array.from({ length: 100 }, (_, index) => `x${index}: ${'x'.repeat(100_000)}\r\n`),
+    ).catch((error: NodeJS.ErrnoException) => error.code);
     if (answer === 'ECONNRESET' || answer === 'EPIPE') return;
     expect(parse(answer as string).status).toBe(431);
   });
@@ -167,18 +243,28 @@ describe('what is not HTTP/1.1', () => {
   it('leaves the gateway standing', stillServes);
 
   it('takes a target in absolute form, as proxies send it', async () => {
-    const answer = await raw(rig.address, 'GET http://localhost/everything/call?name=Al HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+    const answer = await raw(
+      rig.address,
+      'GET http://localhost/everything/call?name=Al HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n',
+    );
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
-    expect(parse(await raw(rig.address, 'GET ftp://x HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'))).toMatchObject({ status: 400 });
+    expect(
+      parse(await raw(rig.address, 'GET ftp://x HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')),
+    ).toMatchObject({ status: 400 });
   });
 });
 
 describe('limits', () => {
   /** The services of the rig behind a gateway with other limits; `lines` gets what it logs as warnings. */
-  async function limited(change: Partial<Settings>, lines: string[] = []): Promise<{ readonly address: string } & AsyncDisposable> {
+  async function limited(
+    change: Partial<Settings>,
+    lines: string[] = [],
+  ): Promise<{ readonly address: string } & AsyncDisposable> {
     const { app, platform } = rig.app;
     const settings = { ...app.get(Settings), ...change };
-    const logger: Logger = Object.assign(Object.create(silentLogger), { warn: (message: string) => lines.push(message) });
+    const logger: Logger = Object.assign(Object.create(silentLogger), {
+      warn: (message: string) => lines.push(message),
+    });
     const logging = { metrics: platform.metrics, logger } as unknown as Platform;
     const gateway = new Gateway(app.get(Router), app.get(Caller), settings, logging);
     const server = new EdgeServer(gateway, settings, logging).at({ host: '127.0.0.1', port: 0 });
@@ -194,13 +280,19 @@ describe('limits', () => {
       raw(gateway.address, 'POST /everything/call HTTP/1.1\r\nhost: loc'),
       raw(gateway.address, `${call}content-length: 100\r\n\r\n{"name":`),
     ]);
-    for (const answer of [headers, body]) expect(parse(answer)).toEqual({ status: 408, error: expect.objectContaining({ code: 'deadline_exceeded', status: 408 }) });
+    for (const answer of [headers, body])
+      expect(parse(answer)).toEqual({
+        status: 408,
+        error: expect.objectContaining({ code: 'deadline_exceeded', status: 408 }),
+      });
     expect(lines).toEqual(['connection refused', 'connection refused']);
   });
 
   it('on requests at a time: 429 and when to come again', async () => {
     await using gateway = await limited({ concurrentCalls: 2 });
-    const slow = Array.from({ length: 2 }, () => fetch(`http://${gateway.address}/everything/slow`, { method: 'POST', body: '{"ms":1000}' }));
+    const slow = Array.from({ length: 2 }, () =>
+      fetch(`http://${gateway.address}/everything/slow`, { method: 'POST', body: '{"ms":1000}' }),
+    );
     const refused = await until('a third is refused', async () => {
       const answer = await fetch(`http://${gateway.address}/everything/call`);
       return answer.status === 429 && answer;
@@ -223,7 +315,14 @@ describe('limits', () => {
   });
 
   it('refuses a request without a host', async () => {
-    expect(await raw(rig.address, 'POST /everything/call HTTP/1.1\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}')).toMatch(/^HTTP\/1.1 400 [^]*no Host header/);
-    expect(await raw(rig.address, 'POST /everything/call HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}')).toMatch(/^HTTP\/1.1 200 /);
+    expect(
+      await raw(rig.address, 'POST /everything/call HTTP/1.1\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}'),
+    ).toMatch(/^HTTP\/1.1 400 [^]*no Host header/);
+    expect(
+      await raw(
+        rig.address,
+        'POST /everything/call HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}',
+      ),
+    ).toMatch(/^HTTP\/1.1 200 /);
   });
 });

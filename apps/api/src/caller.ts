@@ -64,9 +64,14 @@ export class Caller {
     if (method.endpoint.kind !== 'unary') throw takesStream(method);
     const format = formatOf(contentType, body);
     const wanted = route.responseBody === '' ? wantedOf(accept, format) : 'json';
-    const untouched = route.query === '' && route.body === '*' && route.responseBody === '' && route.variables.length === 0;
+    const untouched =
+      route.query === '' && route.body === '*' && route.responseBody === '' && route.variables.length === 0;
     if (untouched && format === wanted && (wanted === 'proto' || this.#takesJson(method, arrived.namespace))) {
-      return this.#send(arrived, { lane: wanted, body: wanted === 'json' && body.length === 0 ? emptyObject : body, wanted });
+      return this.#send(arrived, {
+        lane: wanted,
+        body: wanted === 'json' && body.length === 0 ? emptyObject : body,
+        wanted,
+      });
     }
     return this.#translate(arrived, format, wanted);
   }
@@ -74,7 +79,9 @@ export class Caller {
   async #translate(arrived: Arrived, format: ReturnType<typeof formatOf>, wanted: Wanted): Promise<void> {
     const { route, body, contentType, namespace } = arrived;
     const lane = wanted === 'json' && this.#takesJson(route.method, namespace) ? 'json' : 'proto';
-    const definition = route.method.definition ?? (lane === 'proto' || format === 'proto' ? await this.#reflection.definition(route.method, namespace) : undefined);
+    const definition =
+      route.method.definition ??
+      (lane === 'proto' || format === 'proto' ? await this.#reflection.definition(route.method, namespace) : undefined);
     const { variables, query, body: bodyField } = route;
     const sent = messageBytes({ variables, query, body, format, contentType, bodyField }, definition, lane);
     await this.#send(arrived, { lane, body: sent, wanted, definition });
@@ -107,10 +114,20 @@ export class Caller {
     if (body.length === 0 || (body.length === 2 && lane === 'json' && method.neverAnswers)) {
       if (lane === wanted || method.neverAnswers) return http.answerNothing(headers);
     }
-    if (wanted === 'proto') return http.answer(200, { type: protoTypeOf(http.inbound.accept, http.inbound.contentType), body }, headers);
+    if (wanted === 'proto')
+      return http.answer(200, { type: protoTypeOf(http.inbound.accept, http.inbound.contentType), body }, headers);
     if (lane === 'json' && responseBody === '') return http.answer(200, { type: 'application/json', body }, headers);
-    const message = readAnswer(route.method, () => (lane === 'json' || !definition ? parseJson(body) : definition.output.toJson(definition.output.decode(body))));
-    http.answer(200, { type: 'application/json', body: jsonText(responseBody === '' ? message : fieldOf(message, responseBody, definition)) }, headers);
+    const message = readAnswer(route.method, () =>
+      lane === 'json' || !definition ? parseJson(body) : definition.output.toJson(definition.output.decode(body)),
+    );
+    http.answer(
+      200,
+      {
+        type: 'application/json',
+        body: jsonText(responseBody === '' ? message : fieldOf(message, responseBody, definition)),
+      },
+      headers,
+    );
   }
 
   /** The error that a node answered. Of JSON that was passed on unread and not understood, the gateway says where it is wrong. */
@@ -147,14 +164,26 @@ function readAnswer({ service, path }: Method, read: () => JsonValue): JsonValue
     return read();
   } catch (cause) {
     const { detail } = MicroError.from(cause);
-    throw new MicroError('internal', `a node of "${service}" answers ${path} with something else than its schema says: ${detail}`, { id: 'api', status: 502, cause });
+    throw new MicroError(
+      'internal',
+      `a node of "${service}" answers ${path} with something else than its schema says: ${detail}`,
+      { id: 'api', status: 502, cause },
+    );
   }
 }
 
 function notConnect({ service }: Method): MicroError {
-  return new MicroError('unavailable', `a node of "${service}" answers something else than Connect: see what it registered as its address`, { id: 'api', status: 502 });
+  return new MicroError(
+    'unavailable',
+    `a node of "${service}" answers something else than Connect: see what it registered as its address`,
+    { id: 'api', status: 502 },
+  );
 }
 
 function takesStream({ endpoint, service }: Method): MicroError {
-  return new MicroError('unimplemented', `${endpoint.name} of ${service} takes a stream of messages: call ${endpoint.path} over gRPC, at the proxy`, { id: 'api' });
+  return new MicroError(
+    'unimplemented',
+    `${endpoint.name} of ${service} takes a stream of messages: call ${endpoint.path} over gRPC, at the proxy`,
+    { id: 'api' },
+  );
 }

@@ -6,7 +6,12 @@ export type Format = 'json' | 'form' | 'multipart' | 'proto';
 /** What an answer is written in. */
 export type Wanted = 'json' | 'proto';
 
-const protoTypes = new Set(['application/proto', 'application/protobuf', 'application/x-protobuf', 'application/vnd.google.protobuf']);
+const protoTypes = new Set([
+  'application/proto',
+  'application/protobuf',
+  'application/x-protobuf',
+  'application/vnd.google.protobuf',
+]);
 
 /**
  * What the body is, by its content type; where that says nothing, or is what curl and forms send by default, by its first character.
@@ -14,7 +19,10 @@ const protoTypes = new Set(['application/proto', 'application/protobuf', 'applic
  */
 export function formatOf(contentType: string, body: Buffer): Format {
   if (contentType === 'application/json') return 'json';
-  const [type = '', ...parameters] = contentType.toLowerCase().split(';').map((part) => part.trim());
+  const [type = '', ...parameters] = contentType
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
   if (type === 'application/json' || /^application\/[\w.-]+\+json$/.test(type)) {
     checkCharset(parameters);
     return 'json';
@@ -27,7 +35,11 @@ export function formatOf(contentType: string, body: Buffer): Format {
     if (looksLikeJson(body)) return 'json';
     if (type !== 'text/plain') return 'form';
   }
-  throw new MicroError('invalid_argument', `content type "${shown(type)}" is not accepted: send application/json, application/protobuf or a form`, { status: 415 });
+  throw new MicroError(
+    'invalid_argument',
+    `content type "${shown(type)}" is not accepted: send application/json, application/protobuf or a form`,
+    { status: 415 },
+  );
 }
 
 /** Protobuf where the caller asks for it and prefers nothing that comes before; else what it sent, where that is protobuf. */
@@ -37,7 +49,13 @@ export function wantedOf(accept: string, format: Format): Wanted {
   for (const part of accept.toLowerCase().split(',')) {
     const [type = '', ...parameters] = part.split(';').map((piece) => piece.trim());
     const quality = Number(/^q=([\d.]+)$/.exec(parameters.find((piece) => piece.startsWith('q=')) ?? '')?.[1] ?? 1);
-    const wanted = protoTypes.has(type) ? 'proto' : type === 'application/json' ? 'json' : type === '*/*' || type === 'application/*' ? wantedOf('', format) : undefined;
+    const wanted = protoTypes.has(type)
+      ? 'proto'
+      : type === 'application/json'
+        ? 'json'
+        : type === '*/*' || type === 'application/*'
+          ? wantedOf('', format)
+          : undefined;
     if (wanted && quality > 0 && (!best || quality > best.quality)) best = { wanted, quality };
   }
   return best?.wanted ?? 'json';
@@ -45,12 +63,18 @@ export function wantedOf(accept: string, format: Format): Wanted {
 
 /** The content type of an answer in protobuf: the name that the caller used for it. */
 export function protoTypeOf(accept: string, contentType: string): string {
-  const named = `${accept},${contentType}`.toLowerCase().split(/[,;]/).map((part) => part.trim());
+  const named = `${accept},${contentType}`
+    .toLowerCase()
+    .split(/[,;]/)
+    .map((part) => part.trim());
   return named.find((type) => protoTypes.has(type)) ?? 'application/proto';
 }
 
 function checkCharset(parameters: readonly string[]): void {
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length).replace(/"/g, '');
+  const charset = parameters
+    .find((parameter) => parameter.startsWith('charset='))
+    ?.slice('charset='.length)
+    .replace(/"/g, '');
   if (charset === undefined || charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii') return;
   throw new MicroError('invalid_argument', `charset "${shown(charset)}" is not accepted: send UTF-8`, { status: 415 });
 }

@@ -7,7 +7,16 @@ const methods = 'GET, POST, PUT, PATCH, DELETE, OPTIONS';
 
 /** Appends what lets a page of this origin read the answer, with credentials (fetch.spec.whatwg.org, section 3.2). */
 export function pushCors(headers: string[], origin: string): void {
-  headers.push('access-control-allow-origin', origin, 'access-control-allow-credentials', 'true', 'access-control-expose-headers', 'Micro-Trace-Id', 'vary', 'Origin');
+  headers.push(
+    'access-control-allow-origin',
+    origin,
+    'access-control-allow-credentials',
+    'true',
+    'access-control-expose-headers',
+    'Micro-Trace-Id',
+    'vary',
+    'Origin',
+  );
 }
 
 /** What a preflight's answer has beside these headers; undefined if the request is none. */

@@ -35,7 +35,11 @@ export class EdgeServer implements Listener {
   constructor(gateway: Gateway, settings: Settings, platform: Platform) {
     this.#gateway = gateway;
     this.#logger = platform.logger;
-    this.#own = ownRoutes({ version: settings.version, ready: () => this.#serving, metrics: metricsOfAll(() => platform.metrics.render()) });
+    this.#own = ownRoutes({
+      version: settings.version,
+      ready: () => this.#serving,
+      metrics: metricsOfAll(() => platform.metrics.render()),
+    });
     const { headerBytes, headersMs, requestMs } = settings;
     this.#http = createServer(
       {
@@ -60,9 +64,17 @@ export class EdgeServer implements Listener {
       handOver: handOver.bind(this.#http),
     });
     this.#http.removeAllListeners('connection').on('connection', (socket: Socket) => this.#accept(socket, headersMs));
-    this.#http.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#handle(request, response));
+    this.#http.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+      this.#handle(request, response),
+    );
     this.#http.on('checkExpectation', (_request, response: ServerResponse) => {
-      refuse(response, new MicroError('invalid_argument', 'the only expectation that is met here is 100-continue', { id: 'api', status: 417 }));
+      refuse(
+        response,
+        new MicroError('invalid_argument', 'the only expectation that is met here is 100-continue', {
+          id: 'api',
+          status: 417,
+        }),
+      );
     });
     this.#http.on('connect', (_request, socket: Socket) => this.#refuse(socket, tunnel()));
     this.#http.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => {
@@ -143,7 +155,11 @@ export class EdgeServer implements Listener {
   #refuse(socket: Socket, error: MicroError): void {
     if (this.#refused.has(socket) || socket.destroyed) return;
     this.#refused.add(socket);
-    this.#logger.warn('connection refused', { peer: `${socket.remoteAddress}:${socket.remotePort}`, status: error.status, detail: error.detail });
+    this.#logger.warn('connection refused', {
+      peer: `${socket.remoteAddress}:${socket.remotePort}`,
+      status: error.status,
+      detail: error.detail,
+    });
     if (!socket.writable) return void socket.destroy();
     const body = JSON.stringify(error);
     const head = ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close'];
@@ -163,28 +179,52 @@ const reasons: Readonly<Record<number, string>> = {
 
 function refuse(response: ServerResponse, error: MicroError): void {
   const body = JSON.stringify(error);
-  response.writeHead(error.status, ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), 'connection', 'close']).end(body);
+  response
+    .writeHead(error.status, [
+      'content-type',
+      'application/json',
+      'content-length',
+      String(Buffer.byteLength(body)),
+      'connection',
+      'close',
+    ])
+    .end(body);
 }
 
 function explain(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, headerBytes: number): MicroError {
   const options = { id: 'api', cause: error };
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new MicroError('resource_exhausted', `the headers are larger than ${headerBytes} bytes, the limit of this gateway`, { ...options, status: 431 });
+      return new MicroError(
+        'resource_exhausted',
+        `the headers are larger than ${headerBytes} bytes, the limit of this gateway`,
+        { ...options, status: 431 },
+      );
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return new MicroError('resource_exhausted', 'the extensions of the chunks are too large', { ...options, status: 413 });
+      return new MicroError('resource_exhausted', 'the extensions of the chunks are too large', {
+        ...options,
+        status: 413,
+      });
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return tooSlow(error);
     default:
       if (error.rawPacket?.toString('latin1', 0, 14) === 'PRI * HTTP/2.0') {
-        return new MicroError('invalid_argument', 'this port speaks HTTP/1.1; gRPC and HTTP/2 are at the proxy', options);
+        return new MicroError(
+          'invalid_argument',
+          'this port speaks HTTP/1.1; gRPC and HTTP/2 are at the proxy',
+          options,
+        );
       }
       return new MicroError('invalid_argument', `this is not HTTP/1.1: ${error.message}`, options);
   }
 }
 
 function tooSlow(cause?: unknown): MicroError {
-  return new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster', { id: 'api', cause, status: 408 });
+  return new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster', {
+    id: 'api',
+    cause,
+    status: 408,
+  });
 }
 
 function tunnel(): MicroError {

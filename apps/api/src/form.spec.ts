@@ -19,7 +19,11 @@ describe('multipart forms', () => {
         const request = new Response(form);
         const read_ = read(Buffer.from(await request.arrayBuffer()), request.headers.get('content-type') as string);
         // Browsers end lines with CRLF.
-        expect(read_).toEqual(Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.replace(/\r\n|\r|\n/g, '\r\n')])));
+        expect(read_).toEqual(
+          Object.fromEntries(
+            Object.entries(fields).map(([name, value]) => [name, value.replace(/\r\n|\r|\n/g, '\r\n')]),
+          ),
+        );
       }),
     );
   });

@@ -18,13 +18,18 @@ export function addMultipart(values: NamedValues, body: Buffer, contentType: str
     const headersStart = body.indexOf('\r\n', at);
     const headersEnd = body.indexOf('\r\n\r\n', at);
     const end = body.indexOf(delimiter, at);
-    if (headersStart === -1 || headersEnd === -1 || end === -1 || headersEnd > end) throw malformed('a part is not complete');
+    if (headersStart === -1 || headersEnd === -1 || end === -1 || headersEnd > end)
+      throw malformed('a part is not complete');
     const headers = body.toString('utf8', headersStart, headersEnd);
     const disposition = /^content-disposition:\s*form-data\b(.*)$/im.exec(headers)?.[1] ?? '';
     const name = /;\s*name="([^"]*)"/i.exec(disposition)?.[1];
     if (name === undefined) throw malformed('a part has no name');
     if (/;\s*filename\*?=/i.test(disposition)) {
-      throw new MicroError('invalid_argument', `"${shown(name)}" is a file; send JSON, with the file as base64 in a bytes field`, { status: 415 });
+      throw new MicroError(
+        'invalid_argument',
+        `"${shown(name)}" is a file; send JSON, with the file as base64 in a bytes field`,
+        { status: 415 },
+      );
     }
     values.add(name.replace(/%22/g, '"'), body.toString('utf8', headersEnd + 4, Math.max(end - 2, headersEnd + 4)));
     at = end;

@@ -15,7 +15,11 @@ export interface Rig extends AsyncDisposable {
   readonly address: string;
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** Serves and registers; `change` adapts the registration. */
-  serve<M extends MethodTypes>(definition: ServiceDefinition<M>, handlers: Handlers<ServiceDefinition<M>>, options?: ServeOptions): Promise<RpcServer>;
+  serve<M extends MethodTypes>(
+    definition: ServiceDefinition<M>,
+    handlers: Handlers<ServiceDefinition<M>>,
+    options?: ServeOptions,
+  ): Promise<RpcServer>;
 }
 
 export interface ServeOptions {
@@ -27,7 +31,12 @@ export interface ServeOptions {
 export async function startRig(environment: Readonly<Record<string, string>> = {}): Promise<Rig> {
   const registry = await openRegistry({ adapter: 'memory' });
   const app = await startApp(apiApp, {
-    environment: readEnvironment({ MICRO_PROFILE: 'test', MICRO_ADDRESS: '127.0.0.1:0', MICRO_HOME: '/nonexistent', ...environment }),
+    environment: readEnvironment({
+      MICRO_PROFILE: 'test',
+      MICRO_ADDRESS: '127.0.0.1:0',
+      MICRO_HOME: '/nonexistent',
+      ...environment,
+    }),
     registry,
     logger: silentLogger,
   });
@@ -37,7 +46,11 @@ export async function startRig(environment: Readonly<Record<string, string>> = {
     registry,
     address: app.address,
     fetch: (path, init) => fetch(`http://${app.address}${path}`, init),
-    async serve(definition, handlers, { name = definition.package, namespace, change = (service: Service) => service } = {}) {
+    async serve(
+      definition,
+      handlers,
+      { name = definition.package, namespace, change = (service: Service) => service } = {},
+    ) {
       const server = new RpcServer({ name }).add(definition, handlers);
       await server.listen();
       servers.push(server);
@@ -53,7 +66,10 @@ export async function startRig(environment: Readonly<Record<string, string>> = {
 }
 
 /** A service as it registers itself. */
-export function described(definition: ServiceDefinition, { name, address, protocol = 'connect,grpc' }: { name: string; address: string; protocol?: string }): Service {
+export function described(
+  definition: ServiceDefinition,
+  { name, address, protocol = 'connect,grpc' }: { name: string; address: string; protocol?: string },
+): Service {
   return {
     name,
     version: '1',
@@ -78,7 +94,11 @@ export function raw(address: string, ...parts: (string | Buffer)[]): Promise<str
 }
 
 /** A request whose target goes out as it is written, which `fetch` would clean. */
-export function get(address: string, target: string, headers: Readonly<Record<string, string>> = {}): Promise<{ status: number; json: unknown; headers: Record<string, unknown> }> {
+export function get(
+  address: string,
+  target: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; json: unknown; headers: Record<string, unknown> }> {
   const [host, port] = address.split(':') as [string, string];
   return new Promise((resolve, reject) => {
     httpRequest({ host, port, path: target, headers, agent: false }, (response) => {
@@ -86,7 +106,11 @@ export function get(address: string, target: string, headers: Readonly<Record<st
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {
         const text = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode ?? 0, json: text === '' ? undefined : JSON.parse(text), headers: response.headers });
+        resolve({
+          status: response.statusCode ?? 0,
+          json: text === '' ? undefined : JSON.parse(text),
+          headers: response.headers,
+        });
       });
     })
       .on('error', reject)
@@ -136,7 +160,14 @@ export function everythingHandlers(seen: { canceled?: boolean } = {}): Handlers<
   return {
     call: (thing: Thing) => thing,
     get: (thing: Thing) => ({ thing, names: [] }),
-    metadata: (_: Thing, context: { metadata: Iterable<readonly [string, unknown]>; responseHeaders: { set(name: string, value: string): unknown }; responseTrailers: { set(name: string, value: string): unknown } }) => {
+    metadata: (
+      _: Thing,
+      context: {
+        metadata: Iterable<readonly [string, unknown]>;
+        responseHeaders: { set(name: string, value: string): unknown };
+        responseTrailers: { set(name: string, value: string): unknown };
+      },
+    ) => {
       context.responseHeaders.set('x-header', 'h');
       context.responseTrailers.set('x-trailer', 't');
       return { metadata: Object.fromEntries([...context.metadata].map(([name, value]) => [name, String(value)])) };

@@ -15,7 +15,8 @@ beforeAll(async () => {
 afterAll(() => rig[Symbol.asyncDispose]());
 
 const json = { 'content-type': 'application/json' };
-const post = (path: string, body: string | Buffer, headers: Record<string, string> = json) => rig.fetch(path, { method: 'POST', headers, body });
+const post = (path: string, body: string | Buffer, headers: Record<string, string> = json) =>
+  rig.fetch(path, { method: 'POST', headers, body });
 const jsonOf = async (answer: Response | Promise<Response>) => (await answer).json() as Promise<unknown>;
 
 describe('what the gateway says of itself', () => {
@@ -30,8 +31,12 @@ describe('what the gateway says of itself', () => {
       const text = await (await rig.fetch('/metrics')).text();
       return text.includes('code="not_found"') && text;
     });
-    expect(metrics).toMatch(/micro_rpc_server_duration_seconds_count\{method="\/everything.Everything\/Call",code="ok"\} \d/);
-    expect(metrics).toMatch(/micro_rpc_server_duration_seconds_count\{method="\/everything.Everything\/Fail",code="not_found"\} \d/);
+    expect(metrics).toMatch(
+      /micro_rpc_server_duration_seconds_count\{method="\/everything.Everything\/Call",code="ok"\} \d/,
+    );
+    expect(metrics).toMatch(
+      /micro_rpc_server_duration_seconds_count\{method="\/everything.Everything\/Fail",code="not_found"\} \d/,
+    );
     const refused = await rig.fetch('/healthz', { method: 'POST' });
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET']);
   });
@@ -47,25 +52,55 @@ describe('calls', () => {
   });
 
   it('take what curl -d sends, and no body at all', async () => {
-    expect(await jsonOf(post('/everything/call', '{"name":"Alice"}', { 'content-type': 'application/x-www-form-urlencoded' }))).toEqual({ name: 'Alice' });
+    expect(
+      await jsonOf(
+        post('/everything/call', '{"name":"Alice"}', { 'content-type': 'application/x-www-form-urlencoded' }),
+      ),
+    ).toEqual({ name: 'Alice' });
     expect(await jsonOf(rig.fetch('/everything/call', { method: 'POST' }))).toEqual({});
     expect(await jsonOf(rig.fetch('/everything'))).toEqual({});
   });
 
   it('merge query and body, the body winning, typed by the schema', async () => {
-    expect(await jsonOf(rig.fetch('/everything/call?name=Al&big=12&flag=true&mood=1&tags=a&tags=b&inner.first_name=x&inner[age]=3&at=2026-01-31T12:00:00Z&real=1.5&data=AQID'))).toEqual({
-      name: 'Al', big: '12', flag: true, mood: 'GLAD', tags: ['a', 'b'], inner: { firstName: 'x', age: 3 }, at: '2026-01-31T12:00:00Z', real: 1.5, data: 'AQID',
+    expect(
+      await jsonOf(
+        rig.fetch(
+          '/everything/call?name=Al&big=12&flag=true&mood=1&tags=a&tags=b&inner.first_name=x&inner[age]=3&at=2026-01-31T12:00:00Z&real=1.5&data=AQID',
+        ),
+      ),
+    ).toEqual({
+      name: 'Al',
+      big: '12',
+      flag: true,
+      mood: 'GLAD',
+      tags: ['a', 'b'],
+      inner: { firstName: 'x', age: 3 },
+      at: '2026-01-31T12:00:00Z',
+      real: 1.5,
+      data: 'AQID',
     });
-    expect(await jsonOf(post('/everything/call?name=query&inner.age=3', '{"name":"body","inner":{"firstName":"x"}}'))).toEqual({ name: 'body', inner: { firstName: 'x', age: 3 } });
-    expect(await jsonOf(rig.fetch('/everything/call?flag=maybe'))).toMatchObject({ code: 'invalid_argument', detail: expect.stringContaining('"flag"') });
+    expect(
+      await jsonOf(post('/everything/call?name=query&inner.age=3', '{"name":"body","inner":{"firstName":"x"}}')),
+    ).toEqual({ name: 'body', inner: { firstName: 'x', age: 3 } });
+    expect(await jsonOf(rig.fetch('/everything/call?flag=maybe'))).toMatchObject({
+      code: 'invalid_argument',
+      detail: expect.stringContaining('"flag"'),
+    });
   });
 
   it('take forms of both kinds', async () => {
-    expect(await jsonOf(rig.fetch('/everything/call', { method: 'POST', body: new URLSearchParams({ name: 'Al', 'inner.age': '3' }) }))).toEqual({ name: 'Al', inner: { age: 3 } });
+    expect(
+      await jsonOf(
+        rig.fetch('/everything/call', { method: 'POST', body: new URLSearchParams({ name: 'Al', 'inner.age': '3' }) }),
+      ),
+    ).toEqual({ name: 'Al', inner: { age: 3 } });
     const form = new FormData();
     form.append('name', 'Al');
     form.append('flag', 'on');
-    expect(await jsonOf(rig.fetch('/everything/call', { method: 'POST', body: form }))).toEqual({ name: 'Al', flag: true });
+    expect(await jsonOf(rig.fetch('/everything/call', { method: 'POST', body: form }))).toEqual({
+      name: 'Al',
+      flag: true,
+    });
   });
 
   it('take and give protobuf', async () => {
@@ -77,7 +112,11 @@ describe('calls', () => {
     const asked = await post('/everything/call', '{"name":"Bob"}', { ...json, accept: 'application/x-protobuf' });
     expect(asked.headers.get('content-type')).toBe('application/x-protobuf');
     expect(codec.decode(new Uint8Array(await asked.arrayBuffer()))).toMatchObject({ name: 'Bob' });
-    expect(await jsonOf(post('/everything/call?flag=1', bytes, { 'content-type': 'application/protobuf', accept: 'application/json' }))).toEqual({ name: 'Alice', flag: true });
+    expect(
+      await jsonOf(
+        post('/everything/call?flag=1', bytes, { 'content-type': 'application/protobuf', accept: 'application/json' }),
+      ),
+    ).toEqual({ name: 'Alice', flag: true });
   });
 
   it('answer 204 where there is nothing to answer', async () => {
@@ -89,11 +128,24 @@ describe('calls', () => {
 
   it('carry headers both ways, but not those of the hop or of the platform', async () => {
     const answer = await post('/everything/metadata', '{}', {
-      ...json, authorization: 'Bearer x', 'x-user': 'u', 'micro-from-service': 'auth', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'x-utf8': Buffer.from('é').toString('latin1'),
+      ...json,
+      authorization: 'Bearer x',
+      'x-user': 'u',
+      'micro-from-service': 'auth',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      'x-utf8': Buffer.from('é').toString('latin1'),
     });
     const { metadata } = (await answer.json()) as { metadata: Record<string, string> };
-    expect(metadata).toMatchObject({ authorization: 'Bearer x', 'x-user': 'u', 'micro-from-service': 'api', 'micro-namespace': 'micro', 'x-forwarded-for': expect.stringContaining('127.0.0.1') });
-    expect(metadata['traceparent']).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01$/);
+    expect(metadata).toMatchObject({
+      authorization: 'Bearer x',
+      'x-user': 'u',
+      'micro-from-service': 'api',
+      'micro-namespace': 'micro',
+      'x-forwarded-for': expect.stringContaining('127.0.0.1'),
+    });
+    expect(metadata['traceparent']).toMatch(
+      /^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01$/,
+    );
     expect(Object.keys(metadata)).not.toContain('content-length');
     expect(answer.headers.get('micro-trace-id')).toBe('0af7651916cd43dd8448eb211c80319c');
     expect([answer.headers.get('x-header'), answer.headers.get('x-trailer')]).toEqual(['h', 't']);
@@ -105,17 +157,27 @@ describe('calls', () => {
       return `POST /everything/call HTTP/1.1\r\nhost: localhost\r\n${last ? 'connection: close\r\n' : ''}content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     };
     const answers = await raw(rig.address, Array.from({ length: 50 }, (_, index) => one(index, index === 49)).join(''));
-    expect([...answers.matchAll(/\{"name":"n(\d+)"\}/g)].map(([, index]) => Number(index))).toEqual(Array.from({ length: 50 }, (_, index) => index));
+    expect([...answers.matchAll(/\{"name":"n(\d+)"\}/g)].map(([, index]) => Number(index))).toEqual(
+      Array.from({ length: 50 }, (_, index) => index),
+    );
   });
 
   it('go by POST /rpc as well', async () => {
     const rpc = (body: unknown) => post('/rpc', JSON.stringify(body));
-    expect(await jsonOf(rpc({ service: 'everything', endpoint: 'Everything.Call', request: { name: 'Al' } }))).toEqual({ name: 'Al' });
+    expect(await jsonOf(rpc({ service: 'everything', endpoint: 'Everything.Call', request: { name: 'Al' } }))).toEqual({
+      name: 'Al',
+    });
     expect(await jsonOf(rpc({ service: 'everything', endpoint: 'Everything.Call' }))).toEqual({});
     const form = new URLSearchParams({ service: 'everything', endpoint: 'Everything.Call', request: '{"name":"Al"}' });
     expect(await jsonOf(rig.fetch('/rpc', { method: 'POST', body: form }))).toEqual({ name: 'Al' });
-    expect(await jsonOf(rpc({ service: 'everything' }))).toMatchObject({ code: 'invalid_argument', detail: expect.stringContaining('"endpoint"') });
-    expect(await jsonOf(rpc({ service: 'everything', endpoint: 'Everything.Cal' }))).toMatchObject({ code: 'not_found', detail: expect.stringContaining('did you mean Everything.Call') });
+    expect(await jsonOf(rpc({ service: 'everything' }))).toMatchObject({
+      code: 'invalid_argument',
+      detail: expect.stringContaining('"endpoint"'),
+    });
+    expect(await jsonOf(rpc({ service: 'everything', endpoint: 'Everything.Cal' }))).toMatchObject({
+      code: 'not_found',
+      detail: expect.stringContaining('did you mean Everything.Call'),
+    });
     expect((await rig.fetch('/rpc')).status).toBe(405);
   });
 });
@@ -133,11 +195,18 @@ describe('streams', () => {
 
   it('fail as any call before the first message, and with a last line after it', async () => {
     const refused = await rig.fetch('/everything/stream?ms=-1');
-    expect([refused.status, await refused.json()]).toEqual([400, { id: 'everything.rule', code: 'failed_precondition', detail: 'no stream today', status: 400 }]);
+    expect([refused.status, await refused.json()]).toEqual([
+      400,
+      { id: 'everything.rule', code: 'failed_precondition', detail: 'no stream today', status: 400 },
+    ]);
     const lines = (await (await rig.fetch('/everything/stream?ms=7')).text()).trimEnd().split('\n');
     expect(lines).toHaveLength(8);
-    expect(JSON.parse(lines[7] as string)).toEqual({ error: { id: 'everything.rule', code: 'aborted', detail: 'seven is enough', status: 409 } });
-    expect(await (await post('/everything/stream', '{"ms":7}', { ...json, accept: 'text/event-stream' })).text()).toMatch(/event: error\ndata: \{"id":"everything.rule"[^\n]*\n\n$/);
+    expect(JSON.parse(lines[7] as string)).toEqual({
+      error: { id: 'everything.rule', code: 'aborted', detail: 'seven is enough', status: 409 },
+    });
+    expect(
+      await (await post('/everything/stream', '{"ms":7}', { ...json, accept: 'text/event-stream' })).text(),
+    ).toMatch(/event: error\ndata: \{"id":"everything.rule"[^\n]*\n\n$/);
   });
 
   it('end when the caller goes away, or with the deadline it set', async () => {
@@ -148,20 +217,29 @@ describe('streams', () => {
     controller.abort();
     await until('the service sees it canceled', () => seen.canceled === true);
     const timed = await (await rig.fetch('/everything/stream?ms=9', { headers: { timeout: '200ms' } })).text();
-    expect(JSON.parse(timed.trimEnd().split('\n').at(-1) as string)).toMatchObject({ error: { code: 'deadline_exceeded' } });
+    expect(JSON.parse(timed.trimEnd().split('\n').at(-1) as string)).toMatchObject({
+      error: { code: 'deadline_exceeded' },
+    });
   });
 
   it('of requests are refused, saying where they go', async () => {
     const answer = await post('/everything/collect', '{}');
-    expect([answer.status, await answer.json()]).toEqual([501, expect.objectContaining({ code: 'unimplemented', detail: expect.stringContaining('proxy') })]);
+    expect([answer.status, await answer.json()]).toEqual([
+      501,
+      expect.objectContaining({ code: 'unimplemented', detail: expect.stringContaining('proxy') }),
+    ]);
   });
 });
 
 describe('declared routes', () => {
   it('bind path variables, body and response', async () => {
     expect(await jsonOf(rig.fetch('/v1/things/7?flag=true'))).toEqual({ thing: { name: 'things/7', flag: true } });
-    expect(await jsonOf(post('/v1/things?name=q', '{"firstName":"Al"}'))).toEqual({ thing: { name: 'q', inner: { firstName: 'Al' } } });
-    expect(await jsonOf(rig.fetch('/v1/things/7:touch', { method: 'PUT', headers: json, body: '{"flag":true}' }))).toEqual({ name: 'things/7', flag: true });
+    expect(await jsonOf(post('/v1/things?name=q', '{"firstName":"Al"}'))).toEqual({
+      thing: { name: 'q', inner: { firstName: 'Al' } },
+    });
+    expect(
+      await jsonOf(rig.fetch('/v1/things/7:touch', { method: 'PUT', headers: json, body: '{"flag":true}' })),
+    ).toEqual({ name: 'things/7', flag: true });
     expect(await jsonOf(rig.fetch('/v1/things/7/names'))).toEqual([]);
   });
 
@@ -180,7 +258,12 @@ describe('errors', () => {
     const answer = await post('/everything/fail', '{"code":"not_found","detail":"no such greeting"}');
     expect(answer.status).toBe(404);
     expect(answer.headers.get('content-type')).toBe('application/json');
-    expect(await answer.json()).toEqual({ id: 'everything.rule', code: 'not_found', detail: 'no such greeting', status: 404 });
+    expect(await answer.json()).toEqual({
+      id: 'everything.rule',
+      code: 'not_found',
+      detail: 'no such greeting',
+      status: 404,
+    });
   });
 
   it('nobody meant to show are told by their trace alone', async () => {
@@ -195,9 +278,14 @@ describe('errors', () => {
     const answer = await post('/everythin/call', '{}');
     expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'application/json']);
     expect(await answer.json()).toEqual({
-      id: 'api', code: 'not_found', status: 404, detail: 'service "everythin" is not registered in namespace "micro"; did you mean everything?',
+      id: 'api',
+      code: 'not_found',
+      status: 404,
+      detail: 'service "everythin" is not registered in namespace "micro"; did you mean everything?',
     });
-    expect(await jsonOf(post('/everything/cal', '{}'))).toMatchObject({ detail: expect.stringContaining('did you mean Everything.Call (/everything/call)') });
+    expect(await jsonOf(post('/everything/cal', '{}'))).toMatchObject({
+      detail: expect.stringContaining('did you mean Everything.Call (/everything/call)'),
+    });
   });
 });
 
@@ -205,7 +293,12 @@ describe('services of another kind', () => {
   it('that only serve HTTP have no endpoints', async () => {
     await until('the gateway itself is registered', async () => {
       const answer = await rig.fetch('/api/call');
-      expect(await answer.json()).toEqual({ id: 'api', code: 'not_found', detail: 'service "api" has no endpoint "Api.Call"', status: 404 });
+      expect(await answer.json()).toEqual({
+        id: 'api',
+        code: 'not_found',
+        detail: 'service "api" has no endpoint "Api.Call"',
+        status: 404,
+      });
       return true;
     });
   });
@@ -219,7 +312,10 @@ describe('services of another kind', () => {
       const found = await post('/liar/everything/call', '{}');
       return found.status !== 404 && found;
     });
-    expect([answer.status, await answer.json()]).toEqual([502, expect.objectContaining({ code: 'unavailable', detail: expect.stringContaining('"liar"') })]);
+    expect([answer.status, await answer.json()]).toEqual([
+      502,
+      expect.objectContaining({ code: 'unavailable', detail: expect.stringContaining('"liar"') }),
+    ]);
     liar.close();
     liar.closeAllConnections();
   });
@@ -230,14 +326,20 @@ describe('deadlines', () => {
     const answer = await post('/everything/slow', '{"ms":20000}', { ...json, 'connect-timeout-ms': '100' });
     expect(answer.status).toBe(504);
     expect(await answer.json()).toMatchObject({ code: 'deadline_exceeded' });
-    expect(await jsonOf(post('/everything/slow', '{"ms":20000}', { ...json, timeout: '100ms' }))).toMatchObject({ code: 'deadline_exceeded' });
-    expect(await jsonOf(post('/everything/slow', '{}', { ...json, timeout: 'soon' }))).toMatchObject({ code: 'invalid_argument' });
+    expect(await jsonOf(post('/everything/slow', '{"ms":20000}', { ...json, timeout: '100ms' }))).toMatchObject({
+      code: 'deadline_exceeded',
+    });
+    expect(await jsonOf(post('/everything/slow', '{}', { ...json, timeout: 'soon' }))).toMatchObject({
+      code: 'invalid_argument',
+    });
   });
 
   it('end when the caller goes away', async () => {
     seen.canceled = false;
     const controller = new AbortController();
-    const going = rig.fetch('/everything/slow', { method: 'POST', headers: json, body: '{"ms":60000}', signal: controller.signal }).catch(() => undefined);
+    const going = rig
+      .fetch('/everything/slow', { method: 'POST', headers: json, body: '{"ms":60000}', signal: controller.signal })
+      .catch(() => undefined);
     await until('the call is under way', () => rig.app.platform.metrics.inFlight('client') > 0);
     controller.abort();
     await going;
@@ -247,27 +349,50 @@ describe('deadlines', () => {
   const body = '{"ms":60000}';
   const head = 'POST /everything/slow HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
   it.each([
-    { what: 'is plain, and waits for its turn', one: `${head}content-length: ${body.length}\r\n\r\n${body}`, underWay: 1 },
-    { what: 'is not, and does not', one: `${head}transfer-encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`, underWay: 5 },
-  ])('end as well for what came behind another request on a connection that is lost, whether it $what', async ({ one, underWay }) => {
-    const [host, port] = rig.address.split(':') as [string, string];
-    const socket = connect(Number(port), host);
-    socket.write(one.repeat(5));
-    await until('they are under way', () => rig.app.platform.metrics.inFlight('server') === underWay);
-    socket.destroy();
-    await until('none is', () => rig.app.platform.metrics.inFlight('server') + rig.app.platform.metrics.inFlight('client') === 0);
-  });
+    {
+      what: 'is plain, and waits for its turn',
+      one: `${head}content-length: ${body.length}\r\n\r\n${body}`,
+      underWay: 1,
+    },
+    {
+      what: 'is not, and does not',
+      one: `${head}transfer-encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+      underWay: 5,
+    },
+  ])(
+    'end as well for what came behind another request on a connection that is lost, whether it $what',
+    async ({ one, underWay }) => {
+      const [host, port] = rig.address.split(':') as [string, string];
+      const socket = connect(Number(port), host);
+      socket.write(one.repeat(5));
+      await until('they are under way', () => rig.app.platform.metrics.inFlight('server') === underWay);
+      socket.destroy();
+      await until(
+        'none is',
+        () => rig.app.platform.metrics.inFlight('server') + rig.app.platform.metrics.inFlight('client') === 0,
+      );
+    },
+  );
 });
 
 describe('namespaces', () => {
   it('come by header, then by host, then by default', async () => {
     await rig.serve(everything, { ...everythingHandlers(), call: () => ({ name: 'of foo' }) }, { namespace: 'foo' });
-    expect(await jsonOf(post('/everything/call', '{}', { ...json, 'micro-namespace': 'foo' }))).toEqual({ name: 'of foo' });
+    expect(await jsonOf(post('/everything/call', '{}', { ...json, 'micro-namespace': 'foo' }))).toEqual({
+      name: 'of foo',
+    });
     expect((await get(rig.address, '/everything/call', { host: 'foo.example.com' })).json).toEqual({ name: 'of foo' });
-    expect((await get(rig.address, '/everything/call', { host: 'foo.example.com', 'micro-namespace': 'micro' })).json).toEqual({});
-    expect((await get(rig.address, '/everything/call', { host: 'bar.example.com' })).json).toMatchObject({ code: 'not_found', detail: expect.stringContaining('namespace "bar"') });
+    expect(
+      (await get(rig.address, '/everything/call', { host: 'foo.example.com', 'micro-namespace': 'micro' })).json,
+    ).toEqual({});
+    expect((await get(rig.address, '/everything/call', { host: 'bar.example.com' })).json).toMatchObject({
+      code: 'not_found',
+      detail: expect.stringContaining('namespace "bar"'),
+    });
     expect((await get(rig.address, '/everything/call', { host: 'api.example.com' })).json).toEqual({});
-    expect((await get(rig.address, '/everything/call', { 'micro-namespace': '../x' })).json).toMatchObject({ code: 'invalid_argument' });
+    expect((await get(rig.address, '/everything/call', { 'micro-namespace': '../x' })).json).toMatchObject({
+      code: 'invalid_argument',
+    });
   });
 });
 
@@ -275,7 +400,11 @@ describe('CORS', () => {
   it('echoes the origin, with credentials, on answers and errors', async () => {
     for (const path of ['/everything/call', '/nothing/there']) {
       const { headers } = await get(rig.address, path, { origin: 'https://app.example.com' });
-      expect(headers).toMatchObject({ 'access-control-allow-origin': 'https://app.example.com', 'access-control-allow-credentials': 'true', vary: 'Origin' });
+      expect(headers).toMatchObject({
+        'access-control-allow-origin': 'https://app.example.com',
+        'access-control-allow-credentials': 'true',
+        vary: 'Origin',
+      });
     }
     expect((await get(rig.address, '/everything/call')).headers).not.toHaveProperty('access-control-allow-origin');
   });
@@ -283,7 +412,11 @@ describe('CORS', () => {
   it('answers a preflight', async () => {
     const answer = await rig.fetch('/everything/call', {
       method: 'OPTIONS',
-      headers: { origin: 'https://x.example', 'access-control-request-method': 'PUT', 'access-control-request-headers': 'authorization, x-user' },
+      headers: {
+        origin: 'https://x.example',
+        'access-control-request-method': 'PUT',
+        'access-control-request-headers': 'authorization, x-user',
+      },
     });
     expect(answer.status).toBe(204);
     expect(Object.fromEntries(answer.headers)).toMatchObject({

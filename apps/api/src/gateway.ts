@@ -73,26 +73,41 @@ export class Gateway {
   #handle(http: HttpCall, own: OwnRoutes): void {
     const { concurrentCalls } = this.#settings;
     if (this.#inFlight > concurrentCalls) {
-      throw new MicroError('resource_exhausted', `the gateway is answering ${concurrentCalls} requests, its limit: try again later`, { id: 'api', metadata: { 'retry-after': '1' } });
+      throw new MicroError(
+        'resource_exhausted',
+        `the gateway is answering ${concurrentCalls} requests, its limit: try again later`,
+        { id: 'api', metadata: { 'retry-after': '1' } },
+      );
     }
     const { request, inbound } = http;
     const allowed = request.method === 'OPTIONS' ? preflight(request, inbound.origin) : undefined;
     if (allowed) return http.answerNothing([], allowed);
     if (request.rawHeaders.length > 2 * maxHeaders) {
-      throw new MicroError('resource_exhausted', `the request has more than ${maxHeaders} headers`, { id: 'api', status: 431 });
+      throw new MicroError('resource_exhausted', `the request has more than ${maxHeaders} headers`, {
+        id: 'api',
+        status: 431,
+      });
     }
     if ((request.url as string).length > maxUrlLength) {
-      throw new MicroError('invalid_argument', `the URL is longer than ${maxUrlLength} characters: send the values in the body`, { id: 'api', status: 414 });
+      throw new MicroError(
+        'invalid_argument',
+        `the URL is longer than ${maxUrlLength} characters: send the values in the body`,
+        { id: 'api', status: 414 },
+      );
     }
-    if (inbound.manyHosts) throw new MicroError('invalid_argument', 'the request has more than one Host header', { id: 'api' });
+    if (inbound.manyHosts)
+      throw new MicroError('invalid_argument', 'the request has more than one Host header', { id: 'api' });
     const { url, host } = targetOf(request.url as string, inbound.host);
-    if (host === '' && request.httpVersionMinor > 0) throw new MicroError('invalid_argument', 'the request has no Host header (RFC 9112, section 3.2)', { id: 'api' });
+    if (host === '' && request.httpVersionMinor > 0)
+      throw new MicroError('invalid_argument', 'the request has no Host header (RFC 9112, section 3.2)', { id: 'api' });
     const path = pathOf(url);
     if (own(http, path)) return;
     const namespace = inbound.namespace === '' ? this.#hosts.namespace(host) : checkedNamespace(inbound.namespace);
     const timeoutMs = timeoutOf(inbound, this.#settings);
     if (namespace instanceof Promise) {
-      namespace.then((found) => this.#route(http, { url, host, timeoutMs, namespace: found ?? this.#settings.namespace })).catch((error: unknown) => this.#fail(http, error));
+      namespace
+        .then((found) => this.#route(http, { url, host, timeoutMs, namespace: found ?? this.#settings.namespace }))
+        .catch((error: unknown) => this.#fail(http, error));
     } else {
       this.#route(http, { url, host, timeoutMs, namespace: namespace ?? this.#settings.namespace });
     }
@@ -100,16 +115,23 @@ export class Gateway {
 
   #route(http: HttpCall, target: Target): void {
     const { request } = http;
-    if (request.method === 'OPTIONS') return http.answerNothing([], ['allow', 'GET, POST, PUT, PATCH, DELETE, OPTIONS']);
+    if (request.method === 'OPTIONS')
+      return http.answerNothing([], ['allow', 'GET, POST, PUT, PATCH, DELETE, OPTIONS']);
     if (pathOf(target.url) === '/rpc') return this.#rpc(http, target);
-    const route = this.#router.route({ namespace: target.namespace, verb: request.method as string, host: target.host }, target.url);
-    if (route instanceof Promise) route.then((found) => this.#read(http, target, found)).catch((error: unknown) => this.#fail(http, error));
+    const route = this.#router.route(
+      { namespace: target.namespace, verb: request.method as string, host: target.host },
+      target.url,
+    );
+    if (route instanceof Promise)
+      route.then((found) => this.#read(http, target, found)).catch((error: unknown) => this.#fail(http, error));
     else this.#read(http, target, route);
   }
 
   #read(http: HttpCall, { namespace, timeoutMs }: Target, route: Route): void {
     this.#begin(http, route);
-    this.#body(http, (body) => this.#caller.call({ http, namespace, route, body, contentType: http.inbound.contentType, timeoutMs }));
+    this.#body(http, (body) =>
+      this.#caller.call({ http, namespace, route, body, contentType: http.inbound.contentType, timeoutMs }),
+    );
   }
 
   /** `POST /rpc` with service, endpoint and request in the body. */
@@ -133,7 +155,8 @@ export class Gateway {
     readBody(http.request, bodyBytes, (body) => {
       if (body instanceof MicroError) return void this.#fail(http, body);
       try {
-        const done = contentEncoding === '' ? proceed(body) : decompressed(body, contentEncoding, bodyBytes).then(proceed);
+        const done =
+          contentEncoding === '' ? proceed(body) : decompressed(body, contentEncoding, bodyBytes).then(proceed);
         done.catch((error: unknown) => this.#fail(http, error));
       } catch (error) {
         this.#fail(http, error);
@@ -154,7 +177,14 @@ export class Gateway {
   /** Answers with an error. What is a fault of the platform or of a service is logged, under the trace that the caller is given. */
   #fail(http: HttpCall, thrown: unknown): void {
     const { code, detail, status, cause, id } = http.fail(thrown);
-    const fields = { method: http.method?.path, trace: http.trace, code, id, detail, ...(cause === undefined ? {} : { error: cause }) };
+    const fields = {
+      method: http.method?.path,
+      trace: http.trace,
+      code,
+      id,
+      detail,
+      ...(cause === undefined ? {} : { error: cause }),
+    };
     if (status === 500) this.#logger.error('request failed', fields);
     else this.#logger.debug('request failed', fields);
   }
@@ -184,11 +214,22 @@ function pathOf(url: string): string {
 }
 
 /** Reads the envelope of `/rpc`; `request` may be JSON, or text that is JSON, which is how a form has it. */
-function rpcRequest(body: Buffer, contentType: string): { readonly service: string; readonly endpoint: string; readonly request: Buffer } {
+function rpcRequest(
+  body: Buffer,
+  contentType: string,
+): { readonly service: string; readonly endpoint: string; readonly request: Buffer } {
   const format = formatOf(contentType, body);
-  const { service, endpoint, request = {} } = messageOf({ variables: [], query: '', body, format, contentType, bodyField: '*' }, undefined);
+  const {
+    service,
+    endpoint,
+    request = {},
+  } = messageOf({ variables: [], query: '', body, format, contentType, bodyField: '*' }, undefined);
   if (typeof service !== 'string' || typeof endpoint !== 'string' || service === '' || endpoint === '') {
-    throw new MicroError('invalid_argument', 'the body needs "service" and "endpoint", such as {"service":"helloworld","endpoint":"Helloworld.Call","request":{"name":"Alice"}}', { id: 'api' });
+    throw new MicroError(
+      'invalid_argument',
+      'the body needs "service" and "endpoint", such as {"service":"helloworld","endpoint":"Helloworld.Call","request":{"name":"Alice"}}',
+      { id: 'api' },
+    );
   }
   return { service, endpoint, request: Buffer.from(typeof request === 'string' ? request : jsonText(request)) };
 }

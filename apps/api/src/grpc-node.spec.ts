@@ -1,4 +1,11 @@
-import { type handleUnaryCall, Metadata, Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
+import {
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  status,
+} from '@grpc/grpc-js';
 import { parseSchema, type ServiceDefinition } from '@micro/proto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { described, type Rig, startRig } from './gateway.rig.js';
@@ -22,7 +29,11 @@ afterAll(async () => {
 });
 
 const post = async (path: string, body: unknown, headers: Record<string, string> = {}) =>
-  rig.fetch(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) });
+  rig.fetch(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
 
 it('takes JSON through the schema that it registered, and gives errors and metadata back', async () => {
   const address = await serve();
@@ -30,28 +41,58 @@ it('takes JSON through the schema that it registered, and gives errors and metad
   const answer = await post('/greeter/call?name.first_name=Al', { times: '9007199254740993' }, { 'x-user': 'u' });
   expect(await answer.json()).toEqual({ msg: 'Hello Al of u', times: '9007199254740993' });
   expect(answer.headers.get('x-answer')).toBe('42');
-  expect(await (await post('/greeter/call', { name: { firstName: 'Al' }, unknown: 1 })).json()).toMatchObject({ msg: 'Hello Al of nobody' });
+  expect(await (await post('/greeter/call', { name: { firstName: 'Al' }, unknown: 1 })).json()).toMatchObject({
+    msg: 'Hello Al of nobody',
+  });
   const failed = await post('/greeter/fail', {});
-  expect([failed.status, await failed.json()]).toEqual([409, { id: 'greeter', code: 'already_exists', detail: 'greeted before', status: 409 }]);
+  expect([failed.status, await failed.json()]).toEqual([
+    409,
+    { id: 'greeter', code: 'already_exists', detail: 'greeted before', status: 409 },
+  ]);
   const wrong = await post('/greeter/call', { times: 'many' });
-  expect([wrong.status, await wrong.json()]).toEqual([400, expect.objectContaining({ code: 'invalid_argument', detail: expect.stringContaining('times') })]);
+  expect([wrong.status, await wrong.json()]).toEqual([
+    400,
+    expect.objectContaining({ code: 'invalid_argument', detail: expect.stringContaining('times') }),
+  ]);
   const binary = await post('/greeter/call', { times: 3 }, { accept: 'application/protobuf' });
-  expect(schema.message('greeter.Response').decode(new Uint8Array(await binary.arrayBuffer()))).toMatchObject({ times: 3n });
+  expect(schema.message('greeter.Response').decode(new Uint8Array(await binary.arrayBuffer()))).toMatchObject({
+    times: 3n,
+  });
 });
 
 it.each(['v1', 'v1alpha'])('tells its schema by reflection %s where it registered none', async (version) => {
   const name = `silent-${version}`;
   const address = await serve((server) => addReflection(server, version));
-  await rig.registry.register({ name, version: '1', metadata: {}, endpoints: [], nodes: [{ id: name, address, metadata: { protocol: 'grpc' } }] });
-  expect(await (await post(`/${name}/greeter/call`, { name: { first_name: 'Al' } })).json()).toEqual({ msg: 'Hello Al of nobody' });
-  expect(await (await post(`/${name}/greeter/cal`, {})).json()).toMatchObject({ code: 'not_found', detail: expect.stringContaining('Greeter.Call') });
+  await rig.registry.register({
+    name,
+    version: '1',
+    metadata: {},
+    endpoints: [],
+    nodes: [{ id: name, address, metadata: { protocol: 'grpc' } }],
+  });
+  expect(await (await post(`/${name}/greeter/call`, { name: { first_name: 'Al' } })).json()).toEqual({
+    msg: 'Hello Al of nobody',
+  });
+  expect(await (await post(`/${name}/greeter/cal`, {})).json()).toMatchObject({
+    code: 'not_found',
+    detail: expect.stringContaining('Greeter.Call'),
+  });
 });
 
 it('that tells nothing at all is refused, saying why', async () => {
   const address = await serve();
-  await rig.registry.register({ name: 'mute', version: '1', metadata: {}, endpoints: [], nodes: [{ id: 'mute', address, metadata: { protocol: 'grpc' } }] });
+  await rig.registry.register({
+    name: 'mute',
+    version: '1',
+    metadata: {},
+    endpoints: [],
+    nodes: [{ id: 'mute', address, metadata: { protocol: 'grpc' } }],
+  });
   const answer = await post('/mute/greeter/call', {});
-  expect([answer.status, await answer.json()]).toEqual([400, expect.objectContaining({ code: 'failed_precondition', detail: expect.stringContaining('reflection') })]);
+  expect([answer.status, await answer.json()]).toEqual([
+    400,
+    expect.objectContaining({ code: 'failed_precondition', detail: expect.stringContaining('reflection') }),
+  ]);
 });
 
 /** A plain grpc-js server, which speaks no Connect. */
@@ -66,11 +107,16 @@ async function serve(extend: (server: Server) => void = () => undefined): Promis
       const { name, times } = call.request as { name?: { firstName: string }; times: bigint };
       done(null, { msg: `Hello ${name?.firstName ?? 'you'} of ${call.metadata.get('x-user')[0] ?? 'nobody'}`, times });
     }) satisfies handleUnaryCall<unknown, unknown>,
-    Fail: ((_, done) => done({ code: status.ALREADY_EXISTS, details: 'greeted before' })) satisfies handleUnaryCall<unknown, unknown>,
+    Fail: ((_, done) => done({ code: status.ALREADY_EXISTS, details: 'greeted before' })) satisfies handleUnaryCall<
+      unknown,
+      unknown
+    >,
   });
   extend(server);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
   });
   return `127.0.0.1:${port}`;
 }
@@ -107,7 +153,12 @@ function addReflection(server: Server, version: string): void {
     ServerReflectionInfo(call: ServerDuplexStream<Record<string, string | undefined>, unknown>) {
       call.on('data', ({ fileByFilename, fileContainingSymbol, listServices }: Record<string, string | undefined>) => {
         const file = fileByFilename ?? (fileContainingSymbol && schema.fileOf(fileContainingSymbol)) ?? '';
-        if (listServices !== undefined) call.write({ listServicesResponse: { service: [{ name: 'greeter.Greeter' }, { name: `grpc.reflection.${version}.ServerReflection` }] } });
+        if (listServices !== undefined)
+          call.write({
+            listServicesResponse: {
+              service: [{ name: 'greeter.Greeter' }, { name: `grpc.reflection.${version}.ServerReflection` }],
+            },
+          });
         else call.write({ fileDescriptorResponse: { fileDescriptorProto: [schema.files().get(file) as Uint8Array] } });
       });
       call.on('end', () => call.end());

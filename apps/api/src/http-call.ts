@@ -53,15 +53,24 @@ export class HttpCall {
   /** It is over, whether answered or not. */
   close(): void {
     if (!this.#others.delete(this)) return;
-    if (!this.response.writableEnded) this.cancellation.cancel(new MicroError('canceled', 'the caller went away', { id: 'api' }));
+    if (!this.response.writableEnded)
+      this.cancellation.cancel(new MicroError('canceled', 'the caller went away', { id: 'api' }));
     this.#closed(this);
   }
 
   /** Answers with a body and the metadata that a service sent along. */
-  answer(status: number, content: { readonly type: string; readonly body: Buffer | string }, metadata?: readonly string[]): void {
+  answer(
+    status: number,
+    content: { readonly type: string; readonly body: Buffer | string },
+    metadata?: readonly string[],
+  ): void {
     if (this.response.headersSent || this.response.destroyed) return;
     const body = typeof content.body === 'string' ? Buffer.from(content.body) : content.body;
-    const response = this.#write(status, ['content-type', content.type, 'content-length', String(body.length), 'micro-trace-id', this.trace], metadata);
+    const response = this.#write(
+      status,
+      ['content-type', content.type, 'content-length', String(body.length), 'micro-trace-id', this.trace],
+      metadata,
+    );
     // Of a string Node makes one piece with the headers. Latin-1 keeps every byte as it is.
     if (body.length <= onePiece) response.end(body.toString('latin1'), 'latin1');
     else response.end(body);
@@ -75,7 +84,11 @@ export class HttpCall {
 
   /** Begins an answer whose body is written piece by piece. */
   open(type: string, metadata?: readonly string[]): HttpResponse {
-    return this.#write(200, ['content-type', type, 'cache-control', 'no-cache', 'x-accel-buffering', 'no', 'micro-trace-id', this.trace], metadata);
+    return this.#write(
+      200,
+      ['content-type', type, 'cache-control', 'no-cache', 'x-accel-buffering', 'no', 'micro-trace-id', this.trace],
+      metadata,
+    );
   }
 
   /** Answers with an error's JSON; returns the error as it was told. */
@@ -85,7 +98,9 @@ export class HttpCall {
       this.response.destroy();
       return error;
     }
-    const metadata = Object.entries(error.metadata).flatMap(([name, value]) => [value].flat().flatMap((one) => [name, one]));
+    const metadata = Object.entries(error.metadata).flatMap(([name, value]) =>
+      [value].flat().flatMap((one) => [name, one]),
+    );
     const content = { type: 'application/json', body: JSON.stringify(error) };
     try {
       this.answer(error.status, content, metadata);
@@ -114,7 +129,11 @@ export class HttpCall {
   #explained(thrown: unknown): MicroError {
     const error = MicroError.from(thrown, 'api');
     if (error.detail !== 'internal error') return error;
-    return new MicroError(error.code, `internal error; its cause is in the log under trace ${this.trace}`, { id: error.id, status: error.status, cause: error.cause ?? error });
+    return new MicroError(error.code, `internal error; its cause is in the log under trace ${this.trace}`, {
+      id: error.id,
+      status: error.status,
+      cause: error.cause ?? error,
+    });
   }
 }
 

@@ -41,17 +41,49 @@ const fields: ReadonlyMap<string, Field> = new Map<string, Field>([
 
 /** Headers of one hop, of the browser's part of the protocol, and those that only the platform itself may send. */
 const dropped = new Set([
-  'accept-charset', 'accept-encoding', 'access-control-request-headers', 'access-control-request-method', 'connect-accept-encoding',
-  'connect-content-encoding', 'connect-protocol-version', 'connection', 'grpc-accept-encoding', 'grpc-encoding', 'grpc-timeout',
-  'http2-settings', 'keep-alive', 'micro-error-id', 'micro-from-service', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection',
-  'te', 'trailer', 'transfer-encoding', 'upgrade', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto',
+  'accept-charset',
+  'accept-encoding',
+  'access-control-request-headers',
+  'access-control-request-method',
+  'connect-accept-encoding',
+  'connect-content-encoding',
+  'connect-protocol-version',
+  'connection',
+  'grpc-accept-encoding',
+  'grpc-encoding',
+  'grpc-timeout',
+  'http2-settings',
+  'keep-alive',
+  'micro-error-id',
+  'micro-from-service',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
 ]);
 
 /** Reads all headers in one pass. */
 export function readInbound(request: IncomingMessage | PlainRequest): Inbound {
   const inbound = {
-    contentType: '', contentEncoding: '', contentLength: -1, host: '', manyHosts: false, origin: '', accept: '', namespace: '', connectTimeout: '', timeout: '', expect: '',
-    traceparent: undefined as string | undefined, metadata: [] as string[],
+    contentType: '',
+    contentEncoding: '',
+    contentLength: -1,
+    host: '',
+    manyHosts: false,
+    origin: '',
+    accept: '',
+    namespace: '',
+    connectTimeout: '',
+    timeout: '',
+    expect: '',
+    traceparent: undefined as string | undefined,
+    metadata: [] as string[],
   };
   const raw = request.rawHeaders;
   let forwardedFor = '';
@@ -64,8 +96,7 @@ export function readInbound(request: IncomingMessage | PlainRequest): Inbound {
     else if (field === 'host') {
       inbound.manyHosts = inbound.host !== '';
       inbound.host = value;
-    }
-    else if (field !== undefined) inbound[field] = value;
+    } else if (field !== undefined) inbound[field] = value;
     else if (name === 'connection') connection = value;
     else if (name === 'x-forwarded-for') forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
     else if (!dropped.has(name) && !name.startsWith(':')) {
@@ -73,7 +104,8 @@ export function readInbound(request: IncomingMessage | PlainRequest): Inbound {
       inbound.metadata.push(name, value);
     }
   }
-  if (connection !== undefined && connection.length > 'keep-alive'.length) inbound.metadata = withoutNamed(inbound.metadata, connection);
+  if (connection !== undefined && connection.length > 'keep-alive'.length)
+    inbound.metadata = withoutNamed(inbound.metadata, connection);
   const peer = request.socket.remoteAddress ?? 'unknown';
   inbound.metadata.push('x-forwarded-for', forwardedFor === '' ? peer : `${forwardedFor}, ${peer}`);
   if (inbound.host !== '') inbound.metadata.push('x-forwarded-host', inbound.host);
@@ -82,6 +114,11 @@ export function readInbound(request: IncomingMessage | PlainRequest): Inbound {
 
 /** Without the headers that the connection header names as its own (RFC 9110, section 7.6.1). */
 function withoutNamed(metadata: readonly string[], connection: string): string[] {
-  const named = new Set(connection.toLowerCase().split(',').map((name) => name.trim()));
+  const named = new Set(
+    connection
+      .toLowerCase()
+      .split(',')
+      .map((name) => name.trim()),
+  );
   return metadata.filter((_, index) => !named.has(metadata[index - (index % 2)] as string));
 }

@@ -31,7 +31,9 @@ describe('parseJson', () => {
     ['[}', 'unexpected "}" at line 1, column 2'],
     ['{]', 'unexpected "]" at line 1, column 2'],
   ])('says of %j: %s', (text, problem) => {
-    expect(() => parseJson(Buffer.from(text))).toThrow(expect.objectContaining({ code: 'invalid_argument', message: `the body is not valid JSON: ${problem}` }));
+    expect(() => parseJson(Buffer.from(text))).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: `the body is not valid JSON: ${problem}` }),
+    );
   });
 
   it('refuses bytes that are not UTF-8', () => {
@@ -39,7 +41,9 @@ describe('parseJson', () => {
   });
 
   it('refuses a key that is there twice, and keeps integers exact until they are written again', () => {
-    expect(() => parseJson(Buffer.from('{"a":1,"a":2}'))).toThrow('the body is not valid JSON: an object has the key "a" twice');
+    expect(() => parseJson(Buffer.from('{"a":1,"a":2}'))).toThrow(
+      'the body is not valid JSON: an object has the key "a" twice',
+    );
     const text = '{"__proto__":[18446744073709551615,{"a":-9007199254740993}],"b":"\\n","c":null,"d":1.5}';
     expect(jsonText(parseJson(Buffer.from(text)))).toBe(text);
   });

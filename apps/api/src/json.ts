@@ -23,7 +23,9 @@ export function jsonText(value: JsonValue | bigint): string {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(jsonText).join(',')}]`;
-  return `{${Object.keys(value).map((key) => `${JSON.stringify(key)}:${jsonText(value[key] as JsonValue)}`).join(',')}}`;
+  return `{${Object.keys(value)
+    .map((key) => `${JSON.stringify(key)}:${jsonText(value[key] as JsonValue)}`)
+    .join(',')}}`;
 }
 
 /** What is wrong with a text that is not JSON, and where. */

@@ -40,7 +40,8 @@ export class Method {
 
   /** Whether its response has no fields, so that there is nothing to answer. */
   get neverAnswers(): boolean {
-    return (this.#neverAnswers ??= this.endpoint.response === 'google.protobuf.Empty' || this.definition?.output.fields.length === 0);
+    return (this.#neverAnswers ??=
+      this.endpoint.response === 'google.protobuf.Empty' || this.definition?.output.fields.length === 0);
   }
 }
 
@@ -71,7 +72,9 @@ export class ServiceMethods {
 
   /** Whether a node can be asked over gRPC. */
   get speaksGrpc(): boolean {
-    return this.versions.some(({ nodes }) => nodes.some(({ metadata }) => (metadata['protocol'] ?? 'grpc').includes('grpc')));
+    return this.versions.some(({ nodes }) =>
+      nodes.some(({ metadata }) => (metadata['protocol'] ?? 'grpc').includes('grpc')),
+    );
   }
 
   get methods(): Iterable<Method> {

@@ -34,7 +34,12 @@ describe('hosts', () => {
 
   it('answers anything, and a known name at once', async () => {
     const hosts = new Hosts();
-    await fc.assert(fc.asyncProperty(fc.oneof(fc.domain(), fc.string(), fc.webAuthority()), async (host) => void (await hosts.namespace(host))));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(fc.domain(), fc.string(), fc.webAuthority()),
+        async (host) => void (await hosts.namespace(host)),
+      ),
+    );
     await hosts.namespace('a.example.com');
     expect(hosts.namespace('a.example.com')).toBe('a');
   });

@@ -16,7 +16,10 @@ export class Hosts {
   /** Undefined for the default namespace. A promise only for the first name of its kind: the list of public suffixes is loaded with it. */
   namespace(hostHeader: string): string | undefined | Promise<string | undefined> {
     if (this.#known.has(hostHeader)) return this.#known.get(hostHeader);
-    if (hostHeader.length > longest) throw new MicroError('invalid_argument', `"${shown(hostHeader)}" is longer than a host name can be`, { id: 'api' });
+    if (hostHeader.length > longest)
+      throw new MicroError('invalid_argument', `"${shown(hostHeader)}" is longer than a host name can be`, {
+        id: 'api',
+      });
     const host = hostNameOf(hostHeader).replace(/\.$/, '');
     if (host.includes('.') && !host.startsWith('[') && isIP(host) === 0) return this.#lookUp(hostHeader, host);
     return this.#remember(hostHeader, undefined);
@@ -45,5 +48,9 @@ export function hostNameOf(hostHeader: string): string {
 /** A namespace as a caller gives it. MicroError `invalid_argument` for what no namespace can be called. */
 export function checkedNamespace(name: string): string {
   if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/.test(name)) return name;
-  throw new MicroError('invalid_argument', `"${shown(name)}" is not a namespace: use letters, digits, '.', '_' and '-', at most 100`, { id: 'api' });
+  throw new MicroError(
+    'invalid_argument',
+    `"${shown(name)}" is not a namespace: use letters, digits, '.', '_' and '-', at most 100`,
+    { id: 'api' },
+  );
 }

@@ -2,8 +2,21 @@ import { type Code, codeFromHttp, isCode, MicroError } from '@micro/errors';
 
 /** Headers of a service's answer that are not its to give: HTTP's, the wire's, and the gateway's own. */
 const withheld = new Set([
-  'accept-post', 'connection', 'content-length', 'content-type', 'date', 'keep-alive', 'micro-error-id', 'micro-not-processed',
-  'micro-trace-id', 'proxy-authenticate', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+  'accept-post',
+  'connection',
+  'content-length',
+  'content-type',
+  'date',
+  'keep-alive',
+  'micro-error-id',
+  'micro-not-processed',
+  'micro-trace-id',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
 ]);
 const trailerPrefix = 'trailer-';
 
@@ -16,7 +29,14 @@ export function pushMetadata(headers: string[], metadata: readonly string[]): vo
     const given = metadata[index] as string;
     if (withheld.has(given)) continue;
     const name = given.startsWith(trailerPrefix) ? given.slice(trailerPrefix.length) : given;
-    if (name === '' || withheld.has(name) || name.startsWith('access-control-') || name.startsWith('connect-') || name.startsWith('grpc-')) continue;
+    if (
+      name === '' ||
+      withheld.has(name) ||
+      name.startsWith('access-control-') ||
+      name.startsWith('connect-') ||
+      name.startsWith('grpc-')
+    )
+      continue;
     headers.push(name, metadata[index + 1] as string);
   }
 }
@@ -39,7 +59,12 @@ export function errorOf(answer: FailedAnswer, service: string): MicroError {
   // `micro` is what an error is called that nobody gave a name: a service of ours always gives its own.
   const ours = id !== undefined && id !== 'micro';
   if (!ours && mayLeak(known)) {
-    return new MicroError(known, 'internal error', { id: service, status, metadata, cause: new Error(message ?? `HTTP ${answer.status}`) });
+    return new MicroError(known, 'internal error', {
+      id: service,
+      status,
+      metadata,
+      cause: new Error(message ?? `HTTP ${answer.status}`),
+    });
   }
   const detail = message ?? `${service} answered ${answer.status} without saying why`;
   return new MicroError(known, detail, { id: ours ? decoded(id) : service, status, metadata });

@@ -11,7 +11,11 @@ export interface OwnRouteOptions {
 /** `GET /`: version and status. `/healthz`: the process answers. `/readyz`: it wants calls. `/metrics`: Prometheus text. */
 export function ownRoutes({ version, ready, metrics }: OwnRouteOptions): OwnRoutes {
   return (http, path) => {
-    const answer = (status: number, body: object) => http.answer(status, { type: 'application/json', body: `${JSON.stringify(body)}\n` }, ['cache-control', 'no-store']);
+    const answer = (status: number, body: object) =>
+      http.answer(status, { type: 'application/json', body: `${JSON.stringify(body)}\n` }, [
+        'cache-control',
+        'no-store',
+      ]);
     switch (path) {
       case '/':
         get(http.request.method);

@@ -61,7 +61,8 @@ function decoded(piece: string): string {
       throw new MicroError('invalid_argument', `the path has a broken percent-encoding in "${shown(piece)}"`);
     }
   }
-  if (/[\x00-\x1f\x7f]/.test(segment)) throw new MicroError('invalid_argument', `the path has a control character in "${shown(piece)}"`);
+  if (/[\x00-\x1f\x7f]/.test(segment))
+    throw new MicroError('invalid_argument', `the path has a control character in "${shown(piece)}"`);
   return segment;
 }
 

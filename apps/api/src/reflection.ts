@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { MicroError } from '@micro/errors';
-import { endpointsOf, type JsonValue, type MethodDefinition, parseSchema, type Schema, schemaFromDescriptorSet } from '@micro/proto';
+import {
+  endpointsOf,
+  type JsonValue,
+  type MethodDefinition,
+  parseSchema,
+  type Schema,
+  schemaFromDescriptorSet,
+} from '@micro/proto';
 import { RegistryCache } from '@micro/registry';
 import { Client } from '@micro/rpc';
 import { type Method, ServiceMethods } from './method.js';
@@ -37,7 +44,8 @@ export class Reflection {
     const before = this.#known.get(key);
     if (before && targets.some(({ id }) => id === before.node)) return before.methods;
     const target = targets[0];
-    if (!target) throw new MicroError('unavailable', `no node of "${service}" is left to ask for its schema`, { id: 'api' });
+    if (!target)
+      throw new MicroError('unavailable', `no node of "${service}" is left to ask for its schema`, { id: 'api' });
     const methods = this.#ask(service, target.address);
     this.#known.set(key, { node: target.id, methods });
     methods.catch(() => this.#known.delete(key));
@@ -50,7 +58,9 @@ export class Reflection {
     const { service, path, endpoint } = method;
     const definition = (await this.methods(service, namespace)).find(endpoint.name)?.definition;
     if (definition?.path === path) return definition;
-    throw new MicroError('failed_precondition', `the schema that "${service}" tells by reflection has no ${path}`, { id: 'api' });
+    throw new MicroError('failed_precondition', `the schema that "${service}" tells by reflection has no ${path}`, {
+      id: 'api',
+    });
   }
 
   async #ask(name: string, address: string): Promise<ServiceMethods> {
@@ -61,7 +71,11 @@ export class Reflection {
       return new ServiceMethods(name, [{ service, schema: { get: () => schema, mayDeclareRoutes: false } }]);
     } catch (error) {
       const { detail } = MicroError.from(error);
-      throw new MicroError('failed_precondition', `"${name}" has registered no schema, and its node tells none by reflection: ${detail}`, { id: 'api', cause: error });
+      throw new MicroError(
+        'failed_precondition',
+        `"${name}" has registered no schema, and its node tells none by reflection: ${detail}`,
+        { id: 'api', cause: error },
+      );
     }
   }
 
@@ -74,18 +88,25 @@ export class Reflection {
       method = v1alpha;
       return ask([{ listServices: '*' }]);
     });
-    const services = (first?.listServicesResponse?.service ?? []).map((one) => one.name ?? '').filter((one) => !one.startsWith('grpc.reflection.') && one !== 'grpc.health.v1.Health');
+    const services = (first?.listServicesResponse?.service ?? [])
+      .map((one) => one.name ?? '')
+      .filter((one) => !one.startsWith('grpc.reflection.') && one !== 'grpc.health.v1.Health');
     const files = new Map<string, { readonly bytes: Buffer; readonly dependencies: readonly string[] }>();
     let questions: object[] = services.map((symbol) => ({ fileContainingSymbol: symbol }));
     while (questions.length > 0 && files.size < mostFiles) {
       for (const answer of await ask(questions)) {
         for (const encoded of answer.fileDescriptorResponse?.fileDescriptorProto ?? []) {
           const bytes = Buffer.from(encoded, 'base64');
-          const { name = '', dependency = [] } = file.toJson(file.decode(bytes)) as { name?: string; dependency?: string[] };
+          const { name = '', dependency = [] } = file.toJson(file.decode(bytes)) as {
+            name?: string;
+            dependency?: string[];
+          };
           files.set(name, { bytes, dependencies: dependency });
         }
       }
-      const missing = new Set([...files.values()].flatMap(({ dependencies }) => dependencies).filter((name) => !files.has(name)));
+      const missing = new Set(
+        [...files.values()].flatMap(({ dependencies }) => dependencies).filter((name) => !files.has(name)),
+      );
       questions = [...missing].map((name) => ({ fileByFilename: name }));
     }
     return schemaFromDescriptorSet(descriptorSet([...files.values()].map(({ bytes }) => bytes)));
@@ -95,7 +116,8 @@ export class Reflection {
     const answers: Answer[] = [];
     for await (const message of this.#client.bidiStream(method, questions, { address, timeout })) {
       const answer = method.output.toJson(message) as Answer;
-      if (answer.errorResponse) throw new MicroError('failed_precondition', answer.errorResponse.errorMessage ?? 'reflection failed');
+      if (answer.errorResponse)
+        throw new MicroError('failed_precondition', answer.errorResponse.errorMessage ?? 'reflection failed');
       answers.push(answer);
     }
     return answers;
@@ -109,7 +131,9 @@ type Answer = { readonly [key: string]: JsonValue } & {
   readonly errorResponse?: { readonly errorMessage?: string };
 };
 
-let loaded: { readonly v1: MethodDefinition; readonly v1alpha: MethodDefinition; readonly file: ReturnType<Schema['message']> } | undefined;
+let loaded:
+  | { readonly v1: MethodDefinition; readonly v1alpha: MethodDefinition; readonly file: ReturnType<Schema['message']> }
+  | undefined;
 
 /** The protocol, as far as it is spoken here. Parsed when the first such node is met. */
 function protocol(): NonNullable<typeof loaded> {
@@ -129,10 +153,16 @@ function protocol(): NonNullable<typeof loaded> {
     message ErrorResponse { int32 error_code = 1; string error_message = 2; }
     message File { string name = 1; repeated string dependency = 3; }
     service ServerReflection { rpc ServerReflectionInfo(stream ServerReflectionRequest) returns (stream ServerReflectionResponse); }`;
-  const of = (version: string) => parseSchema({ 'reflection.proto': `syntax = "proto3"; package grpc.reflection.${version};${messages}` });
-  const method = (schema: Schema, version: string) => schema.method(`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`) as MethodDefinition;
+  const of = (version: string) =>
+    parseSchema({ 'reflection.proto': `syntax = "proto3"; package grpc.reflection.${version};${messages}` });
+  const method = (schema: Schema, version: string) =>
+    schema.method(`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`) as MethodDefinition;
   const v1 = of('v1');
-  loaded = { v1: method(v1, 'v1'), v1alpha: method(of('v1alpha'), 'v1alpha'), file: v1.message('grpc.reflection.v1.File') };
+  loaded = {
+    v1: method(v1, 'v1'),
+    v1alpha: method(of('v1alpha'), 'v1alpha'),
+    file: v1.message('grpc.reflection.v1.File'),
+  };
   return loaded;
 }
 

@@ -28,7 +28,8 @@ export function messageBytes(sources: Sources, definition: MethodDefinition | un
     const bytes = definition.input.encode(definition.input.fromJson(message, { ignoreUnknownFields: true }));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   } catch (error) {
-    if (error instanceof RangeError) throw new MicroError('invalid_argument', 'the message nests too deeply', { id: 'api', cause: error });
+    if (error instanceof RangeError)
+      throw new MicroError('invalid_argument', 'the message nests too deeply', { id: 'api', cause: error });
     throw error;
   }
 }
@@ -43,18 +44,33 @@ export function messageOf(sources: Sources, codec: MessageCodec | undefined): Js
 
 function ofBody({ body, format, contentType, bodyField }: Sources, codec: MessageCodec | undefined): JsonObject {
   if (bodyField === '') return {};
-  const field = bodyField === '*' ? undefined : codec?.fields.find(({ name, jsonName }) => name === bodyField || jsonName === bodyField);
+  const field =
+    bodyField === '*'
+      ? undefined
+      : codec?.fields.find(({ name, jsonName }) => name === bodyField || jsonName === bodyField);
   const target = bodyField === '*' ? codec : field?.message?.();
   const value = bodyValue({ body, format, contentType }, target);
   if (value === undefined) return {};
   if (bodyField !== '*') return { [field?.jsonName ?? bodyField]: value };
   if (isObject(value)) return value;
-  throw new MicroError('invalid_argument', `the body must be a JSON object, not ${Array.isArray(value) ? 'a list' : shown(jsonText(value))}`, { id: 'api' });
+  throw new MicroError(
+    'invalid_argument',
+    `the body must be a JSON object, not ${Array.isArray(value) ? 'a list' : shown(jsonText(value))}`,
+    { id: 'api' },
+  );
 }
 
-function bodyValue({ body, format, contentType }: Pick<Sources, 'body' | 'format' | 'contentType'>, codec: MessageCodec | undefined): JsonValue | undefined {
+function bodyValue(
+  { body, format, contentType }: Pick<Sources, 'body' | 'format' | 'contentType'>,
+  codec: MessageCodec | undefined,
+): JsonValue | undefined {
   if (format === 'proto') {
-    if (!codec) throw new MicroError('failed_precondition', 'the service has registered no schema to read protobuf by: send JSON', { id: 'api' });
+    if (!codec)
+      throw new MicroError(
+        'failed_precondition',
+        'the service has registered no schema to read protobuf by: send JSON',
+        { id: 'api' },
+      );
     return codec.toJson(codec.decode(body));
   }
   if (body.length === 0) return undefined;

@@ -34,7 +34,8 @@ export function pathOf(service: string, endpoint: string): string {
   const camel = (name: string) => name.charAt(0).toLowerCase() + name.slice(1);
   const short = parts.at(-1) as string;
   const isVersioned = parts.length > 1 && version.test(parts[0] as string);
-  if (titled(short) === handler && parts.length === (isVersioned ? 2 : 1)) return `/${parts.join('/')}/${camel(method)}`;
+  if (titled(short) === handler && parts.length === (isVersioned ? 2 : 1))
+    return `/${parts.join('/')}/${camel(method)}`;
   return `/${parts.join('/')}/${camel(handler)}/${camel(method)}`;
 }
 

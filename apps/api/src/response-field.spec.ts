@@ -6,7 +6,17 @@ import { fieldOf } from './response-field.js';
 const definition = schema.method('/everything.Everything/Call') as MethodDefinition;
 
 it.each([
-  ['name', ''], ['big', '0'], ['flag', false], ['mood', 'UNKNOWN'], ['inner', {}], ['tags', []], ['data', ''], ['at', null], ['real', 0], ['nothing', null], ['constructor', null],
+  ['name', ''],
+  ['big', '0'],
+  ['flag', false],
+  ['mood', 'UNKNOWN'],
+  ['inner', {}],
+  ['tags', []],
+  ['data', ''],
+  ['at', null],
+  ['real', 0],
+  ['nothing', null],
+  ['constructor', null],
 ])('%s is %j where it is not set', (name, value) => {
   expect(fieldOf({}, name, definition)).toEqual(value);
 });

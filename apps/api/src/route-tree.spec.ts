@@ -19,9 +19,17 @@ function treeOf(...routes: string[]): (request: string) => unknown {
 
 describe('templates', () => {
   it('binds what google/api/http.proto says they bind', () => {
-    const find = treeOf('GET /v1/{name=messages/*}', 'GET /v1/messages/{id}/x/{sub.field}', 'GET /v1/files/{path=**}', 'GET /v1/{a}/b/{c=d/*/e}');
+    const find = treeOf(
+      'GET /v1/{name=messages/*}',
+      'GET /v1/messages/{id}/x/{sub.field}',
+      'GET /v1/files/{path=**}',
+      'GET /v1/{a}/b/{c=d/*/e}',
+    );
     expect(find('GET /v1/messages/12')).toEqual(['GET /v1/{name=messages/*}', { name: 'messages/12' }]);
-    expect(find('GET /v1/messages/a%20b/x/y')).toEqual(['GET /v1/messages/{id}/x/{sub.field}', { id: 'a b', 'sub.field': 'y' }]);
+    expect(find('GET /v1/messages/a%20b/x/y')).toEqual([
+      'GET /v1/messages/{id}/x/{sub.field}',
+      { id: 'a b', 'sub.field': 'y' },
+    ]);
     expect(find('GET /v1/files/a/b%2Fc')).toEqual(['GET /v1/files/{path=**}', { path: 'a/b%2Fc' }]);
     expect(find('GET /v1/files')).toEqual(['GET /v1/files/{path=**}', { path: '' }]);
     expect(find('GET /v1/x/b/d/1/e')).toEqual(['GET /v1/{a}/b/{c=d/*/e}', { a: 'x', c: 'd/1/e' }]);
@@ -58,7 +66,11 @@ describe('templates', () => {
 
   it('keeps the first of two that are the same', () => {
     const tree = new RouteTree<number>();
-    expect([tree.add('GET', parseTemplate('/a/{x}'), 1), tree.add('GET', parseTemplate('/a/{y}'), 2), tree.size]).toEqual([true, false, 1]);
+    expect([
+      tree.add('GET', parseTemplate('/a/{x}'), 1),
+      tree.add('GET', parseTemplate('/a/{y}'), 2),
+      tree.size,
+    ]).toEqual([true, false, 1]);
   });
 
   it.each([
@@ -82,15 +94,26 @@ describe('templates', () => {
 
   it('finds a path made from any template, with the values that went in', () => {
     const word = fc.stringMatching(/^[a-z]{1,4}$/);
-    const part = fc.oneof(word.map((literal) => ({ literal })), fc.constant('*' as const));
+    const part = fc.oneof(
+      word.map((literal) => ({ literal })),
+      fc.constant('*' as const),
+    );
     fc.assert(
-      fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), fc.array(fc.string({ unit: 'grapheme-ascii', minLength: 1 }), { minLength: 6, maxLength: 6 }), (parts, values) => {
-        const template = parts.map((one, index) => (one === '*' ? `{f${index}}` : one.literal)).join('/');
-        const safe = (value: string) => (/^\.{1,2}$/.test(value) ? 'dot' : value);
-        const path = parts.map((one, index) => (one === '*' ? encodeURIComponent(safe(values[index] as string)) : one.literal)).join('/');
-        const expected = Object.fromEntries(parts.flatMap((one, index) => (one === '*' ? [[`f${index}`, safe(values[index] as string)]] : [])));
-        expect(treeOf(`GET /${template}`)(`GET /${path}`)).toEqual([`GET /${template}`, expected]);
-      }),
+      fc.property(
+        fc.array(part, { minLength: 1, maxLength: 6 }),
+        fc.array(fc.string({ unit: 'grapheme-ascii', minLength: 1 }), { minLength: 6, maxLength: 6 }),
+        (parts, values) => {
+          const template = parts.map((one, index) => (one === '*' ? `{f${index}}` : one.literal)).join('/');
+          const safe = (value: string) => (/^\.{1,2}$/.test(value) ? 'dot' : value);
+          const path = parts
+            .map((one, index) => (one === '*' ? encodeURIComponent(safe(values[index] as string)) : one.literal))
+            .join('/');
+          const expected = Object.fromEntries(
+            parts.flatMap((one, index) => (one === '*' ? [[`f${index}`, safe(values[index] as string)]] : [])),
+          );
+          expect(treeOf(`GET /${template}`)(`GET /${path}`)).toEqual([`GET /${template}`, expected]);
+        },
+      ),
     );
   });
 });

@@ -51,7 +51,12 @@ export class RouteTree<T> {
     const allow = new Set<string>();
     const { segments, verb } = path;
     const found =
-      (verb && this.#search(this.#root, { method, segments: [...segments.slice(0, -1), verb.stem], verb: verb.name, allow }, 0)) ??
+      (verb &&
+        this.#search(
+          this.#root,
+          { method, segments: [...segments.slice(0, -1), verb.stem], verb: verb.name, allow },
+          0,
+        )) ??
       this.#search(this.#root, { method, segments, verb: '', allow }, 0);
     if (found) return { value: found.value, variables: bind(found.template, path) };
     return allow.size > 0 ? { allow: [...allow].sort() } : undefined;
@@ -77,7 +82,10 @@ interface Wanted {
   readonly allow: Set<string>;
 }
 
-function pick<T>(leaves: Map<string, Leaf<T>>, { method, verb, allow }: Wanted): { template: Template; value: T } | undefined {
+function pick<T>(
+  leaves: Map<string, Leaf<T>>,
+  { method, verb, allow }: Wanted,
+): { template: Template; value: T } | undefined {
   const leaf = leaves.get(verb);
   if (!leaf) return undefined;
   const found = leaf.get(method) ?? leaf.get('*');

@@ -70,7 +70,10 @@ export class Router {
     const known = this.#tables.of(namespace);
     if (known instanceof Promise) await this.#tables.arrival(service, namespace);
     const table = await known;
-    return table.service(service)?.find(endpoint) ?? this.#missing(await this.#tables.latest(namespace), { service, endpoint }, namespace);
+    return (
+      table.service(service)?.find(endpoint) ??
+      this.#missing(await this.#tables.latest(namespace), { service, endpoint }, namespace)
+    );
   }
 
   /** The namespace is being read: what the path names by convention is then asked for by name. */
@@ -88,7 +91,8 @@ export class Router {
     const request: RouteRequest = { ...origin, path, query: mark < 0 ? '' : url.slice(mark + 1) };
     const route = find(table, request);
     if (!route) return this.#lookAgain(request);
-    if (origin.verb === 'POST' && mark < 0 && route.variables.length === 0 && url.length <= memorable) this.#remember(table, url, route);
+    if (origin.verb === 'POST' && mark < 0 && route.variables.length === 0 && url.length <= memorable)
+      this.#remember(table, url, route);
     return route;
   }
 
@@ -98,15 +102,25 @@ export class Router {
     const route = find(table, request);
     if (route) return route;
     const resolved = resolve(request.path.segments);
-    if (!resolved) throw new MicroError('not_found', `there is nothing at /${shown(request.path.segments.join('/'))}: a path is /service/method or /service/handler/method`, { id: 'api' });
+    if (!resolved)
+      throw new MicroError(
+        'not_found',
+        `there is nothing at /${shown(request.path.segments.join('/'))}: a path is /service/method or /service/handler/method`,
+        { id: 'api' },
+      );
     const method = await this.#missing(table, resolved, request.namespace);
     return byConvention(method, request);
   }
 
-  async #missing(table: RoutingTable, { service, endpoint }: { readonly service: string; readonly endpoint: string }, namespace: string): Promise<Method> {
+  async #missing(
+    table: RoutingTable,
+    { service, endpoint }: { readonly service: string; readonly endpoint: string },
+    namespace: string,
+  ): Promise<Method> {
     const known = table.service(service);
     if (!known) throw table.unknownService(service, namespace);
-    const methods = known.names.length > 0 || !known.speaksGrpc ? known : await this.#reflection.methods(service, namespace);
+    const methods =
+      known.names.length > 0 || !known.speaksGrpc ? known : await this.#reflection.methods(service, namespace);
     const method = methods.find(endpoint);
     if (!method) throw unknownEndpoint(methods, endpoint);
     return method;
@@ -138,5 +152,9 @@ function byConvention(method: Method, { verb, query }: RouteRequest): Route {
 }
 
 export function notAllowed(verb: string, allow: readonly string[]): MicroError {
-  return new MicroError('unimplemented', `${verb} is not possible here: use ${allow.join(' or ')}`, { id: 'api', status: 405, metadata: { allow: allow.join(', ') } });
+  return new MicroError('unimplemented', `${verb} is not possible here: use ${allow.join(' or ')}`, {
+    id: 'api',
+    status: 405,
+    metadata: { allow: allow.join(', ') },
+  });
 }

@@ -18,9 +18,20 @@ const library = parseSchema({
     }`,
 });
 
-function version(name: string, endpoints: readonly Partial<Endpoint>[], options: { version?: string; schema?: typeof library } = {}): Version {
+function version(
+  name: string,
+  endpoints: readonly Partial<Endpoint>[],
+  options: { version?: string; schema?: typeof library } = {},
+): Version {
   const full = endpoints.map((endpoint) => ({
-    name: 'Foo.Call', path: `/${name}.Foo/Call`, kind: 'unary' as const, idempotency: 'unknown' as const, request: '', response: '', metadata: {}, ...endpoint,
+    name: 'Foo.Call',
+    path: `/${name}.Foo/Call`,
+    kind: 'unary' as const,
+    idempotency: 'unknown' as const,
+    request: '',
+    response: '',
+    metadata: {},
+    ...endpoint,
   }));
   const service: Service = { name, version: options.version ?? '1', metadata: {}, endpoints: full, nodes: [] };
   return { service, schema: { get: () => options.schema, mayDeclareRoutes: options.schema !== undefined } };
@@ -28,13 +39,19 @@ function version(name: string, endpoints: readonly Partial<Endpoint>[], options:
 
 const withSchema = version('library', endpointsOf(library.service('library.Library')), { schema: library });
 
-function tableOf(...versions: Version[]): { table: RoutingTable; problems: string[]; route: (request: string, host?: string) => unknown } {
+function tableOf(...versions: Version[]): {
+  table: RoutingTable;
+  problems: string[];
+  route: (request: string, host?: string) => unknown;
+} {
   const problems: string[] = [];
   const table = new RoutingTable(versions, (problem, method) => problems.push(`${method.endpoint.name}: ${problem}`));
   const route = (request: string, host = 'localhost') => {
     const [verb, path] = request.split(' ') as [string, string];
     const found = table.declared(verb, host, cleanPath(path));
-    return found && 'value' in found ? [found.value.method.path, found.value.body, Object.fromEntries(found.variables)] : found;
+    return found && 'value' in found
+      ? [found.value.method.path, found.value.body, Object.fromEntries(found.variables)]
+      : found;
   };
   return { table, problems, route };
 }
@@ -69,7 +86,10 @@ describe('declared routes', () => {
       version('a', [{ metadata: { path: '/x' } }]),
       version('b', [{ metadata: { path: '/x,/{broken,/ok' } }]),
     );
-    expect(problems).toEqual(['Foo.Call: another endpoint has * /x already', expect.stringContaining('braces do not match')]);
+    expect(problems).toEqual([
+      'Foo.Call: another endpoint has * /x already',
+      expect.stringContaining('braces do not match'),
+    ]);
     expect(route('GET /ok')).toEqual(['/b.Foo/Call', '*', {}]);
     expect(route('GET /x')).toEqual(['/a.Foo/Call', '*', {}]);
   });
@@ -77,11 +97,26 @@ describe('declared routes', () => {
 
 describe('services', () => {
   const { table } = tableOf(
-    version('foo', [{ name: 'Foo.Call', path: '/old' }, { name: 'Foo.Gone', path: '/gone' }], { version: '1' }),
-    version('foo', [{ name: 'Foo.Call', path: '/new' }, { name: 'FooBar.ListAll', path: '/list' }], { version: '2' }),
+    version(
+      'foo',
+      [
+        { name: 'Foo.Call', path: '/old' },
+        { name: 'Foo.Gone', path: '/gone' },
+      ],
+      { version: '1' },
+    ),
+    version(
+      'foo',
+      [
+        { name: 'Foo.Call', path: '/new' },
+        { name: 'FooBar.ListAll', path: '/list' },
+      ],
+      { version: '2' },
+    ),
     withSchema,
   );
-  const path = (service: string, endpoint: string) => (table.service(service)?.find(endpoint) as Method | undefined)?.path;
+  const path = (service: string, endpoint: string) =>
+    (table.service(service)?.find(endpoint) as Method | undefined)?.path;
 
   it('have the endpoints of all versions, the newest winning', () => {
     expect([path('foo', 'Foo.Call'), path('foo', 'Foo.Gone')]).toEqual(['/new', '/gone']);
@@ -94,7 +129,9 @@ describe('services', () => {
   });
 
   it('know which methods never answer anything', () => {
-    const answers = ['GetBook', 'DropBook', 'Ping'].map((name) => table.service('library')?.find(`Library.${name}`)?.neverAnswers);
+    const answers = ['GetBook', 'DropBook', 'Ping'].map(
+      (name) => table.service('library')?.find(`Library.${name}`)?.neverAnswers,
+    );
     expect(answers).toEqual([false, true, true]);
   });
 
@@ -105,7 +142,11 @@ describe('services', () => {
     });
     expect(table.unknownService('x'.repeat(9_000), 'micro').detail).not.toContain('did you mean');
     const foo = table.service('foo');
-    expect(foo && unknownEndpoint(foo, 'Foo.Cal').detail).toBe('service "foo" has no endpoint "Foo.Cal"; did you mean Foo.Call (/foo/call)?');
-    expect(foo && unknownEndpoint(foo, 'Foo.Unheard').detail).toContain('it has Foo.Call (/foo/call), Foo.Gone (/foo/gone), FooBar.ListAll (/foo/fooBar/listAll)');
+    expect(foo && unknownEndpoint(foo, 'Foo.Cal').detail).toBe(
+      'service "foo" has no endpoint "Foo.Cal"; did you mean Foo.Call (/foo/call)?',
+    );
+    expect(foo && unknownEndpoint(foo, 'Foo.Unheard').detail).toContain(
+      'it has Foo.Call (/foo/call), Foo.Gone (/foo/gone), FooBar.ListAll (/foo/fooBar/listAll)',
+    );
   });
 });

@@ -76,7 +76,8 @@ export class RoutingTable {
   #declare(method: Method, onProblem: (problem: string, method: Method) => void): void {
     for (const { host, rule } of routesOf(method)) {
       try {
-        if (!verbs.test(rule.method)) throw new MicroError('invalid_argument', `${JSON.stringify(shown(rule.method))} is no HTTP method`);
+        if (!verbs.test(rule.method))
+          throw new MicroError('invalid_argument', `${JSON.stringify(shown(rule.method))} is no HTTP method`);
         const declared = { method, body: rule.body, responseBody: rule.responseBody };
         const added = this.#treeOf(host).add(rule.method, parseTemplate(rule.path), declared);
         if (!added) onProblem(`another endpoint has ${rule.method} ${rule.path} already`, method);
@@ -112,7 +113,9 @@ export function unknownEndpoint(service: ServiceMethods, endpoint: string): Micr
   const named = near.length > 0 ? near : service.names.slice(0, 10);
   const hints = named.map((name) => `${name} (${pathOf(service.name, name)})`);
   const list = near.length > 0 ? suggestion(hints) : hints.length > 0 ? `; it has ${hints.join(', ')}` : '';
-  return new MicroError('not_found', `service "${service.name}" has no endpoint "${shown(endpoint)}"${list}`, { id: 'api' });
+  return new MicroError('not_found', `service "${service.name}" has no endpoint "${shown(endpoint)}"${list}`, {
+    id: 'api',
+  });
 }
 
 function suggestion(names: readonly string[]): string {

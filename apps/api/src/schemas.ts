@@ -29,7 +29,10 @@ export class LazySchema {
   /** Whether a look into it can find google.api.http at all: a thousand schemas without are not read only to see that. */
   get mayDeclareRoutes(): boolean {
     const { bytes } = this;
-    return bytes !== undefined && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('google/api/annotations.proto');
+    return (
+      bytes !== undefined &&
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('google/api/annotations.proto')
+    );
   }
 }
 
@@ -48,7 +51,10 @@ export class Schemas {
     const schemas = services.map((service) => {
       const key = `${service.name} ${service.version}`;
       const before = this.#known.get(key);
-      const schema = before && sameBytes(before.bytes, service.schema) ? before : new LazySchema(service.schema, (error) => this.#onFault(service, error));
+      const schema =
+        before && sameBytes(before.bytes, service.schema)
+          ? before
+          : new LazySchema(service.schema, (error) => this.#onFault(service, error));
       kept.set(key, schema);
       return schema;
     });

@@ -15,9 +15,17 @@ interface Framing {
 }
 
 /** One JSON a line (github.com/ndjson/ndjson-spec); an error is a last line of its own: `{"error":{…}}`. */
-const lines: Framing = { type: 'application/x-ndjson', message: (json) => `${json}\n`, error: (json) => `{"error":${json}}\n` };
+const lines: Framing = {
+  type: 'application/x-ndjson',
+  message: (json) => `${json}\n`,
+  error: (json) => `{"error":${json}}\n`,
+};
 /** Server-sent events (html.spec.whatwg.org, section 9.2), as a browser's EventSource reads them; an error is an event called `error`. */
-const events: Framing = { type: 'text/event-stream', message: (json) => `data: ${json}\n\n`, error: (json) => `event: error\ndata: ${json}\n\n` };
+const events: Framing = {
+  type: 'text/event-stream',
+  message: (json) => `data: ${json}\n\n`,
+  error: (json) => `event: error\ndata: ${json}\n\n`,
+};
 
 /** Methods that answer one request with a stream of messages, written out as JSON as they come. */
 @Injectable()
@@ -49,12 +57,17 @@ export class Streams {
     const framing = http.inbound.accept.includes(events.type) ? events : lines;
     // Waited for below; a stream that breaks off earlier must not count as unhandled.
     stream.trailers.catch(() => undefined);
-    const opened = stream.headers.then((headers) => [...headers].flatMap(([name, value]) => (typeof value === 'string' ? [name, value] : [])));
+    const opened = stream.headers.then((headers) =>
+      [...headers].flatMap(([name, value]) => (typeof value === 'string' ? [name, value] : [])),
+    );
     let response: HttpResponse | undefined;
     for await (const bytes of stream.messages) {
       response ??= http.open(framing.type, await opened);
       const message = definition.output.toJson(definition.output.decode(bytes));
-      await write(response, framing.message(JSON.stringify(responseBody === '' ? message : fieldOf(message, responseBody, definition))));
+      await write(
+        response,
+        framing.message(JSON.stringify(responseBody === '' ? message : fieldOf(message, responseBody, definition))),
+      );
     }
     try {
       await stream.trailers;

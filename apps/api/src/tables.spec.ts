@@ -36,8 +36,15 @@ it('follow the registry, and tell each problem once', async () => {
     await until('the new route is there', async () => (await find('GET', '/second')) === '/foo.Foo/Call');
     expect(await find('GET', '/first')).toBeUndefined();
 
-    await registry.register({ ...described(schemaWith('/second').service('foo.Foo'), { name: 'goo', address: '127.0.0.1:2' }) });
-    await registry.register({ ...service, name: 'hoo', nodes: [{ id: 'h', address: '127.0.0.1:3', metadata: {} }], schema: Buffer.from('google/api/annotations.proto') });
+    await registry.register({
+      ...described(schemaWith('/second').service('foo.Foo'), { name: 'goo', address: '127.0.0.1:2' }),
+    });
+    await registry.register({
+      ...service,
+      name: 'hoo',
+      nodes: [{ id: 'h', address: '127.0.0.1:3', metadata: {} }],
+      schema: Buffer.from('google/api/annotations.proto'),
+    });
     await until('problems are told', async () => (await tables.latest('micro'), warnings.length >= 2));
     await registry.deregister(service);
     await until('the service is gone', async () => (await tables.latest('micro')).service('foo') === undefined);

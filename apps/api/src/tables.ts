@@ -49,7 +49,8 @@ export class RoutingTables implements OnModuleDestroy {
     let namespace = this.#namespaces.get(name);
     if (namespace) return namespace;
     // Names come from callers. What is forgotten is compiled again when it is asked for.
-    if (this.#namespaces.size >= mostNamespaces) this.#namespaces.delete(this.#namespaces.keys().next().value as string);
+    if (this.#namespaces.size >= mostNamespaces)
+      this.#namespaces.delete(this.#namespaces.keys().next().value as string);
     namespace = new Namespace(name, this.#cache, this.#logger);
     this.#namespaces.set(name, namespace);
     return namespace;
@@ -72,7 +73,9 @@ class Namespace {
     this.#name = name;
     this.#cache = cache;
     this.#logger = logger.child({ namespace: name });
-    this.#schemas = new Schemas(({ name, version }, error) => this.#tell('a schema cannot be read', { service: name, version, problem: error.detail }));
+    this.#schemas = new Schemas(({ name, version }, error) =>
+      this.#tell('a schema cannot be read', { service: name, version, problem: error.detail }),
+    );
   }
 
   changed(): void {

@@ -18,7 +18,8 @@ export type Variables = readonly (readonly [field: string, value: string])[];
 
 /** Reads a template. MicroError `invalid_argument` saying what is wrong with it. */
 export function parseTemplate(text: string): Template {
-  const wrong = (problem: string) => new MicroError('invalid_argument', `path template ${JSON.stringify(text)}: ${problem}`);
+  const wrong = (problem: string) =>
+    new MicroError('invalid_argument', `path template ${JSON.stringify(text)}: ${problem}`);
   if (!text.startsWith('/')) throw wrong('must begin with /');
   if (text.length > 1024) throw wrong('is longer than 1024 characters');
   const parts: Part[] = [];
@@ -58,7 +59,10 @@ export function bind(template: Template, path: CleanPath): Variables {
   return template.variables.map(({ field, start, end }) => {
     const bound = segments.slice(start, end);
     const single = end !== undefined && end - start === 1;
-    return [field, single ? (bound[0] as string) : bound.map((segment) => segment.replaceAll('/', '%2F')).join('/')] as const;
+    return [
+      field,
+      single ? (bound[0] as string) : bound.map((segment) => segment.replaceAll('/', '%2F')).join('/'),
+    ] as const;
   });
 }
 

@@ -75,7 +75,9 @@ describe('values of a query', () => {
     [`${'a.'.repeat(40)}b=1`, 'nests'],
     ['a=1&'.repeat(1001), 'more than 1000'],
   ])('refuses case %#', (query, problem) => {
-    expect(() => jsonOf(query)).toThrow(expect.objectContaining({ code: 'invalid_argument', message: expect.stringContaining(problem) }));
+    expect(() => jsonOf(query)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', message: expect.stringContaining(problem) }),
+    );
   });
 
   it('stays text without a schema', () => {
@@ -83,7 +85,10 @@ describe('values of a query', () => {
   });
 
   it('never touches a prototype and keeps whatever is a string', () => {
-    const key = fc.oneof(fc.constantFrom('constructor', 'prototype', 'toString', 'a', 'a.b', 'a[b]', '[', ']', ''), fc.string());
+    const key = fc.oneof(
+      fc.constantFrom('constructor', 'prototype', 'toString', 'a', 'a.b', 'a[b]', '[', ']', ''),
+      fc.string(),
+    );
     fc.assert(
       fc.property(fc.array(fc.tuple(key, fc.string()), { maxLength: 10 }), (pairs) => {
         const values = new NamedValues();
@@ -105,16 +110,21 @@ describe('values of a query', () => {
 });
 
 describe('merging', () => {
-  const merged = (base: unknown, over: unknown) => JSON.parse(JSON.stringify(merge(base as JsonObject, over as JsonObject, codec)));
+  const merged = (base: unknown, over: unknown) =>
+    JSON.parse(JSON.stringify(merge(base as JsonObject, over as JsonObject, codec)));
 
   it('lets the body win, at every depth, under either name of a field', () => {
-    expect(merged({ text: 'q', inner: { age: 1, firstName: 'q' } }, { text: 'b', inner: { first_name: 'b' } })).toEqual({
-      text: 'b',
-      inner: { age: 1, first_name: 'b' },
-    });
+    expect(merged({ text: 'q', inner: { age: 1, firstName: 'q' } }, { text: 'b', inner: { first_name: 'b' } })).toEqual(
+      {
+        text: 'b',
+        inner: { age: 1, first_name: 'b' },
+      },
+    );
     expect(merged({ numbers: [1, 2] }, { numbers: [3] })).toEqual({ numbers: [3] });
     expect(merged({ inner: { age: 1 } }, { inner: null })).toEqual({ inner: null });
-    expect(merged({ counts: { first_name: 1 } }, { counts: { firstName: 2 } })).toEqual({ counts: { first_name: 1, firstName: 2 } });
+    expect(merged({ counts: { first_name: 1 } }, { counts: { firstName: 2 } })).toEqual({
+      counts: { first_name: 1, firstName: 2 },
+    });
   });
 
   it('is harmless whatever the keys', () => {

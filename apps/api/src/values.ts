@@ -26,12 +26,15 @@ export class NamedValues {
   }
 
   add(name: string, text: string): void {
-    if (++this.#count > limits.count) throw new MicroError('invalid_argument', `more than ${limits.count} parameters: send a JSON body`);
+    if (++this.#count > limits.count)
+      throw new MicroError('invalid_argument', `more than ${limits.count} parameters: send a JSON body`);
     const keys = keysOf(name);
-    if (keys.length > limits.depth) throw new MicroError('invalid_argument', `parameter "${shown(name)}" nests more than ${limits.depth} levels`);
+    if (keys.length > limits.depth)
+      throw new MicroError('invalid_argument', `parameter "${shown(name)}" nests more than ${limits.depth} levels`);
     let at = this.#root;
     for (const key of keys) {
-      if (key === '__proto__') throw new MicroError('invalid_argument', `parameter "${shown(name)}": __proto__ is not accepted as a name`);
+      if (key === '__proto__')
+        throw new MicroError('invalid_argument', `parameter "${shown(name)}": __proto__ is not accepted as a name`);
       let next = at.children.get(key);
       if (!next) at.children.set(key, (next = empty()));
       at = next;
@@ -70,7 +73,14 @@ export function merge(base: JsonObject, over: JsonObject, codec?: MessageCodec):
   const result = Object.assign(Object.create(null), base) as JsonObject;
   for (const key of Object.keys(over)) {
     const field = codec && fieldOf(codec, key);
-    const known = field && !(key in result) ? (field.jsonName in result ? field.jsonName : field.name in result ? field.name : key) : key;
+    const known =
+      field && !(key in result)
+        ? field.jsonName in result
+          ? field.jsonName
+          : field.name in result
+            ? field.name
+            : key
+        : key;
     const before = result[known];
     const after = over[key] as JsonValue;
     if (known !== key) delete result[known];
@@ -92,7 +102,13 @@ function empty(): Values {
 function keysOf(name: string): string[] {
   const [, first, rest] = /^([^.[\]]+)((?:\.[^.[\]]+|\[[^[\]]*\])*)$/.exec(name) ?? [];
   if (first === undefined || rest === undefined) return [name];
-  return [first, ...Array.from(rest.matchAll(/\.([^.[\]]+)|\[([^[\]]*)\]/g), ([, dotted, bracketed]) => (dotted ?? bracketed) as string)];
+  return [
+    first,
+    ...Array.from(
+      rest.matchAll(/\.([^.[\]]+)|\[([^[\]]*)\]/g),
+      ([, dotted, bracketed]) => (dotted ?? bracketed) as string,
+    ),
+  ];
 }
 
 function unescaped(text: string): string {
@@ -123,18 +139,28 @@ function ofField(values: Values, field: FieldDefinition, at: string): JsonValue 
   }
   if (!field.repeated) return single(values, field, at);
   const texts = values.texts.map((text) => fromText(text, field, at));
-  return texts.concat(inOrder(values).flatMap((child) => (child.children.size > 0 ? [single(child, field, at)] : child.texts.map((text) => fromText(text, field, at)))));
+  return texts.concat(
+    inOrder(values).flatMap((child) =>
+      child.children.size > 0 ? [single(child, field, at)] : child.texts.map((text) => fromText(text, field, at)),
+    ),
+  );
 }
 
 function single(values: Values, field: FieldDefinition, at: string): JsonValue {
   const { texts, children } = values;
-  if (children.size > 0 && texts.length > 0) throw new MicroError('invalid_argument', `parameter "${shown(at)}" has a value and fields of its own`);
+  if (children.size > 0 && texts.length > 0)
+    throw new MicroError('invalid_argument', `parameter "${shown(at)}" has a value and fields of its own`);
   if (children.size > 0) {
     const message = field.message?.();
-    if (!message) throw new MicroError('invalid_argument', `parameter "${shown(at)}" is of type ${field.type} and has no fields`);
+    if (!message)
+      throw new MicroError('invalid_argument', `parameter "${shown(at)}" is of type ${field.type} and has no fields`);
     return schemaless.has(message.name) ? untyped(values, at) : toObject(values, message, at);
   }
-  if (texts.length > 1) throw new MicroError('invalid_argument', `parameter "${shown(at)}" is given ${texts.length} times and is not a list`);
+  if (texts.length > 1)
+    throw new MicroError(
+      'invalid_argument',
+      `parameter "${shown(at)}" is given ${texts.length} times and is not a list`,
+    );
   return fromText(texts[0] ?? '', field, at);
 }
 
@@ -147,17 +173,32 @@ function inOrder({ children }: Values): Values[] {
 function untyped(values: Values, at: string): JsonValue {
   const { texts, children } = values;
   if (children.size === 0) return texts.length > 1 ? texts : (texts[0] as string);
-  if (texts.length > 0) throw new MicroError('invalid_argument', `parameter "${shown(at)}" has a value and fields of its own`);
-  if ([...children.keys()].every((key) => /^\d*$/.test(key))) return inOrder(values).flatMap((child) => (child.children.size > 0 ? [untyped(child, at)] : child.texts));
+  if (texts.length > 0)
+    throw new MicroError('invalid_argument', `parameter "${shown(at)}" has a value and fields of its own`);
+  if ([...children.keys()].every((key) => /^\d*$/.test(key)))
+    return inOrder(values).flatMap((child) => (child.children.size > 0 ? [untyped(child, at)] : child.texts));
   return toObject(values, undefined, at);
 }
 
-const schemaless = new Set(['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.ListValue', 'google.protobuf.Any']);
-const booleans: Readonly<Record<string, boolean>> = { true: true, false: false, 1: true, 0: false, on: true, off: false };
+const schemaless = new Set([
+  'google.protobuf.Struct',
+  'google.protobuf.Value',
+  'google.protobuf.ListValue',
+  'google.protobuf.Any',
+]);
+const booleans: Readonly<Record<string, boolean>> = {
+  true: true,
+  false: false,
+  1: true,
+  0: false,
+  on: true,
+  off: false,
+};
 
 /** One text as the JSON that a field takes. 64-bit integers stay text, which is their canonical form. */
 function fromText(text: string, field: FieldDefinition, at: string): JsonValue {
-  const wrong = (what: string) => new MicroError('invalid_argument', `parameter "${shown(at)}": "${shown(text)}" is not ${what}`);
+  const wrong = (what: string) =>
+    new MicroError('invalid_argument', `parameter "${shown(at)}": "${shown(text)}" is not ${what}`);
   switch (field.type) {
     case 'bool':
       if (!Object.hasOwn(booleans, text)) throw wrong('true or false');
@@ -184,7 +225,11 @@ function fromText(text: string, field: FieldDefinition, at: string): JsonValue {
     case 'enum':
       if (/^-?\d+$/.test(text)) return Number(text);
       if (!field.enum || !Object.hasOwn(field.enum.values, text)) {
-        throw wrong(`one of ${Object.keys(field.enum?.values ?? {}).slice(0, 20).join(', ')}`);
+        throw wrong(
+          `one of ${Object.keys(field.enum?.values ?? {})
+            .slice(0, 20)
+            .join(', ')}`,
+        );
       }
       return text;
     case 'message':

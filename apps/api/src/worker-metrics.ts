@@ -21,7 +21,10 @@ export function metricsOfAll(own: () => Promise<string>): () => Promise<string> 
   process.on('message', (message: Report | undefined) => {
     if (message?.micro === 'metrics?') {
       // One that cannot is left out, as one that is slow.
-      own().then((text) => process.send?.({ micro: 'metrics', id: message.id, text } satisfies Report), () => undefined);
+      own().then(
+        (text) => process.send?.({ micro: 'metrics', id: message.id, text } satisfies Report),
+        () => undefined,
+      );
     }
     if (message?.micro !== 'metrics') return;
     waiting.get(message.id)?.(message.text ?? '');
@@ -81,11 +84,17 @@ export function summed(texts: readonly string[]): string {
         const series = line.slice(0, space);
         const value = Number(line.slice(space + 1));
         const before = metric.series.get(series);
-        metric.series.set(series, before === undefined ? value : notSums.test(series) ? Math.max(before, value) : before + value);
+        metric.series.set(
+          series,
+          before === undefined ? value : notSums.test(series) ? Math.max(before, value) : before + value,
+        );
       }
     }
   }
-  const lines = [...metrics.values()].flatMap(({ comments, series }) => [...comments, ...[...series].map(([name, value]) => `${name} ${value}`)]);
+  const lines = [...metrics.values()].flatMap(({ comments, series }) => [
+    ...comments,
+    ...[...series].map(([name, value]) => `${name} ${value}`),
+  ]);
   return `${lines.join('\n')}\n`;
 }
 

@@ -13,7 +13,12 @@ beforeAll(async () => {
 afterAll(() => folder[Symbol.asyncDispose]());
 
 const start = (port: number): Program =>
-  startProgram(main, { MICRO_PROFILE: 'test', MICRO_API_WORKERS: '2', MICRO_ADDRESS: `127.0.0.1:${port}`, MICRO_HOME: folder.path });
+  startProgram(main, {
+    MICRO_PROFILE: 'test',
+    MICRO_API_WORKERS: '2',
+    MICRO_ADDRESS: `127.0.0.1:${port}`,
+    MICRO_HOME: folder.path,
+  });
 
 /** Processes whose parent is `pid`. */
 function childrenOf(pid: number): number[] {
@@ -55,7 +60,9 @@ it.runIf(process.platform === 'linux')('share a port, are replaced when they die
 
 it('end at once, saying why, where the port is taken', async () => {
   const taken = createServer();
-  const port = await new Promise<number>((resolve) => taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { port: number }).port)));
+  const port = await new Promise<number>((resolve) =>
+    taken.listen(0, '127.0.0.1', () => resolve((taken.address() as { port: number }).port)),
+  );
   try {
     await using gateway = start(port);
     expect((await gateway.exited).code).toBe(1);

@@ -45,9 +45,16 @@ export function superviseWorkers(): void {
     worker.on('exit', (code, signal) => {
       workers.delete(worker);
       if (stopping) return;
-      if (!served && ready < count) fail(logger, new MicroError('unavailable', 'a worker could not start; its reason is above'));
+      if (!served && ready < count)
+        fail(logger, new MicroError('unavailable', 'a worker could not start; its reason is above'));
       if (Date.now() - begun > backoff.forgottenAfter) pause = backoff.first;
-      logger.error('a worker died and is replaced', { worker: worker.id, pid: worker.process.pid, code, signal, after: pause });
+      logger.error('a worker died and is replaced', {
+        worker: worker.id,
+        pid: worker.process.pid,
+        code,
+        signal,
+        after: pause,
+      });
       setTimeout(start, pause);
       pause = Math.min(pause * 2, backoff.most);
     });

@@ -16,7 +16,10 @@ describe('bad input', () => {
   afterEach(async () => {
     // Whatever came in, everything stays up and goes on serving.
     expect(await healthy([...Object.values(platform.address), service])).toBe(true);
-    const answer = await fetch(`http://${platform.address.api}/helloworld/call`, { method: 'POST', body: '{"name":"Alice"}' });
+    const answer = await fetch(`http://${platform.address.api}/helloworld/call`, {
+      method: 'POST',
+      body: '{"name":"Alice"}',
+    });
     expect(await answer.json()).toEqual({ msg: 'Hello Alice' });
   });
 
@@ -27,8 +30,11 @@ describe('bad input', () => {
   ] as const;
 
   describe.each(doors)('at the %s', (door, address, path) => {
-    const send = (body: string | Buffer, headers: Record<string, string> = { 'content-type': 'application/json' }, to: string = path) =>
-      fetch(`http://${address()}${to}`, { method: 'POST', body, headers });
+    const send = (
+      body: string | Buffer,
+      headers: Record<string, string> = { 'content-type': 'application/json' },
+      to: string = path,
+    ) => fetch(`http://${address()}${to}`, { method: 'POST', body, headers });
     const errorOf = async (answer: Response) => {
       expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
       const body = (await answer.json()) as { code: string };
@@ -51,7 +57,9 @@ describe('bad input', () => {
     });
 
     it('keys that poison prototypes do nothing', async () => {
-      const answer = await send('{"name":"Alice","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}');
+      const answer = await send(
+        '{"name":"Alice","__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}',
+      );
       expect([200, 400]).toContain(answer.status);
       expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
     });
@@ -80,7 +88,10 @@ describe('bad input', () => {
     });
 
     it('10 MB of headers are refused, not read', async () => {
-      const answer = await raw(address(), `POST ${path} HTTP/1.1\r\nhost: x\r\nx-large: ${'x'.repeat(10 * 1024 * 1024)}\r\n\r\n`);
+      const answer = await raw(
+        address(),
+        `POST ${path} HTTP/1.1\r\nhost: x\r\nx-large: ${'x'.repeat(10 * 1024 * 1024)}\r\n\r\n`,
+      );
       expect(answer === '' || /^HTTP\/1\.1 431 /.test(answer), answer.slice(0, 200)).toBe(true);
     });
 
@@ -88,7 +99,10 @@ describe('bad input', () => {
       ['a request line', 'NONSENSE\r\n\r\n'],
       ['a header', `POST ${path} HTTP/1.1\r\nhost x\r\n\r\n`],
       ['two lengths', `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}`],
-      ['a length and chunks', `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}`],
+      [
+        'a length and chunks',
+        `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}`,
+      ],
     ])('HTTP with a malformed %s is refused', async (_what, bytes) => {
       expect(await raw(address(), bytes)).toMatch(/^HTTP\/1\.1 400 /);
     });
@@ -101,7 +115,10 @@ describe('bad input', () => {
 
       it('protobuf that is none is an invalid argument, in both lanes', async () => {
         const bytes = Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]);
-        expect(await errorOf(await send(bytes, { 'content-type': 'application/proto' }))).toEqual({ status: 400, code: 'invalid_argument' });
+        expect(await errorOf(await send(bytes, { 'content-type': 'application/proto' }))).toEqual({
+          status: 400,
+          code: 'invalid_argument',
+        });
         expect(await grpc(address(), path, frame(bytes))).toBe(String(3));
       });
 
@@ -138,7 +155,12 @@ async function grpc(address: string, path: string, body: Buffer): Promise<string
   const session = connectHttp2(`http://${address}`);
   session.on('error', () => undefined);
   try {
-    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
     let status: unknown;
     stream.on('response', (headers) => (status ??= headers['grpc-status']));
     stream.on('trailers', (headers) => (status ??= headers['grpc-status']));

@@ -17,7 +17,12 @@ describe('completion', () => {
   afterAll(() => platform?.stop());
 
   const shell = (program: string, script: string, args: readonly string[] = []) => {
-    const env = { ...platform.env, PATH: `${platform.home}/bin:${process.env['PATH']}`, HOME: platform.home, TERM: 'dumb' };
+    const env = {
+      ...platform.env,
+      PATH: `${platform.home}/bin:${process.env['PATH']}`,
+      HOME: platform.home,
+      TERM: 'dumb',
+    };
     return run(program, [...args, '-c', script], { env, cwd: `${platform.home}/folder` });
   };
 
@@ -31,9 +36,14 @@ describe('completion', () => {
   };
 
   const fish: Complete = async (line) => {
-    const { stdout, stderr } = await shell('fish', `micro completion fish | source; complete -C '${line}'`, ['--no-config']);
+    const { stdout, stderr } = await shell('fish', `micro completion fish | source; complete -C '${line}'`, [
+      '--no-config',
+    ]);
     expect(stderr).toBe('');
-    return stdout.split('\n').filter(Boolean).map((offered) => offered.split('\t')[0] as string);
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((offered) => offered.split('\t')[0] as string);
   };
 
   /** A zsh in a terminal of its own: types the line and a tab, and has zsh tell what it offered and what became of the line. */
@@ -62,15 +72,20 @@ describe('completion', () => {
     ['zsh', zsh],
   ];
   describe.each(shells)('in %s', (name, complete) => {
-    const offered = (line: string) => until(`${name} offers something after "${line}"`, async () => (await complete(line)).sort());
+    const offered = (line: string) =>
+      until(`${name} offers something after "${line}"`, async () => (await complete(line)).sort());
 
-    it.skipIf(!haveTool({ name, apt: name }))('offers commands, services, endpoints, flags, values and files', async () => {
-      expect(await offered('micro sta')).toEqual(['status']);
-      expect(await offered('micro hel')).toEqual(['helloworld', 'help']);
-      expect(await offered('micro logs h')).toEqual(['helloworld']);
-      expect(await offered('micro helloworld s')).toEqual(['stream']);
-      expect(await offered('micro helloworld call --n')).toEqual(['--name=']);
-      expect(await offered('micro run ser')).toEqual([name === 'fish' ? 'services/' : 'services']);
-    }, 60_000);
+    it.skipIf(!haveTool({ name, apt: name }))(
+      'offers commands, services, endpoints, flags, values and files',
+      async () => {
+        expect(await offered('micro sta')).toEqual(['status']);
+        expect(await offered('micro hel')).toEqual(['helloworld', 'help']);
+        expect(await offered('micro logs h')).toEqual(['helloworld']);
+        expect(await offered('micro helloworld s')).toEqual(['stream']);
+        expect(await offered('micro helloworld call --n')).toEqual(['--name=']);
+        expect(await offered('micro run ser')).toEqual([name === 'fish' ? 'services/' : 'services']);
+      },
+      60_000,
+    );
   });
 });

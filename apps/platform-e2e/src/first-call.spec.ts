@@ -11,7 +11,11 @@ describe('the first five minutes', () => {
   const post = (path: string, body: string) => fetch(`http://${platform.address.api}${path}`, { method: 'POST', body });
   /** As `curl -d` sends it. */
   const curl = (path: string, body: string) =>
-    fetch(`http://${platform.address.api}${path}`, { method: 'POST', body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+    fetch(`http://${platform.address.api}${path}`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    });
 
   it('prints where everything is', async () => {
     await until('the table of addresses is printed', () => platform.output().includes(platform.address.api));
@@ -48,7 +52,12 @@ describe('the first five minutes', () => {
 
   it('prints each message of a stream', async () => {
     const { stdout, code } = await platform.micro('helloworld', 'stream', '--count=3', '-o', 'json');
-    expect(stdout.trim().split('\n').map((line) => JSON.parse(line))).toEqual([1, 2, 3].map((count) => ({ count })));
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([1, 2, 3].map((count) => ({ count })));
     expect(code).toBe(0);
   });
 
@@ -73,17 +82,28 @@ describe('the first five minutes', () => {
   it('lists services, as a table and as JSON', async () => {
     expect((await platform.micro('services')).stdout).toMatch(/helloworld/);
     const services = JSON.parse((await platform.micro('services', '-o', 'json')).stdout) as { name: string }[];
-    expect(services.map(({ name }) => name)).toEqual(expect.arrayContaining(['api', 'helloworld', 'proxy', 'registry', 'runtime']));
+    expect(services.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['api', 'helloworld', 'proxy', 'registry', 'runtime']),
+    );
   });
 
   it('shows a service with its endpoints and fields', async () => {
     const { stdout } = await platform.micro('get', 'service', 'helloworld');
-    for (const word of ['Helloworld.Call', 'Helloworld.Stream', 'Helloworld.PingPong', 'name', 'string']) expect(stdout).toContain(word);
+    for (const word of ['Helloworld.Call', 'Helloworld.Stream', 'Helloworld.PingPong', 'name', 'string'])
+      expect(stdout).toContain(word);
   });
 
   it('tells the status', async () => {
-    const [service] = JSON.parse((await platform.micro('status', '-o', 'json')).stdout) as { name: string; status: string; source: string }[];
-    expect(service).toMatchObject({ name: 'helloworld', status: 'running', source: expect.stringContaining('examples/helloworld') });
+    const [service] = JSON.parse((await platform.micro('status', '-o', 'json')).stdout) as {
+      name: string;
+      status: string;
+      source: string;
+    }[];
+    expect(service).toMatchObject({
+      name: 'helloworld',
+      status: 'running',
+      source: expect.stringContaining('examples/helloworld'),
+    });
   });
 
   it('shows its logs', async () => {

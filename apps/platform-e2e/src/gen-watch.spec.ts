@@ -16,7 +16,10 @@ it('micro gen --watch makes what changes and what is new, goes on after a fault,
 
   let output = '';
   const env = { ...cleanEnvironment(), MICRO_HOME: `${folder.path}/home` };
-  const micro = spawn(process.execPath, [`${workspaceRoot}apps/cli/bin/micro.mjs`, 'gen', '--watch', folder.path], { env, stdio: 'pipe' });
+  const micro = spawn(process.execPath, [`${workspaceRoot}apps/cli/bin/micro.mjs`, 'gen', '--watch', folder.path], {
+    env,
+    stdio: 'pipe',
+  });
   for (const stream of [micro.stdout, micro.stderr]) stream.on('data', (chunk) => (output += chunk));
   const ended = new Promise((resolve) => micro.once('exit', resolve));
   try {

@@ -16,11 +16,17 @@ describe('kill -9 of one of two instances', () => {
 
   beforeAll(async () => {
     platform = await startPlatform();
-    expect(await platform.micro('run', `${workspaceRoot}apps/platform-e2e/src/ledger`, '--instances=2')).toMatchObject({ code: 0 });
+    expect(await platform.micro('run', `${workspaceRoot}apps/platform-e2e/src/ledger`, '--instances=2')).toMatchObject({
+      code: 0,
+    });
     await until('both instances run', async () => (await runningOf(platform, 'ledger')) === 2);
   });
   afterEach(async () => {
-    await Promise.all(Object.values(loads).flat().map((one) => one.stop()));
+    await Promise.all(
+      Object.values(loads)
+        .flat()
+        .map((one) => one.stop()),
+    );
     for (const one of open.splice(0)) one.close();
   });
   afterAll(() => platform?.stop());
@@ -43,29 +49,36 @@ describe('kill -9 of one of two instances', () => {
   const all = () => Object.values(loads).flat();
   const goOn = (more: number) => {
     const before = all().map(({ outcomes }) => outcomes.length);
-    return until('calls go on', () => all().every(({ outcomes }, index) => outcomes.length > (before[index] as number) + more));
+    return until('calls go on', () =>
+      all().every(({ outcomes }, index) => outcomes.length > (before[index] as number) + more),
+    );
   };
   const kill = async () => {
     [victim] = (await instancesOf(platform, 'ledger')) as [Instance];
     process.kill(victim.pid, 'SIGKILL');
   };
 
-  it.each(['once', 'twice', 'three times'])('%s: fails no call that may be repeated, of the others at most those in flight, and reaches for the dead node no more after a second', async () => {
-    await begin();
-    await kill();
-    await setTimeout(1_000);
-    const failed = all().map((one) => one.failures().length);
-    // Whoever still came would be heard now.
-    const dead = await listener(victim.address);
-    open.push(dead.server);
-    await goOn(100);
-    for (const one of loads.idempotent) expect(one.failures()).toEqual([]);
-    for (const one of loads.other) expect(one.failures().length, JSON.stringify(one.failures())).toBeLessThanOrEqual(callers);
-    expect(all().map((one) => one.failures().length)).toEqual(failed);
-    expect(dead.connections()).toBe(0);
-    expect(await nodesOf(platform, 'ledger')).not.toContain(victim.address);
-    await until('another runs in its place', async () => (await runningOf(platform, 'ledger')) === 2);
-  }, 60_000);
+  it.each(['once', 'twice', 'three times'])(
+    '%s: fails no call that may be repeated, of the others at most those in flight, and reaches for the dead node no more after a second',
+    async () => {
+      await begin();
+      await kill();
+      await setTimeout(1_000);
+      const failed = all().map((one) => one.failures().length);
+      // Whoever still came would be heard now.
+      const dead = await listener(victim.address);
+      open.push(dead.server);
+      await goOn(100);
+      for (const one of loads.idempotent) expect(one.failures()).toEqual([]);
+      for (const one of loads.other)
+        expect(one.failures().length, JSON.stringify(one.failures())).toBeLessThanOrEqual(callers);
+      expect(all().map((one) => one.failures().length)).toEqual(failed);
+      expect(dead.connections()).toBe(0);
+      expect(await nodesOf(platform, 'ledger')).not.toContain(victim.address);
+      await until('another runs in its place', async () => (await runningOf(platform, 'ledger')) === 2);
+    },
+    60_000,
+  );
 });
 
 /** Listens where a process was, and counts who comes. */

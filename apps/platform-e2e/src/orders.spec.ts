@@ -31,7 +31,10 @@ describe('the shop', () => {
 
   /** `node examples/orders/drive.mjs` with what it has said so far. */
   const drive = (...args: string[]) => {
-    const child = spawn(process.execPath, [`${workspaceRoot}examples/orders/drive.mjs`, ...args], { env: platform.env, detached: true });
+    const child = spawn(process.execPath, [`${workspaceRoot}examples/orders/drive.mjs`, ...args], {
+      env: platform.env,
+      detached: true,
+    });
     drives.push(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
@@ -42,10 +45,14 @@ describe('the shop', () => {
       /** Waits until it has placed another hundred orders. */
       goOn: async () => {
         const enough = placed() + 100;
-        await until('orders are placed', () => {
-          if (child.exitCode !== null) throw new Error(`the script ended:\n${output}`);
-          return placed() >= enough;
-        }, 60_000);
+        await until(
+          'orders are placed',
+          () => {
+            if (child.exitCode !== null) throw new Error(`the script ended:\n${output}`);
+            return placed() >= enough;
+          },
+          60_000,
+        );
       },
       ended: async () => {
         if (child.exitCode === null) await once(child, 'exit');
@@ -57,7 +64,10 @@ describe('the shop', () => {
     const answer = await fetch(`http://${platform.address.api}${path}`, { method: 'POST', body: JSON.stringify(body) });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
-    return text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as T);
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as T);
   };
 
   it('keeps every order through kill -9 of each of its services, of the store and of the broker', async () => {
@@ -66,13 +76,22 @@ describe('the shop', () => {
     for (const service of services) {
       const [victim] = (await instancesOf(platform, service)) as [Instance];
       process.kill(victim.pid, 'SIGKILL');
-      await until(`${service} runs again`, async () => (await instancesOf(platform, service)).some(({ pid, status }) => pid !== victim.pid && status === 'running'), 30_000);
+      await until(
+        `${service} runs again`,
+        async () =>
+          (await instancesOf(platform, service)).some(({ pid, status }) => pid !== victim.pid && status === 'running'),
+        30_000,
+      );
       await shopping.goOn();
     }
     for (const name of ['store', 'broker'] as const) {
       const pid = platform.pid(name);
       process.kill(pid, 'SIGKILL');
-      await until(`${name} runs again`, async () => (await healthy([platform.address[name]])) && platform.pid(name) !== pid, 30_000);
+      await until(
+        `${name} runs again`,
+        async () => (await healthy([platform.address[name]])) && platform.pid(name) !== pid,
+        30_000,
+      );
       await shopping.goOn();
     }
     shopping.child.kill('SIGINT');
@@ -97,7 +116,9 @@ describe('the shop', () => {
   it('has a dead letter for an address that cannot be, and writes it when that is mended', async () => {
     await call('/orders/place', { id: 'mistyped', customer: 'ann', item: 'tea', quantity: 1 });
     const failures = () => call<{ order: string; reason: string }>('/mail/undelivered', {});
-    const failure = await until('it is a dead letter', async () => (await failures()).find(({ order }) => order === 'mistyped'));
+    const failure = await until('it is a dead letter', async () =>
+      (await failures()).find(({ order }) => order === 'mistyped'),
+    );
     expect(failure.reason).toBe('"ann" is no address');
     expect(await call('/mail/correct', { address: 'ann', right: 'ann@example.com' })).toEqual([{ replayed: 1 }]);
     const letter = await until('it is written', () => call('/mail/get', { order: 'mistyped' }).catch(() => undefined));

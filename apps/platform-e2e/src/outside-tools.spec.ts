@@ -18,7 +18,9 @@ describe('programs of others', () => {
   beforeAll(async () => {
     platform = await startPlatform();
     expect(await platform.micro('run', `${workspaceRoot}examples/helloworld`)).toMatchObject({ code: 0 });
-    const [status] = JSON.parse((await platform.micro('get', 'service', 'helloworld', '-o', 'json')).stdout) as [{ nodes: [{ address: string }] }];
+    const [status] = JSON.parse((await platform.micro('get', 'service', 'helloworld', '-o', 'json')).stdout) as [
+      { nodes: [{ address: string }] },
+    ];
     service = status.nodes[0].address;
   });
   afterAll(() => platform?.stop());
@@ -29,18 +31,28 @@ describe('programs of others', () => {
   ] as const;
 
   it('curl calls the service on its own port', async () => {
-    const { stdout } = await run('curl', ['-s', '-d', '{"name":"Alice"}', `http://${service}/helloworld.Helloworld/Call`]);
+    const { stdout } = await run('curl', [
+      '-s',
+      '-d',
+      '{"name":"Alice"}',
+      `http://${service}/helloworld.Helloworld/Call`,
+    ]);
     expect(stdout).toBe('{"msg":"Hello Alice"}');
   });
 
   it('curl reads health and metrics of the service', async () => {
-    expect((await run('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', `http://${service}/healthz`])).stdout).toBe('200');
-    expect((await run('curl', ['-s', `http://${service}/metrics`])).stdout).toContain('micro_rpc_server_duration_seconds');
+    expect(
+      (await run('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', `http://${service}/healthz`])).stdout,
+    ).toBe('200');
+    expect((await run('curl', ['-s', `http://${service}/metrics`])).stdout).toContain(
+      'micro_rpc_server_duration_seconds',
+    );
   });
 
   describe.each(doors)('through %s', (_name, address) => {
     it.skipIf(!grpcurl)('grpcurl lists, describes and calls by reflection alone', async () => {
-      const ask = (...args: string[]) => run('grpcurl', ['-plaintext', ...args], { env: { ...process.env, PATH: toolPath() } });
+      const ask = (...args: string[]) =>
+        run('grpcurl', ['-plaintext', ...args], { env: { ...process.env, PATH: toolPath() } });
       expect((await ask(address(), 'list')).stdout.split('\n')).toContain('helloworld.Helloworld');
       expect((await ask(address(), 'describe', 'helloworld.Helloworld')).stdout).toContain('rpc PingPong ( stream');
       const called = await ask('-d', '{"name":"Alice"}', address(), 'helloworld.Helloworld/Call');
@@ -71,24 +83,32 @@ describe('programs of others', () => {
         createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: true }),
         createGrpcTransport({ baseUrl }),
       ]) {
-        const client = createClient(Helloworld, transport) as unknown as { call(request: object): Promise<{ msg: string }> };
+        const client = createClient(Helloworld, transport) as unknown as {
+          call(request: object): Promise<{ msg: string }>;
+        };
         expect((await client.call({ name: 'Alice' })).msg).toBe('Hello Alice');
       }
     });
   });
 
   it.skipIf(!grpcurl)('grpcurl sees the whole platform at the proxy', async () => {
-    const { stdout } = await run('grpcurl', ['-plaintext', platform.address.proxy, 'list'], { env: { ...process.env, PATH: toolPath() } });
-    for (const name of ['helloworld.Helloworld', 'registry.Registry', 'runtime.Runtime']) expect(stdout.split('\n')).toContain(name);
+    const { stdout } = await run('grpcurl', ['-plaintext', platform.address.proxy, 'list'], {
+      env: { ...process.env, PATH: toolPath() },
+    });
+    for (const name of ['helloworld.Helloworld', 'registry.Registry', 'runtime.Runtime'])
+      expect(stdout.split('\n')).toContain(name);
   });
 
   it('a service of another make, which only speaks gRPC, is called through gateway and proxy', async () => {
     const server = new grpc.Server();
     server.addService(plainDefinition(), {
-      Call: (call: grpc.ServerUnaryCall<{ name: string }, object>, done: grpc.sendUnaryData<object>) => done(null, { msg: `Hei ${call.request.name}` }),
+      Call: (call: grpc.ServerUnaryCall<{ name: string }, object>, done: grpc.sendUnaryData<object>) =>
+        done(null, { msg: `Hei ${call.request.name}` }),
     });
     const port = await new Promise<number>((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound))),
+      server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
     );
     try {
       const registered = await fetch(`http://${platform.address.registry}/registry.Registry/Register`, {
@@ -116,7 +136,10 @@ function grpcClient(address: string, service = 'helloworld.Helloworld') {
   const client = new grpc.Client(address, grpc.credentials.createInsecure());
   const methods = root.lookupService('helloworld.Helloworld').methods;
   const codec = (method: string) => {
-    const { requestType, responseType } = methods[method] ?? { requestType: 'CallRequest', responseType: 'CallResponse' };
+    const { requestType, responseType } = methods[method] ?? {
+      requestType: 'CallRequest',
+      responseType: 'CallResponse',
+    };
     const request = root.lookupType(`helloworld.${requestType.split('.').at(-1)}`);
     const response = root.lookupType(`helloworld.${responseType.split('.').at(-1)}`);
     return {
@@ -129,7 +152,9 @@ function grpcClient(address: string, service = 'helloworld.Helloworld') {
     unary: (method: string, value: object) =>
       new Promise<object>((resolve, reject) => {
         const { path, write, read } = codec(method);
-        client.makeUnaryRequest(path, write, read, value, (error, answer) => (error ? reject(error) : resolve(answer as object)));
+        client.makeUnaryRequest(path, write, read, value, (error, answer) =>
+          error ? reject(error) : resolve(answer as object),
+        );
       }),
     serverStream: async (method: string, value: object) => {
       const { path, write, read } = codec(method);
@@ -185,7 +210,14 @@ function foreignService(address: string) {
     name: 'foreign',
     version: '1.0.0',
     nodes: [{ id: 'foreign-1', address, metadata: { protocol: 'grpc' } }],
-    endpoints: [{ name: 'Foreign.Call', path: '/foreign.Foreign/Call', request: 'foreign.CallRequest', response: 'foreign.CallResponse' }],
+    endpoints: [
+      {
+        name: 'Foreign.Call',
+        path: '/foreign.Foreign/Call',
+        request: 'foreign.CallRequest',
+        response: 'foreign.CallResponse',
+      },
+    ],
     schema: Buffer.from(parseSchema({ 'foreign.proto': text }).descriptorSet()).toString('base64'),
   };
 }

@@ -7,7 +7,10 @@ let compiled: NodeJS.ProcessEnv = {};
 
 /** npm as users run it, without what the test's own npm put into the environment. */
 function npm(cwd: string, ...args: string[]) {
-  const env = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))), ...compiled };
+  const env = {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))),
+    ...compiled,
+  };
   return run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
 }
 
@@ -16,7 +19,9 @@ describe('the packages', () => {
     await using folder = await temporaryFolder();
     compiled = await compiledPackages(folder.path);
     for (const name of ['apps/cli', 'libs/service']) {
-      expect(await npm(workspaceRoot, 'pack', `./${name}`, '--pack-destination', folder.path)).toMatchObject({ code: 0 });
+      expect(await npm(workspaceRoot, 'pack', `./${name}`, '--pack-destination', folder.path)).toMatchObject({
+        code: 0,
+      });
     }
     const archives = readdirSync(folder.path).filter((name) => name.endsWith('.tgz'));
     const cli = archives.find((name) => name.includes('cli'));
@@ -31,7 +36,9 @@ describe('the packages', () => {
     // `micro new` asks for @micro/service of the registry that packages come from; here that is the archive.
     const made = await run(process.execPath, [bin, 'new', 'foo-bar'], { cwd: folder.path, env: platform.env });
     expect(made).toMatchObject({ code: 0 });
-    expect((await run(process.execPath, [bin, 'new', 'foo-bar'], { cwd: folder.path, env: platform.env })).code).not.toBe(0);
+    expect(
+      (await run(process.execPath, [bin, 'new', 'foo-bar'], { cwd: folder.path, env: platform.env })).code,
+    ).not.toBe(0);
     const source = `${folder.path}/foo-bar`;
     await mkdir(`${source}/archives`);
     await cp(`${folder.path}/${service}`, `${source}/archives/service.tgz`);
@@ -44,7 +51,10 @@ describe('the packages', () => {
     const ran = await platform.micro('run', source);
     expect(ran.stderr).not.toMatch(/error/i);
     expect(ran.code).toBe(0);
-    const answer = await fetch(`http://${platform.address.api}/foo-bar/call`, { method: 'POST', body: '{"name":"Alice"}' });
+    const answer = await fetch(`http://${platform.address.api}/foo-bar/call`, {
+      method: 'POST',
+      body: '{"name":"Alice"}',
+    });
     expect(await answer.json()).toEqual({ msg: 'Hello Alice' });
     expect(JSON.parse((await platform.micro('foo-bar', '--name=Bob')).stdout)).toEqual({ msg: 'Hello Bob' });
   }, 240_000);

@@ -23,5 +23,7 @@ export async function runningOf(platform: TestPlatform, service: string): Promis
 /** Addresses of a service's nodes, as the registry has them. */
 export async function nodesOf(platform: TestPlatform, service: string): Promise<string[]> {
   const { stdout } = await platform.micro('get', 'service', service, '-o', 'json');
-  return (JSON.parse(stdout) as { nodes: { address: string }[] }[]).flatMap(({ nodes }) => nodes.map(({ address }) => address));
+  return (JSON.parse(stdout) as { nodes: { address: string }[] }[]).flatMap(({ nodes }) =>
+    nodes.map(({ address }) => address),
+  );
 }

@@ -60,8 +60,16 @@ describe('micro server', () => {
   it('leaves nothing behind when it is killed before its processes have begun', async () => {
     await using home = await temporaryFolder();
     const ports = await freePorts(platformServices.length + 1);
-    const addresses = platformServices.map((name, index) => [`MICRO_${name.toUpperCase()}_ADDRESS`, `127.0.0.1:${ports[index]}`]);
-    const env = { ...cleanEnvironment(), MICRO_HOME: home.path, MICRO_MDNS_PORT: String(ports.at(-1)), ...Object.fromEntries(addresses) };
+    const addresses = platformServices.map((name, index) => [
+      `MICRO_${name.toUpperCase()}_ADDRESS`,
+      `127.0.0.1:${ports[index]}`,
+    ]);
+    const env = {
+      ...cleanEnvironment(),
+      MICRO_HOME: home.path,
+      MICRO_MDNS_PORT: String(ports.at(-1)),
+      ...Object.fromEntries(addresses),
+    };
     for (const begun of [2, 1 + platformServices.length]) {
       const server = spawn(process.execPath, [bin, 'server'], { env, stdio: 'ignore' });
       await until('processes are there', () => processesOf(home.path).length >= begun);
@@ -127,7 +135,9 @@ describe('micro server', () => {
 
   it('prefixes the logs of its services', async () => {
     await using platform = await startPlatform();
-    await until('each service has said something', () => platformServices.every((name) => new RegExp(`^.*${name}.*listening`, 'm').test(platform.output())));
+    await until('each service has said something', () =>
+      platformServices.every((name) => new RegExp(`^.*${name}.*listening`, 'm').test(platform.output())),
+    );
   });
 
   it('runs in the background when told to', async () => {
@@ -149,7 +159,8 @@ describe('two services and no server', () => {
   it('find and call each other over mDNS', async () => {
     await using home = await temporaryFolder();
     const env = { ...cleanEnvironment(), MICRO_HOME: home.path, MICRO_MDNS_PORT: String(await freePort()) };
-    const start = (name: string) => spawn(process.execPath, [`${workspaceRoot}examples/${name}/dist/src/main.js`], { env, stdio: 'pipe' });
+    const start = (name: string) =>
+      spawn(process.execPath, [`${workspaceRoot}examples/${name}/dist/src/main.js`], { env, stdio: 'pipe' });
     const helloworld = start('helloworld');
     const greeter = start('greeter');
     try {

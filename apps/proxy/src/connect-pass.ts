@@ -24,7 +24,9 @@ export class ConnectPass {
   readonly accept = (request: IncomingMessage, response: ServerResponse): boolean => {
     const path = (request.url ?? '').split('?', 1)[0] as string;
     if (!/^\/[\w.]+\/\w+$/.test(path)) return false;
-    this.#pass(path, request, response).catch((error: unknown) => answerError(response, MicroError.from(error, 'proxy')));
+    this.#pass(path, request, response).catch((error: unknown) =>
+      answerError(response, MicroError.from(error, 'proxy')),
+    );
     return true;
   };
 
@@ -32,13 +34,20 @@ export class ConnectPass {
     const contentType = codecOf(request);
     const route = await this.#routes.find(request.headers['micro-namespace'] as string | undefined, path);
     if (route.kind !== 'unary') {
-      throw new MicroError('unimplemented', `${path} streams: call it over gRPC (HTTP/2)`, { id: 'proxy', status: 415 });
+      throw new MicroError('unimplemented', `${path} streams: call it over gRPC (HTTP/2)`, {
+        id: 'proxy',
+        status: 415,
+      });
     }
     const body = await readBody(request, this.#limit);
     await this.#forward({ route, contentType, body }, request, response);
   }
 
-  async #forward(call: { route: Route; contentType: Codec; body: Buffer }, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #forward(
+    call: { route: Route; contentType: Codec; body: Buffer },
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const { route, contentType, body } = call;
     const cancellation = new Cancellation();
     response.once('close', () => {
@@ -49,7 +58,14 @@ export class ConnectPass {
       const value = request.headers[name];
       if (typeof value === 'string') headers.push(name, value);
     }
-    const answer = await this.#client.forward({ ...route, contentType, body, headers, timeoutMs: timeoutOf(request), signal: cancellation });
+    const answer = await this.#client.forward({
+      ...route,
+      contentType,
+      body,
+      headers,
+      timeoutMs: timeoutOf(request),
+      signal: cancellation,
+    });
     response.writeHead(answer.status, [...answer.headers, 'content-length', String(answer.body.length)]);
     response.end(answer.body);
   }
@@ -58,19 +74,27 @@ export class ConnectPass {
 type Codec = 'application/json' | 'application/proto';
 
 function codecOf(request: IncomingMessage): Codec {
-  if (request.method !== 'POST') throw new MicroError('unimplemented', 'calls are POST requests', { id: 'proxy', status: 405 });
+  if (request.method !== 'POST')
+    throw new MicroError('unimplemented', 'calls are POST requests', { id: 'proxy', status: 405 });
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (type === 'application/proto') return type;
   // The second is what curl sends with -d, the third what it is called by some clients.
-  if (type === 'application/json' || type === 'application/x-www-form-urlencoded' || type === '') return 'application/json';
-  throw new MicroError('invalid_argument', `content type ${String(type)} is not understood: use application/json or application/proto`, { id: 'proxy', status: 415 });
+  if (type === 'application/json' || type === 'application/x-www-form-urlencoded' || type === '')
+    return 'application/json';
+  throw new MicroError(
+    'invalid_argument',
+    `content type ${String(type)} is not understood: use application/json or application/proto`,
+    { id: 'proxy', status: 415 },
+  );
 }
 
 function timeoutOf(request: IncomingMessage): number | undefined {
   const header = request.headers['connect-timeout-ms'];
   if (header === undefined) return undefined;
   if (typeof header !== 'string' || !/^\d{1,10}$/.test(header)) {
-    throw new MicroError('invalid_argument', 'connect-timeout-ms is a whole number of milliseconds, up to ten digits', { id: 'proxy' });
+    throw new MicroError('invalid_argument', 'connect-timeout-ms is a whole number of milliseconds, up to ten digits', {
+      id: 'proxy',
+    });
   }
   return Number(header);
 }

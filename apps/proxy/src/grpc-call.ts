@@ -1,5 +1,13 @@
 import { MicroError } from '@micro/errors';
-import { encodeFrame, encodeStatus, encodeStatusMessage, type Frame, FrameReader, type Http2Stream, parseTimeout } from '@micro/rpc';
+import {
+  encodeFrame,
+  encodeStatus,
+  encodeStatusMessage,
+  type Frame,
+  FrameReader,
+  type Http2Stream,
+  parseTimeout,
+} from '@micro/rpc';
 
 /** One call of a gRPC client: its messages and answer as bytes. Nothing is decoded. Headers are flat lists: name, value, name, value … */
 export class GrpcCall {
@@ -46,7 +54,10 @@ export class GrpcCall {
     const header = this.header('grpc-timeout');
     if (header === undefined) return undefined;
     const timeout = parseTimeout(header);
-    if (timeout === undefined) throw new MicroError('invalid_argument', 'malformed grpc-timeout: up to eight digits and one of H M S m u n', { id: 'proxy' });
+    if (timeout === undefined)
+      throw new MicroError('invalid_argument', 'malformed grpc-timeout: up to eight digits and one of H M S m u n', {
+        id: 'proxy',
+      });
     return timeout;
   }
 
@@ -84,11 +95,16 @@ export class GrpcCall {
       else if (this.#ended) break;
       else await new Promise<void>((resolve) => (this.#read = resolve));
     }
-    if (this.#reader.incomplete) throw new MicroError('invalid_argument', 'the request ended in the middle of a message', { id: 'proxy' });
+    if (this.#reader.incomplete)
+      throw new MicroError('invalid_argument', 'the request ended in the middle of a message', { id: 'proxy' });
   }
 
   /** The whole answer of a unary call at once. */
-  answer(headers: readonly string[], frame: { compressed: boolean; message: Uint8Array }, trailers: readonly string[]): void {
+  answer(
+    headers: readonly string[],
+    frame: { compressed: boolean; message: Uint8Array },
+    trailers: readonly string[],
+  ): void {
     this.#stream.answer([...head, ...headers], encodeFrame(frame), ['grpc-status', '0', ...trailers]);
   }
 
@@ -142,9 +158,12 @@ export class GrpcCall {
   }
 
   #unaryFault(): MicroError | undefined {
-    if (this.#frames.length > 1) return new MicroError('unimplemented', 'a unary call has one request message; more were sent', { id: 'proxy' });
+    if (this.#frames.length > 1)
+      return new MicroError('unimplemented', 'a unary call has one request message; more were sent', { id: 'proxy' });
     if (!this.#ended || (this.#frames.length === 1 && !this.#reader.incomplete)) return undefined;
-    return new MicroError('unimplemented', 'a unary call has one request message; it ended without one', { id: 'proxy' });
+    return new MicroError('unimplemented', 'a unary call has one request message; it ended without one', {
+      id: 'proxy',
+    });
   }
 }
 
@@ -153,7 +172,15 @@ function nothing(): void {}
 const head = [':status', '200', 'content-type', 'application/grpc+proto'];
 
 function statusOf(error: MicroError): string[] {
-  const status = ['grpc-status', String(error.grpcStatus), 'grpc-message', encodeStatusMessage(error.detail), 'micro-error-id', error.id.replace(/[^\x20-\x7e]/g, '?')];
-  if (error.details.length > 0) status.push('grpc-status-details-bin', encodeStatus(error).toString('base64').replace(/=+$/, ''));
+  const status = [
+    'grpc-status',
+    String(error.grpcStatus),
+    'grpc-message',
+    encodeStatusMessage(error.detail),
+    'micro-error-id',
+    error.id.replace(/[^\x20-\x7e]/g, '?'),
+  ];
+  if (error.details.length > 0)
+    status.push('grpc-status-details-bin', encodeStatus(error).toString('base64').replace(/=+$/, ''));
   return status;
 }

@@ -1,6 +1,16 @@
 import { MicroError } from '@micro/errors';
 import { Config } from '@micro/platform';
-import { answerError, Cancellation, Client, decompress, defaultLimits, encodings, type Frame, type Http2Stream, Metadata } from '@micro/rpc';
+import {
+  answerError,
+  Cancellation,
+  Client,
+  decompress,
+  defaultLimits,
+  encodings,
+  type Frame,
+  type Http2Stream,
+  Metadata,
+} from '@micro/rpc';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { GrpcCall } from './grpc-call.js';
 import { type Route, Routes } from './routes.js';
@@ -56,28 +66,42 @@ export class GrpcPass implements OnModuleDestroy {
     };
     const stop = call.readUnary((frame) => {
       this.#slow.complete(stop);
-      if (frame.compressed) decompressed(call, frame, this.#limit).then((plain) => this.#passUnary(call, { route, timeoutMs, body: plain }), failed);
+      if (frame.compressed)
+        decompressed(call, frame, this.#limit).then(
+          (plain) => this.#passUnary(call, { route, timeoutMs, body: plain }),
+          failed,
+        );
       else this.#passUnary(call, { route, timeoutMs, body: frame.message });
     }, failed);
     this.#slow.begin(stop, Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, defaultLimits.requestMs));
   }
 
-  #passUnary(call: GrpcCall, { route, timeoutMs, body }: { route: Route; timeoutMs: number | undefined; body: Uint8Array }): void {
+  #passUnary(
+    call: GrpcCall,
+    { route, timeoutMs, body }: { route: Route; timeoutMs: number | undefined; body: Uint8Array },
+  ): void {
     const cancellation = new Cancellation();
     call.onCancel(() => cancellation.cancel());
     const { service, namespace, path, idempotent } = route;
     const headers = passedOn(call.headers);
     const failed = (error: unknown) => call.fail(MicroError.from(error, 'proxy'));
     this.#client
-      .forward({ service, namespace, path, contentType: 'application/proto', body, headers, timeoutMs, idempotent, signal: cancellation })
-      .then(
-        (answer) => {
-          const { leading, trailing } = split(answer.headers);
-          if (answer.status === 200) call.answer(leading, { compressed: false, message: answer.body }, trailing);
-          else void answerError(answer, this.#limit).then((error) => call.fail(error, leading, trailing), failed);
-        },
-        failed,
-      );
+      .forward({
+        service,
+        namespace,
+        path,
+        contentType: 'application/proto',
+        body,
+        headers,
+        timeoutMs,
+        idempotent,
+        signal: cancellation,
+      })
+      .then((answer) => {
+        const { leading, trailing } = split(answer.headers);
+        if (answer.status === 200) call.answer(leading, { compressed: false, message: answer.body }, trailing);
+        else void answerError(answer, this.#limit).then((error) => call.fail(error, leading, trailing), failed);
+      }, failed);
   }
 
   async #passStream(call: GrpcCall, route: Route, timeoutMs: number | undefined): Promise<void> {
@@ -95,7 +119,10 @@ export class GrpcPass implements OnModuleDestroy {
     });
     // Ours to await below; until then its failure is not unhandled.
     stream.trailers.catch(() => undefined);
-    void stream.headers.then((headers) => call.sendHeaders(toHeaders(headers)), () => undefined);
+    void stream.headers.then(
+      (headers) => call.sendHeaders(toHeaders(headers)),
+      () => undefined,
+    );
     for await (const message of stream.messages) await call.sendMessage({ compressed: false, message });
     try {
       call.finish(toHeaders(await stream.trailers));
@@ -107,7 +134,8 @@ export class GrpcPass implements OnModuleDestroy {
 }
 
 async function* requests(call: GrpcCall, limit: number): AsyncGenerator<Uint8Array> {
-  for await (const frame of call.messages()) yield frame.compressed ? await decompressed(call, frame, limit) : frame.message;
+  for await (const frame of call.messages())
+    yield frame.compressed ? await decompressed(call, frame, limit) : frame.message;
 }
 
 /** A compressed message as it was before. Rejects with MicroError `unimplemented` for an encoding that nobody here knows. */
@@ -115,10 +143,21 @@ function decompressed(call: GrpcCall, { message }: Frame, limit: number): Promis
   return new Promise((resolve, reject) => {
     const encoding = encodings.find((one) => one === call.header('grpc-encoding'));
     if (encoding === undefined || encoding === 'identity') {
-      throw new MicroError('unimplemented', `a message is compressed, and not by one of ${encodings.join(', ')}, as grpc-encoding has to say`, { id: 'proxy' });
+      throw new MicroError(
+        'unimplemented',
+        `a message is compressed, and not by one of ${encodings.join(', ')}, as grpc-encoding has to say`,
+        { id: 'proxy' },
+      );
     }
-    const exceeded = () => new MicroError('resource_exhausted', `the message has more than ${limit} bytes once decompressed (MICRO_MESSAGE_LIMIT)`, { id: 'proxy' });
-    decompress(message, encoding, { bytes: limit, exceeded }, (error, plain) => (error ? reject(error) : resolve(plain)));
+    const exceeded = () =>
+      new MicroError(
+        'resource_exhausted',
+        `the message has more than ${limit} bytes once decompressed (MICRO_MESSAGE_LIMIT)`,
+        { id: 'proxy' },
+      );
+    decompress(message, encoding, { bytes: limit, exceeded }, (error, plain) =>
+      error ? reject(error) : resolve(plain),
+    );
   });
 }
 
@@ -134,7 +173,13 @@ function refusalOf(stream: Http2Stream): MicroError | undefined {
 }
 
 function refuse(stream: Http2Stream, error: MicroError): void {
-  stream.respond([':status', String(error.status), 'content-type', 'application/json', ...(error.status === 405 ? ['allow', 'POST'] : [])]);
+  stream.respond([
+    ':status',
+    String(error.status),
+    'content-type',
+    'application/json',
+    ...(error.status === 405 ? ['allow', 'POST'] : []),
+  ]);
   stream.write(Buffer.from(JSON.stringify(error)));
   stream.end();
 }

@@ -1,7 +1,14 @@
 import grpc from '@grpc/grpc-js';
 import { MicroError } from '@micro/errors';
 import { readEnvironment, type RunningApp, startApp } from '@micro/platform';
-import { endpointsOf, parseSchema, type BidiStream, type ClientStream, type ServerStream, type Unary } from '@micro/proto';
+import {
+  endpointsOf,
+  parseSchema,
+  type BidiStream,
+  type ClientStream,
+  type ServerStream,
+  type Unary,
+} from '@micro/proto';
 import { type Endpoint, openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets, Metadata, RpcServer } from '@micro/rpc';
 import { silentLogger } from '@micro/telemetry';
@@ -21,7 +28,12 @@ const Echo = parseSchema({
       rpc Chat(stream Text) returns (stream Text);
     }
     message Text { string text = 1; }`,
-}).service<{ say: Unary<Text, Text>; repeat: ServerStream<Text, Text>; join: ClientStream<Text, Text>; chat: BidiStream<Text, Text> }>('echo.Echo');
+}).service<{
+  say: Unary<Text, Text>;
+  repeat: ServerStream<Text, Text>;
+  join: ClientStream<Text, Text>;
+  chat: BidiStream<Text, Text>;
+}>('echo.Echo');
 
 describe('proxy', () => {
   let registry: Registry;
@@ -34,7 +46,12 @@ describe('proxy', () => {
     registry = await openRegistry({ adapter: 'memory' });
     service = new RpcServer({ name: 'echo' }).add(Echo, {
       say: async ({ text }, context) => {
-        if (text === 'fail') throw new MicroError('aborted', 'try “again”', { id: 'echo', metadata: { 'x-hint': 'later' }, details: [{ type: 'echo.Text', value: new Uint8Array([10, 1, 120]) }] });
+        if (text === 'fail')
+          throw new MicroError('aborted', 'try “again”', {
+            id: 'echo',
+            metadata: { 'x-hint': 'later' },
+            details: [{ type: 'echo.Text', value: new Uint8Array([10, 1, 120]) }],
+          });
         if (text === 'wait') {
           await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
           canceled++;
@@ -62,7 +79,14 @@ describe('proxy', () => {
     await service.listen();
     const node = { id: 'echo-1', address: service.address, metadata: { protocol: 'connect,grpc' } };
     const endpoints = endpointsOf(Echo) as Endpoint[];
-    await registry.register({ name: 'echo', version: '1', metadata: {}, endpoints, nodes: [node], schema: Echo.schema.descriptorSet() });
+    await registry.register({
+      name: 'echo',
+      version: '1',
+      metadata: {},
+      endpoints,
+      nodes: [node],
+      schema: Echo.schema.descriptorSet(),
+    });
     app = await startApp(proxyApp, {
       environment: readEnvironment({ MICRO_PROFILE: 'test', MICRO_ADDRESS: '127.0.0.1:0', MICRO_HOME: '/nonexistent' }),
       registry,
@@ -81,25 +105,27 @@ describe('proxy', () => {
   const plain = (text: string, options: { metadata?: grpc.Metadata; call?: grpc.CallOptions } = {}) => {
     const other = new grpc.Client(app.address, grpc.credentials.createInsecure());
     const { input, output } = Echo.methods[0] ?? {};
-    return new Promise<{ error?: grpc.ServiceError; text?: string; headers?: grpc.Metadata; trailers?: grpc.Metadata }>((resolve) => {
-      const seen: { headers?: grpc.Metadata; trailers?: grpc.Metadata } = {};
-      let answer: { error?: grpc.ServiceError; text?: string } = {};
-      const call = other.makeUnaryRequest(
-        '/echo.Echo/Say',
-        (value: Text) => Buffer.from(input?.encode(value) ?? []),
-        (bytes) => output?.decode(bytes) as Text,
-        { text },
-        options.metadata ?? new grpc.Metadata(),
-        options.call ?? {},
-        (error, value) => (answer = error ? { error } : { text: value?.text }),
-      );
-      call.on('metadata', (headers) => (seen.headers = headers));
-      call.on('status', ({ metadata }) => {
-        seen.trailers = metadata;
-        setImmediate(() => resolve({ ...answer, ...seen }));
-        other.close();
-      });
-    });
+    return new Promise<{ error?: grpc.ServiceError; text?: string; headers?: grpc.Metadata; trailers?: grpc.Metadata }>(
+      (resolve) => {
+        const seen: { headers?: grpc.Metadata; trailers?: grpc.Metadata } = {};
+        let answer: { error?: grpc.ServiceError; text?: string } = {};
+        const call = other.makeUnaryRequest(
+          '/echo.Echo/Say',
+          (value: Text) => Buffer.from(input?.encode(value) ?? []),
+          (bytes) => output?.decode(bytes) as Text,
+          { text },
+          options.metadata ?? new grpc.Metadata(),
+          options.call ?? {},
+          (error, value) => (answer = error ? { error } : { text: value?.text }),
+        );
+        call.on('metadata', (headers) => (seen.headers = headers));
+        call.on('status', ({ metadata }) => {
+          seen.trailers = metadata;
+          setImmediate(() => resolve({ ...answer, ...seen }));
+          other.close();
+        });
+      },
+    );
   };
 
   it('passes on a unary gRPC call with metadata, bytes, deadline and trailers', async () => {
@@ -143,28 +169,43 @@ describe('proxy', () => {
     expect(await texts(echo.repeat({ text: 'a' }))).toEqual(['a0', 'a1', 'a2']);
     expect(await echo.join([{ text: 'a' }, { text: 'b' }])).toEqual({ text: 'ab' });
     expect(await texts(echo.chat([{ text: 'a' }, { text: 'b' }]))).toEqual(['A', 'B']);
-    await expect(texts(echo.chat([{ text: 'a' }, { text: 'fail' }]))).rejects.toMatchObject({ code: 'out_of_range', detail: 'no further', id: 'echo' });
+    await expect(texts(echo.chat([{ text: 'a' }, { text: 'fail' }]))).rejects.toMatchObject({
+      code: 'out_of_range',
+      detail: 'no further',
+      id: 'echo',
+    });
   });
 
   it('passes on Connect calls over HTTP/1.1 as they are, in JSON and binary', async () => {
     const headers = { 'x-sent': 'hello', 'content-type': 'application/json' };
-    const answer = await fetch(`http://${app.address}/echo.Echo/Say`, { method: 'POST', headers, body: '{"text":"Hi"}' });
+    const answer = await fetch(`http://${app.address}/echo.Echo/Say`, {
+      method: 'POST',
+      headers,
+      body: '{"text":"Hi"}',
+    });
     expect(await answer.json()).toEqual({ text: 'Hi with deadline' });
     expect(answer.headers.get('x-seen')).toBe('hello');
     expect(answer.headers.get('trailer-x-after')).toBe('done');
     let trailers = new Metadata();
-    expect(await client.of(Echo).say({ text: 'Hi' }, { onTrailers: (seen) => (trailers = seen) })).toEqual({ text: 'Hi with deadline' });
+    expect(await client.of(Echo).say({ text: 'Hi' }, { onTrailers: (seen) => (trailers = seen) })).toEqual({
+      text: 'Hi with deadline',
+    });
     expect(trailers.get('x-after')).toBe('done');
   });
 
   it('leads callers of other namespaces to the platform’s own services, and to nothing that users run in micro', async () => {
     const status = async (namespace: string) => {
       const headers = { 'content-type': 'application/json', 'micro-namespace': namespace };
-      return (await fetch(`http://${app.address}/echo.Echo/Say`, { method: 'POST', headers, body: '{"text":"Hi"}' })).status;
+      return (await fetch(`http://${app.address}/echo.Echo/Say`, { method: 'POST', headers, body: '{"text":"Hi"}' }))
+        .status;
     };
     const [echo] = await registry.get('echo');
     if (!echo) throw new Error('echo is not registered');
-    const register = (metadata: Record<string, string>) => registry.register({ ...echo, nodes: echo.nodes.map((node) => ({ ...node, metadata: { ...node.metadata, ...metadata } })) });
+    const register = (metadata: Record<string, string>) =>
+      registry.register({
+        ...echo,
+        nodes: echo.nodes.map((node) => ({ ...node, metadata: { ...node.metadata, ...metadata } })),
+      });
     expect([await status('micro'), await status('other')]).toEqual([200, 404]);
     await register({ shared: 'true' });
     await until('it serves every namespace', async () => (await status('other')) === 200);
@@ -177,7 +218,11 @@ describe('proxy', () => {
     ['/nobody.Nobody/Call', 404, 'not_found'],
     ['/echo.Echo/Chat', 415, 'unimplemented'],
   ])('answers %s with %i', async (path, status, code) => {
-    const answer = await fetch(`http://${app.address}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+    const answer = await fetch(`http://${app.address}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{}',
+    });
     expect(answer.status).toBe(status);
     expect(await answer.json()).toMatchObject({ code, message: expect.stringContaining(path) });
     expect(answer.headers.get('micro-error-id')).toBe('proxy');
@@ -186,7 +231,10 @@ describe('proxy', () => {
   it.each([
     [{ method: 'GET' }, 405],
     [{ method: 'POST', headers: { 'content-type': 'text/xml' }, body: '<a/>' }, 415],
-    [{ method: 'POST', headers: { 'content-type': 'application/json', 'connect-timeout-ms': 'soon' }, body: '{}' }, 400],
+    [
+      { method: 'POST', headers: { 'content-type': 'application/json', 'connect-timeout-ms': 'soon' }, body: '{}' },
+      400,
+    ],
   ])('refuses %j with %i', async (init, status) => {
     const answer = await fetch(`http://${app.address}/echo.Echo/Say`, init);
     expect(answer.status).toBe(status);

@@ -7,7 +7,17 @@ const service = (name: string, method: string, metadata: Record<string, string> 
   version: '1',
   metadata: {},
   nodes: [{ id: `${name}-1`, address: '127.0.0.1:1', metadata }],
-  endpoints: [{ name: method, path: `/${name}.${method.replace('.', '/')}`, kind: 'unary' as const, idempotency: 'idempotent' as const, request: '', response: '', metadata: {} }],
+  endpoints: [
+    {
+      name: method,
+      path: `/${name}.${method.replace('.', '/')}`,
+      kind: 'unary' as const,
+      idempotency: 'idempotent' as const,
+      request: '',
+      response: '',
+      metadata: {},
+    },
+  ],
 });
 
 let registry: Registry;
@@ -28,13 +38,22 @@ afterEach(async () => {
 
 describe('routes', () => {
   it('lead to what the namespace has', async () => {
-    const route = { namespace: 'team', service: 'orders', path: '/orders.Orders/Create', kind: 'unary', idempotent: true };
+    const route = {
+      namespace: 'team',
+      service: 'orders',
+      path: '/orders.Orders/Create',
+      kind: 'unary',
+      idempotent: true,
+    };
     expect(await routes.find('team', '/orders.Orders/Create')).toEqual(route);
     expect(routes.find('team', '/orders.Orders/Create')).toEqual(route);
   });
 
   it('lead from any namespace to the services of the platform, and keep the namespace', async () => {
-    expect(await routes.find(undefined, '/runtime.Runtime/Read')).toMatchObject({ namespace: 'micro', service: 'runtime' });
+    expect(await routes.find(undefined, '/runtime.Runtime/Read')).toMatchObject({
+      namespace: 'micro',
+      service: 'runtime',
+    });
     expect(await routes.find('team', '/runtime.Runtime/Read')).toMatchObject({ namespace: 'team', service: 'runtime' });
   });
 
@@ -47,8 +66,15 @@ describe('routes', () => {
   });
 
   it('lead to no other namespace', async () => {
-    await expect(async () => routes.find('other', '/orders.Orders/Create')).rejects.toMatchObject({ code: 'not_found', id: 'proxy' });
-    await expect(async () => routes.find('micro', '/orders.Orders/Create')).rejects.toMatchObject({ code: 'not_found' });
-    await expect(async () => routes.find('team', '/orders.Orders/Drop')).rejects.toMatchObject({ code: 'unimplemented' });
+    await expect(async () => routes.find('other', '/orders.Orders/Create')).rejects.toMatchObject({
+      code: 'not_found',
+      id: 'proxy',
+    });
+    await expect(async () => routes.find('micro', '/orders.Orders/Create')).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    await expect(async () => routes.find('team', '/orders.Orders/Drop')).rejects.toMatchObject({
+      code: 'unimplemented',
+    });
   });
 });

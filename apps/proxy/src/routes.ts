@@ -42,12 +42,22 @@ export class Routes {
 
   #refuse(namespace: string, path: string): never {
     const prefix = path.slice(0, path.lastIndexOf('/') + 1);
-    const owner = this.#cache.services(namespace).find(({ endpoints }) => endpoints.some((endpoint) => endpoint.path.startsWith(prefix)));
+    const owner = this.#cache
+      .services(namespace)
+      .find(({ endpoints }) => endpoints.some((endpoint) => endpoint.path.startsWith(prefix)));
     if (owner) {
       const methods = owner.endpoints.map((endpoint) => endpoint.path).filter((one) => one.startsWith(prefix));
-      throw new MicroError('unimplemented', `${shown(path)} is no method of ${owner.name}, which has ${methods.join(', ')}`, { id: 'proxy' });
+      throw new MicroError(
+        'unimplemented',
+        `${shown(path)} is no method of ${owner.name}, which has ${methods.join(', ')}`,
+        { id: 'proxy' },
+      );
     }
-    throw new MicroError('not_found', `no service in namespace "${shown(namespace)}" has ${shown(path)}: is it running? micro services lists them`, { id: 'proxy' });
+    throw new MicroError(
+      'not_found',
+      `no service in namespace "${shown(namespace)}" has ${shown(path)}: is it running? micro services lists them`,
+      { id: 'proxy' },
+    );
   }
 }
 
@@ -55,7 +65,13 @@ export class Routes {
 function routeOf(found: Provided | undefined, namespace: string): Route | undefined {
   if (!found) return undefined;
   const { service, endpoint } = found;
-  return { namespace, service: service.name, path: endpoint.path, kind: endpoint.kind, idempotent: endpoint.idempotency !== 'unknown' };
+  return {
+    namespace,
+    service: service.name,
+    path: endpoint.path,
+    kind: endpoint.kind,
+    idempotent: endpoint.idempotency !== 'unknown',
+  };
 }
 
 /** What a caller sent, short enough to be repeated to it. */

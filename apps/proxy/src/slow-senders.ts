@@ -32,7 +32,9 @@ export class SlowSenders {
     for (const [stop, until] of this.#until) {
       if (now < until) continue;
       this.#until.delete(stop);
-      stop(new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster', { id: 'proxy' }));
+      stop(
+        new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster', { id: 'proxy' }),
+      );
     }
   }
 }

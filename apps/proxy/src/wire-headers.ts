@@ -51,7 +51,11 @@ export function passedOn(headers: readonly string[]): string[] {
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
-    if (name === 'connection') named = value.toLowerCase().split(',').map((one) => one.trim());
+    if (name === 'connection')
+      named = value
+        .toLowerCase()
+        .split(',')
+        .map((one) => one.trim());
     if (name.charCodeAt(0) === colon || requestOwn.has(name)) continue;
     // HTTP/2 may cut a cookie into pieces, which HTTP/1.1 has in one (RFC 9113, section 8.2.3).
     if (name === 'cookie') cookies = cookies === '' ? value : `${cookies}; ${value}`;
@@ -59,7 +63,9 @@ export function passedOn(headers: readonly string[]): string[] {
   }
   if (cookies !== '') passed.push('cookie', cookies);
   // HTTP/1.1 names headers of one hop in `connection` (RFC 9110, section 7.6.1).
-  return named.length === 0 ? passed : passed.filter((_, index) => !named.includes(passed[index - (index % 2)] as string));
+  return named.length === 0
+    ? passed
+    : passed.filter((_, index) => !named.includes(passed[index - (index % 2)] as string));
 }
 
 const colon = 0x3a;
@@ -81,7 +87,8 @@ export function split(headers: readonly string[]): { leading: string[]; trailing
 export function metadataFrom(headers: readonly string[]): Metadata {
   const flat = passedOn(headers);
   const metadata = new Metadata();
-  for (let index = 0; index < flat.length; index += 2) metadata.append(flat[index] as string, flat[index + 1] as string);
+  for (let index = 0; index < flat.length; index += 2)
+    metadata.append(flat[index] as string, flat[index + 1] as string);
   return metadata;
 }
 

@@ -33,6 +33,8 @@ it('finds and calls helloworld, whichever of them is started first', async () =>
 });
 
 it('has a copy of what helloworld offers now', () => {
-  const [copy, original] = ['greeter', 'helloworld'].map((name) => readFileSync(`${workspaceRoot}examples/${name}/proto/helloworld.proto`, 'utf8'));
+  const [copy, original] = ['greeter', 'helloworld'].map((name) =>
+    readFileSync(`${workspaceRoot}examples/${name}/proto/helloworld.proto`, 'utf8'),
+  );
   expect(copy).toBe(original);
 });

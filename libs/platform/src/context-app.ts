@@ -14,7 +14,10 @@ export interface ContextHostOptions extends HostOptions {
 }
 
 /** A Nest application whose port is its own, and no RPC server's: listening and registered. */
-export async function hostContext(platform: Platform, options: ContextHostOptions): Promise<{ app: INestApplicationContext; hosted: Hosted }> {
+export async function hostContext(
+  platform: Platform,
+  options: ContextHostOptions,
+): Promise<{ app: INestApplicationContext; hosted: Hosted }> {
   const app = await NestFactory.createApplicationContext(
     { module: class Root {}, imports: [PlatformModule.forRoot(platform), options.module] },
     { logger: new NestLogger(platform.logger), abortOnError: false },

@@ -26,7 +26,13 @@ export function describe(description: Description): Service {
     version: description.version,
     metadata: {},
     endpoints: services.flatMap((service) => endpointsOf(service)),
-    nodes: [{ id: nodeId, address, metadata: { protocol, region, zone, ...metadata, ...(shared && { [sharedKey]: 'true' }) } }],
+    nodes: [
+      {
+        id: nodeId,
+        address,
+        metadata: { protocol, region, zone, ...metadata, ...(shared && { [sharedKey]: 'true' }) },
+      },
+    ],
     schema: services.length > 0 ? mergedSchema(services) : undefined,
   };
 }

@@ -12,7 +12,8 @@ const faults: Readonly<Record<string, () => void>> = {
   throwing: () => {
     throw new Error('a bug');
   },
-  rejecting: () => void Promise.reject(new MicroError('unavailable', 'port 1 is in use', { cause: { code: 'EADDRINUSE' } })),
+  rejecting: () =>
+    void Promise.reject(new MicroError('unavailable', 'port 1 is in use', { cause: { code: 'EADDRINUSE' } })),
 };
 
 const end = process.argv[2] ?? 'clean';

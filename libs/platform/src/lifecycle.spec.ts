@@ -60,7 +60,10 @@ describe('a process that owns itself', () => {
     expect(await program.exited).toEqual({ code: 1, signal: null });
     const lines = program.output().trim().split('\n');
     expect(lines).toHaveLength(1);
-    expect(JSON.parse(lines[0] as string)).toMatchObject({ level: 'error', message: 'stopped by an error that nothing caught: a bug' });
+    expect(JSON.parse(lines[0] as string)).toMatchObject({
+      level: 'error',
+      message: 'stopped by an error that nothing caught: a bug',
+    });
     expect(lines[0]).toContain('lifecycle.program');
   });
 

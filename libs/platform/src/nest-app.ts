@@ -14,7 +14,9 @@ import { type Blocks, PlatformModule } from './platform.module.js';
 export type Find = <T>(token: abstract new (...args: never[]) => T) => T;
 
 /** What an app adds to its server: plain HTTP, upgrades, limits. */
-export type ServerExtras = Partial<Pick<RpcServerOptions, 'described' | 'http' | 'http2' | 'intercept' | 'limits' | 'upgrade'>>;
+export type ServerExtras = Partial<
+  Pick<RpcServerOptions, 'described' | 'http' | 'http2' | 'intercept' | 'limits' | 'upgrade'>
+>;
 
 export interface NestHostOptions extends HostOptions {
   readonly module: Type<unknown>;

@@ -2,7 +2,15 @@ import type { LoggerService } from '@nestjs/common';
 import type { Logger } from '@micro/telemetry';
 
 /** Where Nest itself speaks: of interest to those who look for a fault in it. */
-const framework = new Set(['NestFactory', 'InstanceLoader', 'NestMicroservice', 'NestApplication', 'RoutesResolver', 'RouterExplorer', 'Server']);
+const framework = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'NestMicroservice',
+  'NestApplication',
+  'RoutesResolver',
+  'RouterExplorer',
+  'Server',
+]);
 
 /** Nest's own log lines, and those of `new Logger('Context')` of @nestjs/common, by the logger of the process. */
 export class NestLogger implements LoggerService {
@@ -26,7 +34,10 @@ export class NestLogger implements LoggerService {
   error(message: unknown, ...rest: unknown[]): void {
     const error = message instanceof Error ? message : rest.find((one) => one instanceof Error);
     const stack = rest.find((one) => typeof one === 'string' && one.includes('\n    at '));
-    this.#logger.error(text(message), { ...fields(contextOf(rest.filter((one) => one !== stack))), ...(error ? { error } : stack ? { stack } : {}) });
+    this.#logger.error(text(message), {
+      ...fields(contextOf(rest.filter((one) => one !== stack))),
+      ...(error ? { error } : stack ? { stack } : {}),
+    });
   }
 
   debug(message: unknown, ...rest: unknown[]): void {

@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { withPlatformServices } from './platform-services.js';
 
 const target = (id: string): Target => ({ id, address: '127.0.0.1:1', connect: true, region: '', zone: '' });
-const known: Record<string, readonly Target[]> = { 'micro/runtime': [target('runtime')], 'micro/blog': [target('blog')], 'team/orders': [target('orders')] };
+const known: Record<string, readonly Target[]> = {
+  'micro/runtime': [target('runtime')],
+  'micro/blog': [target('blog')],
+  'team/orders': [target('orders')],
+};
 const shared: Record<string, readonly Target[]> = { runtime: known['micro/runtime'] ?? [] };
 const found = (service: string, namespace: string) => known[`${namespace}/${service}`] ?? [];
 const foundShared = (service: string) => shared[service] ?? [];

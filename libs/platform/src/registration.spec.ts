@@ -33,7 +33,12 @@ async function serveRegistry(registry: Registry, port: number): Promise<RpcServe
 
 it('serves without a registry, registers when it comes, and is gone when it stops', async () => {
   const port = await freePort();
-  const environment = readEnvironment({ MICRO_PROFILE: 'service', MICRO_REGISTRY_ADDRESS: `127.0.0.1:${port}`, MICRO_LOG_LEVEL: 'silent', MICRO_STOP_DELAY: '0' });
+  const environment = readEnvironment({
+    MICRO_PROFILE: 'service',
+    MICRO_REGISTRY_ADDRESS: `127.0.0.1:${port}`,
+    MICRO_LOG_LEVEL: 'silent',
+    MICRO_STOP_DELAY: '0',
+  });
   running = await startApp(clockApp, { environment });
   expect((await fetch(`http://${running.address}/readyz`)).status).toBe(200);
 
@@ -52,7 +57,12 @@ it('serves without a registry, registers when it comes, and is gone when it stop
 });
 
 it('stops although the registry is away', async () => {
-  const environment = readEnvironment({ MICRO_PROFILE: 'service', MICRO_REGISTRY_ADDRESS: `127.0.0.1:${await freePort()}`, MICRO_LOG_LEVEL: 'silent', MICRO_STOP_DELAY: '0' });
+  const environment = readEnvironment({
+    MICRO_PROFILE: 'service',
+    MICRO_REGISTRY_ADDRESS: `127.0.0.1:${await freePort()}`,
+    MICRO_LOG_LEVEL: 'silent',
+    MICRO_STOP_DELAY: '0',
+  });
   running = await startApp(clockApp, { environment });
   const { address } = running;
   await running.stop();

@@ -54,9 +54,14 @@ export class Registration {
     // After a renewal under way, which would put the node back.
     const begun = this.#renewing?.catch(() => undefined) ?? Promise.resolve();
     try {
-      await within(deregisterTimeout, begun.then(() => this.#registry.deregister(this.#service, { namespace })));
+      await within(
+        deregisterTimeout,
+        begun.then(() => this.#registry.deregister(this.#service, { namespace })),
+      );
     } catch (error) {
-      logger.warn(`could not deregister ${this.#service.name}: ${MicroError.from(error).detail}; the registry drops it by itself`);
+      logger.warn(
+        `could not deregister ${this.#service.name}: ${MicroError.from(error).detail}; the registry drops it by itself`,
+      );
     }
   }
 
@@ -70,7 +75,8 @@ export class Registration {
     } catch (error) {
       const { code, detail } = MicroError.from(error);
       if (code !== 'unavailable' && code !== 'deadline_exceeded') throw error;
-      if (this.#away++ === 0) logger.warn(`the registry does not answer (${detail}); serving on, and registering as soon as it does`);
+      if (this.#away++ === 0)
+        logger.warn(`the registry does not answer (${detail}); serving on, and registering as soon as it does`);
       this.#renewIn(Math.min(retry.first * 2 ** (this.#away - 1), retry.most, this.#interval));
     } finally {
       this.#renewing = undefined;
@@ -94,7 +100,10 @@ export class Registration {
 async function within(milliseconds: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new MicroError('deadline_exceeded', `no answer within ${milliseconds} ms`)), milliseconds);
+    timer = setTimeout(
+      () => reject(new MicroError('deadline_exceeded', `no answer within ${milliseconds} ms`)),
+      milliseconds,
+    );
   });
   try {
     await Promise.race([work, late]);

@@ -8,7 +8,8 @@ import { Environment } from './env.js';
 import { type AppOptions, runApp } from './run-app.js';
 
 export const Clock = parseSchema({
-  'clock.proto': 'syntax = "proto3"; package clock; service Clock { rpc Now(Time) returns (Time); } message Time { string text = 1; }',
+  'clock.proto':
+    'syntax = "proto3"; package clock; service Clock { rpc Now(Time) returns (Time); } message Time { string text = 1; }',
 }).service<{ now: Unary<{ text: string }, { text: string }> }>('clock.Clock');
 
 @Injectable()

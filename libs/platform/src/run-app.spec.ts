@@ -9,7 +9,12 @@ import { Platform } from './platform.js';
 import { startApp } from './run-app.js';
 import { Clock, clockApp } from './run-app.program.js';
 
-const environment = readEnvironment({ MICRO_PROFILE: 'test', MICRO_NODE_ID: 'clock-1', MICRO_ZONE: 'a', MICRO_VERSION: '1.2.3' });
+const environment = readEnvironment({
+  MICRO_PROFILE: 'test',
+  MICRO_NODE_ID: 'clock-1',
+  MICRO_ZONE: 'a',
+  MICRO_VERSION: '1.2.3',
+});
 
 describe('an app', () => {
   it('answers calls and plain HTTP, is registered with its schema, and is gone when it has stopped', async () => {
@@ -20,7 +25,9 @@ describe('an app', () => {
       name: 'clock',
       version: '1.2.3',
       endpoints: [{ name: 'Clock.Now', path: '/clock.Clock/Now', kind: 'unary' }],
-      nodes: [{ id: 'clock-1', address: running.address, metadata: { protocol: 'connect,grpc', zone: 'a', region: '' } }],
+      nodes: [
+        { id: 'clock-1', address: running.address, metadata: { protocol: 'connect,grpc', zone: 'a', region: '' } },
+      ],
     });
     expect(schemaFromDescriptorSet(service?.schema as Uint8Array).service('clock.Clock').methods).toHaveLength(1);
 
@@ -59,7 +66,9 @@ describe('an app', () => {
     const running = await startApp(clockApp, { environment, registry });
     const [host, port] = running.address.split(':') as [string, string];
     const taken = { ...environment, address: { host, port: Number(port) } };
-    await expect(startApp(clockApp, { environment: taken, registry })).rejects.toMatchObject({ detail: expect.stringContaining(port) });
+    await expect(startApp(clockApp, { environment: taken, registry })).rejects.toMatchObject({
+      detail: expect.stringContaining(port),
+    });
     expect((await registry.get('clock'))[0]?.nodes).toHaveLength(1);
     await running.stop();
   });
@@ -80,19 +89,29 @@ describe('as a process', () => {
     await using program = startProgram(file, env, ['run']);
     const address = await program.ready();
     expect(program.output().trim().split('\n')).toHaveLength(1);
-    expect(JSON.parse(program.output())).toMatchObject({ level: 'info', name: 'clock', message: `clock listening on ${address}` });
+    expect(JSON.parse(program.output())).toMatchObject({
+      level: 'info',
+      name: 'clock',
+      message: `clock listening on ${address}`,
+    });
     program.child.kill('SIGTERM');
     expect(await program.exited).toEqual({ code: 0, signal: null });
   });
 
   it('says in one line that its port is taken', async () => {
     const holder = createServer();
-    const port = await new Promise<number>((resolve) => holder.listen(0, '127.0.0.1', () => resolve((holder.address() as { port: number }).port)));
+    const port = await new Promise<number>((resolve) =>
+      holder.listen(0, '127.0.0.1', () => resolve((holder.address() as { port: number }).port)),
+    );
     await using program = startProgram(file, { ...env, MICRO_ADDRESS: `127.0.0.1:${port}` }, ['run']);
     expect(await program.exited).toEqual({ code: 1, signal: null });
     holder.close();
     expect(program.output().trim().split('\n')).toHaveLength(1);
-    expect(JSON.parse(program.output())).toMatchObject({ level: 'error', code: 'EADDRINUSE', message: expect.stringContaining(`127.0.0.1:${port}`) });
+    expect(JSON.parse(program.output())).toMatchObject({
+      level: 'error',
+      code: 'EADDRINUSE',
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+    });
   });
 
   it('refuses an environment that is not legal, before anything else', async () => {

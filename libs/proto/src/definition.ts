@@ -115,10 +115,26 @@ export interface ServiceSchema {
 
 export type MethodTypes = Readonly<Record<string, Unary | ClientStream | ServerStream | BidiStream>>;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- variance: a method of any messages is a method
-export interface Unary<I = any, O = any> { readonly kind: 'unary'; readonly input: I; readonly output: O }
+export interface Unary<I = any, O = any> {
+  readonly kind: 'unary';
+  readonly input: I;
+  readonly output: O;
+}
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
-export interface ClientStream<I = any, O = any> { readonly kind: 'clientStream'; readonly input: I; readonly output: O }
+export interface ClientStream<I = any, O = any> {
+  readonly kind: 'clientStream';
+  readonly input: I;
+  readonly output: O;
+}
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
-export interface ServerStream<I = any, O = any> { readonly kind: 'serverStream'; readonly input: I; readonly output: O }
+export interface ServerStream<I = any, O = any> {
+  readonly kind: 'serverStream';
+  readonly input: I;
+  readonly output: O;
+}
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as above
-export interface BidiStream<I = any, O = any> { readonly kind: 'bidiStream'; readonly input: I; readonly output: O }
+export interface BidiStream<I = any, O = any> {
+  readonly kind: 'bidiStream';
+  readonly input: I;
+  readonly output: O;
+}

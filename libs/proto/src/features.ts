@@ -14,13 +14,36 @@ export interface Features {
   readonly messageEncoding: number;
 }
 
-const proto2: Features = { fieldPresence: 1, enumType: 2, repeatedFieldEncoding: 2, utf8Validation: 3, messageEncoding: 1 };
-const proto3: Features = { fieldPresence: 2, enumType: 1, repeatedFieldEncoding: 1, utf8Validation: 2, messageEncoding: 1 };
-const edition2023: Features = { fieldPresence: 1, enumType: 1, repeatedFieldEncoding: 1, utf8Validation: 2, messageEncoding: 1 };
+const proto2: Features = {
+  fieldPresence: 1,
+  enumType: 2,
+  repeatedFieldEncoding: 2,
+  utf8Validation: 3,
+  messageEncoding: 1,
+};
+const proto3: Features = {
+  fieldPresence: 2,
+  enumType: 1,
+  repeatedFieldEncoding: 1,
+  utf8Validation: 2,
+  messageEncoding: 1,
+};
+const edition2023: Features = {
+  fieldPresence: 1,
+  enumType: 1,
+  repeatedFieldEncoding: 1,
+  utf8Validation: 2,
+  messageEncoding: 1,
+};
 
 /** Features of a file, before those that its parts set for themselves. */
 export function fileFeatures(file: FileDescriptor): Features {
-  const base = file.edition !== undefined && file.edition >= edition[2023] ? edition2023 : file.syntax === 'proto3' ? proto3 : proto2;
+  const base =
+    file.edition !== undefined && file.edition >= edition[2023]
+      ? edition2023
+      : file.syntax === 'proto3'
+        ? proto3
+        : proto2;
   return withFeatures(base, file.options);
 }
 

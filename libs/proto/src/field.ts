@@ -1,5 +1,13 @@
 import type { EnumDefinition, FieldDefinition } from './definition.js';
-import { fieldType, type FieldDescriptor, jsonNameOf, keyOf, label, type MessageDescriptor, typeNames } from './descriptor.js';
+import {
+  fieldType,
+  type FieldDescriptor,
+  jsonNameOf,
+  keyOf,
+  label,
+  type MessageDescriptor,
+  typeNames,
+} from './descriptor.js';
 import { type Features, withFeatures } from './features.js';
 import type { MessageType } from './message-type.js';
 
@@ -37,7 +45,11 @@ export interface TypeSource {
   readonly descriptor: MessageDescriptor;
   readonly features: Features;
   /** Extensions of the message, with the features of the files that define them. */
-  readonly extensions: readonly { readonly descriptor: FieldDescriptor; readonly fullName: string; readonly features: Features }[];
+  readonly extensions: readonly {
+    readonly descriptor: FieldDescriptor;
+    readonly fullName: string;
+    readonly features: Features;
+  }[];
   readonly message: (fullName: string) => MessageType;
   readonly enum: (fullName: string) => EnumType;
   readonly commentOf: (field: FieldDescriptor) => string;
@@ -63,15 +75,30 @@ export function linkFields(source: TypeSource): readonly Field[] {
   return [...own, ...extensions];
 }
 
-function linkField(source: TypeSource, field: FieldDescriptor, names: { key: string; jsonName: string; features: Features }): Field {
+function linkField(
+  source: TypeSource,
+  field: FieldDescriptor,
+  names: { key: string; jsonName: string; features: Features },
+): Field {
   const features = withFeatures(names.features, field.options);
-  const message = field.type === fieldType.message || field.type === fieldType.group ? lazy(() => source.message(field.typeName!.slice(1))) : undefined;
+  const message =
+    field.type === fieldType.message || field.type === fieldType.group
+      ? lazy(() => source.message(field.typeName!.slice(1)))
+      : undefined;
   const map = field.label === label.repeated && field.type === fieldType.message ? mapOf(source, field) : undefined;
   const repeated = field.label === label.repeated && !map;
-  const oneof = field.oneofIndex === undefined || field.proto3Optional ? undefined : source.descriptor.oneofDecl[field.oneofIndex]?.name;
-  const explicit = field.proto3Optional === true || features.fieldPresence !== 2 || field.oneofIndex !== undefined || field.extendee !== undefined;
+  const oneof =
+    field.oneofIndex === undefined || field.proto3Optional
+      ? undefined
+      : source.descriptor.oneofDecl[field.oneofIndex]?.name;
+  const explicit =
+    field.proto3Optional === true ||
+    features.fieldPresence !== 2 ||
+    field.oneofIndex !== undefined ||
+    field.extendee !== undefined;
   const single = !repeated && !map;
-  const wire = field.type === fieldType.message && features.messageEncoding === 2 && !map ? 'group' : typeNames[field.type!]!;
+  const wire =
+    field.type === fieldType.message && features.messageEncoding === 2 && !map ? 'group' : typeNames[field.type!]!;
   const { key: mapKey, value: mapValue } = map ?? {};
   const type = mapValue?.type ?? (wire === 'group' ? 'message' : wire);
   return {
@@ -84,24 +111,37 @@ function linkField(source: TypeSource, field: FieldDescriptor, names: { key: str
     wire,
     repeated,
     presence: single && (message !== undefined || explicit),
-    required: field.label === label.required || (features.fieldPresence === 3 && single && field.oneofIndex === undefined),
-    packed: repeated && packable(wire) && ((field.options?.['packed'] as boolean | undefined) ?? features.repeatedFieldEncoding === 1),
+    required:
+      field.label === label.required || (features.fieldPresence === 3 && single && field.oneofIndex === undefined),
+    packed:
+      repeated &&
+      packable(wire) &&
+      ((field.options?.['packed'] as boolean | undefined) ?? features.repeatedFieldEncoding === 1),
     utf8: features.utf8Validation !== 3,
     extension: field.extendee !== undefined,
     ...(mapKey && mapValue ? { map: { key: mapKey, value: mapValue }, mapKey: mapKey.type } : {}),
     ...(oneof === undefined ? {} : { oneof }),
     ...(mapValue?.message ? { message: mapValue.message } : message && !map ? { message } : {}),
-    ...(mapValue?.enum ? { enum: mapValue.enum } : field.type === fieldType.enum ? { enum: source.enum(field.typeName!.slice(1)) } : {}),
+    ...(mapValue?.enum
+      ? { enum: mapValue.enum }
+      : field.type === fieldType.enum
+        ? { enum: source.enum(field.typeName!.slice(1)) }
+        : {}),
   };
 }
 
 function mapOf(source: TypeSource, field: FieldDescriptor): Field['map'] {
-  const entry = source.descriptor.nestedType.find(({ name, options }) => options?.['mapEntry'] === true && field.typeName!.endsWith(`.${name}`));
+  const entry = source.descriptor.nestedType.find(
+    ({ name, options }) => options?.['mapEntry'] === true && field.typeName!.endsWith(`.${name}`),
+  );
   const [key, value] = entry?.field ?? [];
   if (!key || !value) return undefined;
   // Both always have a value in an entry, so neither has presence here; and no entry is delimited.
   const features = { ...withFeatures(source.features, field.options), messageEncoding: 1 };
-  const part = (one: FieldDescriptor): Field => ({ ...linkField(source, one, { key: one.name, jsonName: one.name, features }), presence: false });
+  const part = (one: FieldDescriptor): Field => ({
+    ...linkField(source, one, { key: one.name, jsonName: one.name, features }),
+    presence: false,
+  });
   return { key: part(key), value: part(value) };
 }
 

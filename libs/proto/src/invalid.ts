@@ -12,7 +12,12 @@ export class Invalid {
 
   /** Adds what is around: the name of a field, the key of a map, or an index. */
   within(segment: string | number): this {
-    const own = typeof segment === 'number' ? `[${segment}]` : /^([A-Za-z_$][\w$-]*|\[[\w.]+\])$/.test(segment) ? segment : `[${JSON.stringify(segment)}]`;
+    const own =
+      typeof segment === 'number'
+        ? `[${segment}]`
+        : /^([A-Za-z_$][\w$-]*|\[[\w.]+\])$/.test(segment)
+          ? segment
+          : `[${JSON.stringify(segment)}]`;
     this.path = own + (this.path === '' || this.path.startsWith('[') ? '' : '.') + this.path;
     return this;
   }
@@ -41,7 +46,10 @@ export function describe(value: unknown): string {
 /** What left a codec as the error that its caller sees. */
 export function asMicroError(error: unknown, typeName: string): MicroError {
   if (error instanceof MicroError) return error;
-  if (error instanceof Invalid) return new MicroError('invalid_argument', `${error.path || typeName}: ${error.problem}`);
+  if (error instanceof Invalid)
+    return new MicroError('invalid_argument', `${error.path || typeName}: ${error.problem}`);
   const tooDeep = error instanceof RangeError && /call stack/i.test(error.message);
-  return new MicroError('invalid_argument', `${typeName}: ${tooDeep ? 'nested too deeply' : 'not a valid message'}`, { cause: error });
+  return new MicroError('invalid_argument', `${typeName}: ${tooDeep ? 'nested too deeply' : 'not a valid message'}`, {
+    cause: error,
+  });
 }

@@ -3,7 +3,10 @@ import { endpointsOf } from './endpoints.js';
 import { lazySchema } from './lazy-schema.js';
 import { parseSchema } from './schema.js';
 
-const files = { 'a.proto': 'syntax = "proto3"; package a.b; /* Does. */ service Doer { rpc Do(M) returns (M); } message M { string text = 1; }' };
+const files = {
+  'a.proto':
+    'syntax = "proto3"; package a.b; /* Does. */ service Doer { rpc Do(M) returns (M); } message M { string text = 1; }',
+};
 
 it('is the same as one that is parsed at once', () => {
   const lazy = lazySchema(files).service('a.b.Doer');

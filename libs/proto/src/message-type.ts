@@ -55,7 +55,8 @@ export class MessageType implements MessageCodec {
 
   toJson(message: Init<Message>): JsonValue {
     try {
-      if (typeof message !== 'object' || message === null) throw new Invalid(`expected an object, not ${describe(message)}`);
+      if (typeof message !== 'object' || message === null)
+        throw new Invalid(`expected an object, not ${describe(message)}`);
       return this.jsonOut(message);
     } catch (error) {
       throw asMicroError(error, this.name);
@@ -78,7 +79,8 @@ export class MessageType implements MessageCodec {
   }
 
   encodeIn(message: object): Uint8Array {
-    if (typeof message !== 'object' || message === null) throw new Invalid(`expected an object, not ${describe(message)}`);
+    if (typeof message !== 'object' || message === null)
+      throw new Invalid(`expected an object, not ${describe(message)}`);
     checkRequired(this, message);
     return this.encodePartial(message);
   }
@@ -117,4 +119,3 @@ export class MessageType implements MessageCodec {
 }
 
 const nothing = new Reader(new Uint8Array());
-

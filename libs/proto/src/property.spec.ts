@@ -25,10 +25,15 @@ const map = <T>(keys: fc.Arbitrary<string>, values: fc.Arbitrary<T>) =>
 const unsignedZero = (number: number): number => (number === 0 ? 0 : number);
 
 const item = fc.record({ sku: text, count: uint32, price: fc.double().map(unsignedZero) });
-const timestamp = fc.record({ seconds: fc.bigInt({ min: -62_135_596_800n, max: 253_402_300_799n }), nanos: fc.nat({ max: 999_999_999 }) });
-const duration = fc.bigInt({ min: -315_576_000_000n, max: 315_576_000_000n }).chain((seconds) =>
-  fc.nat({ max: 999_999_999 }).map((nanos) => ({ seconds, nanos: seconds < 0n && nanos > 0 ? -nanos : nanos })),
-);
+const timestamp = fc.record({
+  seconds: fc.bigInt({ min: -62_135_596_800n, max: 253_402_300_799n }),
+  nanos: fc.nat({ max: 999_999_999 }),
+});
+const duration = fc
+  .bigInt({ min: -315_576_000_000n, max: 315_576_000_000n })
+  .chain((seconds) =>
+    fc.nat({ max: 999_999_999 }).map((nanos) => ({ seconds, nanos: seconds < 0n && nanos > 0 ? -nanos : nanos })),
+  );
 const { value } = fc.letrec<{ value: object; list: object; struct: object }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -45,19 +50,43 @@ const { value } = fc.letrec<{ value: object; list: object; struct: object }>((ti
 
 /** Only what is set: an absent key, not one that is undefined. */
 const contact = fc.oneof(
-  fc.constant({}), fc.record({ email: text }), fc.record({ phone: uint64 }), fc.record({ address: fc.record({ street: text }) }), fc.constant({ nobody: 0 }),
+  fc.constant({}),
+  fc.record({ email: text }),
+  fc.record({ phone: uint64 }),
+  fc.record({ address: fc.record({ street: text }) }),
+  fc.constant({ nobody: 0 }),
 );
 const orders = fc
   .tuple(
     fc.record({
-      id: text, state: fc.constantFrom(0, 1, -1, 77), items: fc.array(item, { maxLength: 4 }), byName: map(key, item), blobs: map(uint64.map(String), bytes),
-      flags: map(fc.constantFrom('true', 'false'), fc.constantFrom(0, 1, -1)), currency: fc.constantFrom(0, 1), rounding: fc.constantFrom(0, 1), deltas: fc.array(int64),
-      weights: fc.array(fc.double()), ratio: fc.float().map(unsignedZero), digest: bytes, serial: uint64, constructor$: text, class: text, seen: fc.array(timestamp, { maxLength: 3 }),
+      id: text,
+      state: fc.constantFrom(0, 1, -1, 77),
+      items: fc.array(item, { maxLength: 4 }),
+      byName: map(key, item),
+      blobs: map(uint64.map(String), bytes),
+      flags: map(fc.constantFrom('true', 'false'), fc.constantFrom(0, 1, -1)),
+      currency: fc.constantFrom(0, 1),
+      rounding: fc.constantFrom(0, 1),
+      deltas: fc.array(int64),
+      weights: fc.array(fc.double()),
+      ratio: fc.float().map(unsignedZero),
+      digest: bytes,
+      serial: uint64,
+      constructor$: text,
+      class: text,
+      seen: fc.array(timestamp, { maxLength: 3 }),
     }),
     fc.record(
       {
-        priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), 'remark-text': text, total: fc.record({ currency: fc.constantFrom(0, 1), units: int64 }), at: timestamp,
-        took: duration, anything: value, extra: fc.record({ fields: map(key, value) }), maybe: fc.record({ value: text }), maybeCount: fc.record({ value: int64 }),
+        priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+        'remark-text': text,
+        total: fc.record({ currency: fc.constantFrom(0, 1), units: int64 }),
+        at: timestamp,
+        took: duration,
+        anything: value,
+        extra: fc.record({ fields: map(key, value) }),
+        maybe: fc.record({ value: text }),
+        maybeCount: fc.record({ value: int64 }),
         maybeBytes: fc.record({ value: bytes }),
       },
       { requiredKeys: [] },
@@ -79,7 +108,10 @@ function harmless(run: () => unknown): void {
 
 describe('any message', () => {
   it('is the same after encoding and decoding', () => {
-    fc.assert(fc.property(orders, (message) => void expect(order.decode(order.encode(message))).toEqual(message)), { numRuns: 300 });
+    fc.assert(
+      fc.property(orders, (message) => void expect(order.decode(order.encode(message))).toEqual(message)),
+      { numRuns: 300 },
+    );
   });
 
   it('is the same after JSON, as text and back', () => {
@@ -96,11 +128,46 @@ describe('any message', () => {
 });
 
 /** JSON that is nearly a message: its names, with whatever values. */
-const hostileKey = fc.oneof(fc.constantFrom('id', 'items', 'byName', 'flags', 'anything', 'detail', '@type', 'at', 'took', 'extra', 'mask', 'parent', 'phone', 'maybe', 'state', '__proto__', 'constructor'), fc.string());
+const hostileKey = fc.oneof(
+  fc.constantFrom(
+    'id',
+    'items',
+    'byName',
+    'flags',
+    'anything',
+    'detail',
+    '@type',
+    'at',
+    'took',
+    'extra',
+    'mask',
+    'parent',
+    'phone',
+    'maybe',
+    'state',
+    '__proto__',
+    'constructor',
+  ),
+  fc.string(),
+);
 const { hostile } = fc.letrec<{ hostile: JsonValue }>((tie) => ({
   hostile: fc.oneof(
     { maxDepth: 5 },
-    fc.constantFrom<JsonValue>(null, true, 0, -1, 1e400, 2 ** 53, 'NaN', '1e5', '\ud800', 'type.googleapis.com/shop.v1.Order', 'type.googleapis.com/google.protobuf.Any', '2026-01-31T12:00:00Z', '1s'),
+    fc.constantFrom<JsonValue>(
+      null,
+      true,
+      0,
+      -1,
+      1e400,
+      2 ** 53,
+      'NaN',
+      '1e5',
+      '\ud800',
+      'type.googleapis.com/shop.v1.Order',
+      'type.googleapis.com/google.protobuf.Any',
+      '2026-01-31T12:00:00Z',
+      '1s',
+    ),
     fc.string(),
     fc.double(),
     fc.array(tie('hostile'), { maxLength: 4 }),
@@ -110,16 +177,35 @@ const { hostile } = fc.letrec<{ hostile: JsonValue }>((tie) => ({
 
 describe('hostile input', () => {
   it('as JSON throws MicroError or nothing, and leaves prototypes alone', () => {
-    fc.assert(fc.property(map(hostileKey, hostile), fc.boolean(), (json, ignoreUnknownFields) => harmless(() => order.encode(order.fromJson(json as JsonValue, { ignoreUnknownFields })))), { numRuns: 1000 });
+    fc.assert(
+      fc.property(map(hostileKey, hostile), fc.boolean(), (json, ignoreUnknownFields) =>
+        harmless(() => order.encode(order.fromJson(json as JsonValue, { ignoreUnknownFields }))),
+      ),
+      { numRuns: 1000 },
+    );
   });
 
   it('as text throws MicroError or nothing', () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.json({ maxDepth: 6 })), (json) => harmless(() => order.fromJson(parseJson(json)))), { numRuns: 500 });
-    fc.assert(fc.property(fc.json(), (json) => void expect(JSON.stringify(parseJson(json), bigints)).toBe(JSON.stringify(JSON.parse(json)))), { numRuns: 500 });
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json({ maxDepth: 6 })), (json) =>
+        harmless(() => order.fromJson(parseJson(json))),
+      ),
+      { numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(
+        fc.json(),
+        (json) => void expect(JSON.stringify(parseJson(json), bigints)).toBe(JSON.stringify(JSON.parse(json))),
+      ),
+      { numRuns: 500 },
+    );
   });
 
   it('as bytes throws MicroError or nothing, be it noise or a message that was changed', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => harmless(() => order.toJson(order.decode(noise)))), { numRuns: 1000 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => harmless(() => order.toJson(order.decode(noise)))),
+      { numRuns: 1000 },
+    );
     fc.assert(
       fc.property(orders, fc.nat(), fc.nat({ max: 255 }), (message, at, byte) => {
         const changed = order.encode(message);
@@ -132,27 +218,41 @@ describe('hostile input', () => {
   });
 
   it('as a message throws MicroError or nothing', () => {
-    fc.assert(fc.property(map(hostileKey, fc.anything()), (message) => harmless(() => order.encode(message))), { numRuns: 500 });
-    fc.assert(fc.property(map(hostileKey, fc.anything()), (message) => harmless(() => order.toJson(message))), { numRuns: 500 });
+    fc.assert(
+      fc.property(map(hostileKey, fc.anything()), (message) => harmless(() => order.encode(message))),
+      { numRuns: 500 },
+    );
+    fc.assert(
+      fc.property(map(hostileKey, fc.anything()), (message) => harmless(() => order.toJson(message))),
+      { numRuns: 500 },
+    );
   });
 
   it('as a .proto or a descriptor throws MicroError or nothing', () => {
-    const set = schema.descriptorSet(), source = shopFiles['shop/shop.proto'];
+    const set = schema.descriptorSet(),
+      source = shopFiles['shop/shop.proto'];
     fc.assert(
       fc.property(fc.nat(), fc.nat({ max: 255 }), (at, byte) => {
         const changed = Uint8Array.from(set);
         changed[at % changed.length] = byte;
         harmless(() => {
-          for (const service of schemaFromDescriptorSet(changed).services.values()) for (const { input } of service.methods) harmless(() => input.fromJson({}));
+          for (const service of schemaFromDescriptorSet(changed).services.values())
+            for (const { input } of service.methods) harmless(() => input.fromJson({}));
         });
       }),
       { numRuns: 60 },
     );
     fc.assert(
-      fc.property(fc.nat(), fc.constantFrom('', '{', '}', '"', ';', '=', '/*', '1', 'message', '[', '\\'), (at, put) => {
-        const cut = at % source.length;
-        harmless(() => parseSchema({ ...shopFiles, 'shop/shop.proto': source.slice(0, cut) + put + source.slice(cut + 1) }));
-      }),
+      fc.property(
+        fc.nat(),
+        fc.constantFrom('', '{', '}', '"', ';', '=', '/*', '1', 'message', '[', '\\'),
+        (at, put) => {
+          const cut = at % source.length;
+          harmless(() =>
+            parseSchema({ ...shopFiles, 'shop/shop.proto': source.slice(0, cut) + put + source.slice(cut + 1) }),
+          );
+        },
+      ),
       { numRuns: 150 },
     );
   });

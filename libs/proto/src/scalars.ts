@@ -31,10 +31,12 @@ export function keyFromProperty(type: string, name: string, field: string): stri
     if (name === 'true' || name === 'false') return name === 'true';
     throw new Invalid(`expected the key true or false, not ${JSON.stringify(name)}`, field);
   }
-  if (!/^(0|-?[1-9][0-9]{0,19})$/.test(name)) throw new Invalid(`expected integers as keys, not ${JSON.stringify(name)}`, field);
+  if (!/^(0|-?[1-9][0-9]{0,19})$/.test(name))
+    throw new Invalid(`expected integers as keys, not ${JSON.stringify(name)}`, field);
   if (is64(type)) return isUnsigned(type) ? toUint64(BigInt(name), field) : toInt64(BigInt(name), field);
   const value = Number(name);
-  if (isUnsigned(type) ? value >>> 0 !== value : (value | 0) !== value) throw new Invalid(`key ${name} does not fit ${type}`, field);
+  if (isUnsigned(type) ? value >>> 0 !== value : (value | 0) !== value)
+    throw new Invalid(`key ${name} does not fit ${type}`, field);
   return value;
 }
 

@@ -15,21 +15,42 @@ function described({ services }: Schema): unknown {
     shortName,
     packageName,
     comment,
-    methods: methods.map(({ input, output, service, ...method }) => ({ ...method, input: input.name, output: output.name, service: service.name })),
+    methods: methods.map(({ input, output, service, ...method }) => ({
+      ...method,
+      input: input.name,
+      output: output.name,
+      service: service.name,
+    })),
   }));
 }
 
 function fieldsOf(schema: Schema, message: string): unknown[] {
-  return schema.message(message).fields.map(({ name, jsonName, number, comment, type, repeated, mapKey, oneof, presence, message: of, enum: values }) => ({
-    name, jsonName, number, comment, type, repeated, mapKey, oneof, presence, of: of?.().name, values: values?.values,
-  }));
+  return schema
+    .message(message)
+    .fields.map(
+      ({ name, jsonName, number, comment, type, repeated, mapKey, oneof, presence, message: of, enum: values }) => ({
+        name,
+        jsonName,
+        number,
+        comment,
+        type,
+        repeated,
+        mapKey,
+        oneof,
+        presence,
+        of: of?.().name,
+        values: values?.values,
+      }),
+    );
 }
 
 describe('Schema', () => {
   it('knows services, methods, kinds, idempotency, comments and HTTP bindings', () => {
     const { methods, ...service } = shop.service('shop.v1.Shop') as ServiceDefinition;
     expect(service).toMatchObject({ shortName: 'Shop', package: 'shop.v1', comment: 'Takes orders.', schema: shop });
-    expect(methods.map(({ localName, path, kind, idempotency, comment }) => [localName, path, kind, idempotency, comment])).toEqual([
+    expect(
+      methods.map(({ localName, path, kind, idempotency, comment }) => [localName, path, kind, idempotency, comment]),
+    ).toEqual([
       ['place', '/shop.v1.Shop/Place', 'unary', 'idempotent', 'Places an order.'],
       ['get', '/shop.v1.Shop/Get', 'unary', 'noSideEffects', 'Reads an order.'],
       ['upload', '/shop.v1.Shop/Upload', 'clientStream', 'unknown', ''],
@@ -49,8 +70,17 @@ describe('Schema', () => {
   it('knows fields, their comments, presence and types', () => {
     const fields = new Map(shop.message('shop.v1.Order').fields.map((field) => [field.name, field]));
     expect(fields.get('id')).toMatchObject({ jsonName: 'id', type: 'string', presence: false, comment: 'Trailing.' });
-    expect(fields.get('state')).toMatchObject({ type: 'enum', comment: 'Its state.', enum: { name: 'shop.v1.Order.State', values: { NEW: 0, SENT: 1, SHIPPED: 1, LOST: -1 } } });
-    expect(fields.get('by_name')).toMatchObject({ jsonName: 'byName', mapKey: 'string', type: 'message', repeated: false });
+    expect(fields.get('state')).toMatchObject({
+      type: 'enum',
+      comment: 'Its state.',
+      enum: { name: 'shop.v1.Order.State', values: { NEW: 0, SENT: 1, SHIPPED: 1, LOST: -1 } },
+    });
+    expect(fields.get('by_name')).toMatchObject({
+      jsonName: 'byName',
+      mapKey: 'string',
+      type: 'message',
+      repeated: false,
+    });
     expect(fields.get('by_name')!.message!().name).toBe('shop.v1.Order.Item');
     expect(fields.get('priority')).toMatchObject({ presence: true });
     expect(fields.get('priority')).not.toHaveProperty('oneof');
@@ -71,7 +101,9 @@ describe('Schema', () => {
   });
 
   it('says what there is where something is not', () => {
-    expect(() => shop.service('shop.v1.Sop')).toThrow('there is no service shop.v1.Sop in the schema: it has shop.v1.Shop');
+    expect(() => shop.service('shop.v1.Sop')).toThrow(
+      'there is no service shop.v1.Sop in the schema: it has shop.v1.Shop',
+    );
     expect(() => shop.message('shop.v1.Odrer')).toThrow('there is no message shop.v1.Odrer in the schema');
   });
 
@@ -83,7 +115,13 @@ describe('Schema', () => {
 
   it('gives the endpoints of a service to the registry', () => {
     expect(endpointsOf(shop.service('shop.v1.Shop'))[1]).toEqual({
-      name: 'Shop.Get', path: '/shop.v1.Shop/Get', kind: 'unary', idempotency: 'noSideEffects', request: 'shop.v1.GetRequest', response: 'shop.v1.Order', metadata: {},
+      name: 'Shop.Get',
+      path: '/shop.v1.Shop/Get',
+      kind: 'unary',
+      idempotency: 'noSideEffects',
+      request: 'shop.v1.GetRequest',
+      response: 'shop.v1.Order',
+      metadata: {},
     });
   });
 });
@@ -113,22 +151,47 @@ describe('descriptors', () => {
     ['a file without a name', Buffer.from([0x0a, 0x00])],
     ['a file whose imports are missing', parseSchemaWithout()],
   ])('%s are refused', (_, bytes) => {
-    expect(() => schemaFromDescriptorSet(bytes)).toThrow(expect.objectContaining({ name: 'MicroError', code: 'invalid_argument' }));
+    expect(() => schemaFromDescriptorSet(bytes)).toThrow(
+      expect.objectContaining({ name: 'MicroError', code: 'invalid_argument' }),
+    );
   });
 
   it('of proto2 keep defaults, groups and extensions', () => {
     const schema = schemaFromDescriptorSet(parseSchema({ 'legacy.proto': legacyFile }).descriptorSet());
     const { messageType, extension } = schema.decodeFile(schema.files().get('legacy.proto')!);
     expect(messageType[0]!.field.map(({ name, defaultValue }) => [name, defaultValue])).toEqual([
-      ['name', undefined], ['age', '42'], ['greeting', 'hi "you"'], ['raw', '\\001\\377'], ['far', 'inf'], ['level', 'HIGH'],
-      ['numbers', undefined], ['packed_numbers', undefined], ['inner', undefined], ['children', undefined],
+      ['name', undefined],
+      ['age', '42'],
+      ['greeting', 'hi "you"'],
+      ['raw', '\\001\\377'],
+      ['far', 'inf'],
+      ['level', 'HIGH'],
+      ['numbers', undefined],
+      ['packed_numbers', undefined],
+      ['inner', undefined],
+      ['children', undefined],
     ]);
-    expect(extension.map(({ name, extendee }) => [name, extendee])).toEqual([['nickname', '.legacy.Legacy'], ['friends', '.legacy.Legacy']]);
+    expect(extension.map(({ name, extendee }) => [name, extendee])).toEqual([
+      ['nickname', '.legacy.Legacy'],
+      ['friends', '.legacy.Legacy'],
+    ]);
     const codec = schema.message('legacy.Legacy');
-    const message = { name: 'Ann', inner: { word: 'x' }, '[legacy.nickname]': 'A', '[legacy.friends]': [{ name: 'Bob', packedNumbers: [1, 300] }] };
+    const message = {
+      name: 'Ann',
+      inner: { word: 'x' },
+      '[legacy.nickname]': 'A',
+      '[legacy.friends]': [{ name: 'Bob', packedNumbers: [1, 300] }],
+    };
     expect(codec.decode(codec.encode(message))).toMatchObject(message);
-    expect(codec.toJson(message)).toEqual({ name: 'Ann', inner: { word: 'x' }, '[legacy.nickname]': 'A', '[legacy.friends]': [{ name: 'Bob', packedNumbers: [1, 300] }] });
-    expect(() => codec.encode({ '[legacy.friends]': [{}], name: 'x' })).toThrow('[legacy.friends][0].name: is required and not set');
+    expect(codec.toJson(message)).toEqual({
+      name: 'Ann',
+      inner: { word: 'x' },
+      '[legacy.nickname]': 'A',
+      '[legacy.friends]': [{ name: 'Bob', packedNumbers: [1, 300] }],
+    });
+    expect(() => codec.encode({ '[legacy.friends]': [{}], name: 'x' })).toThrow(
+      '[legacy.friends][0].name: is required and not set',
+    );
   });
 });
 
@@ -136,7 +199,10 @@ const grpcurl = haveTool({ name: 'grpcurl', go: 'github.com/fullstorydev/grpcurl
 
 describe.skipIf(!grpcurl)('grpcurl', () => {
   const run = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync('grpcurl', args, { encoding: 'utf8', env: { ...process.env, PATH: toolPath() } });
+    const { status, stdout, stderr } = spawnSync('grpcurl', args, {
+      encoding: 'utf8',
+      env: { ...process.env, PATH: toolPath() },
+    });
     expect(stderr).toBe('');
     expect(status).toBe(0);
     return stdout;
@@ -148,13 +214,28 @@ describe.skipIf(!grpcurl)('grpcurl', () => {
     writeFileSync(file, shop.descriptorSet());
     expect(run('-protoset', file, 'list').trim()).toBe('shop.v1.Shop');
     const service = run('-protoset', file, 'describe', 'shop.v1.Shop');
-    for (const part of ['// Takes orders.', '// Places an order.', 'post: "/v1/orders"', 'response_body: "id"', 'idempotency_level = IDEMPOTENT', 'rpc Haggle ( stream .shop.v1.Order ) returns ( stream .shop.v1.Order );']) {
+    for (const part of [
+      '// Takes orders.',
+      '// Places an order.',
+      'post: "/v1/orders"',
+      'response_body: "id"',
+      'idempotency_level = IDEMPOTENT',
+      'rpc Haggle ( stream .shop.v1.Order ) returns ( stream .shop.v1.Order );',
+    ]) {
       expect(service).toContain(part);
     }
     const order = run('-protoset', file, 'describe', 'shop.v1.Order');
     for (const part of [
-      'map<string, .shop.v1.Order.Item> by_name = 4;', 'optional int32 priority = 7;', 'json_name = "remark-text"', 'oneof contact {', '(.shop.v1.visible_to) = "staff"',
-      'option allow_alias = true;', 'reserved 90 to 99, 200 to max;', 'reserved "gone";', '// On its way.', 'repeated sint64 deltas = 25 [packed = false];',
+      'map<string, .shop.v1.Order.Item> by_name = 4;',
+      'optional int32 priority = 7;',
+      'json_name = "remark-text"',
+      'oneof contact {',
+      '(.shop.v1.visible_to) = "staff"',
+      'option allow_alias = true;',
+      'reserved 90 to 99, 200 to max;',
+      'reserved "gone";',
+      '// On its way.',
+      'repeated sint64 deltas = 25 [packed = false];',
     ]) {
       expect(order).toContain(part);
     }
@@ -172,7 +253,8 @@ describe.skipIf(!grpcurl)('grpcurl', () => {
     }
     for (const [path, symbol] of Object.entries(roots)) {
       run('-import-path', folder.path, '-proto', path, '-protoset-out', set, 'describe', symbol);
-      const ours = parseSchema(sources), theirs = schemaFromDescriptorSet(readFileSync(set));
+      const ours = parseSchema(sources),
+        theirs = schemaFromDescriptorSet(readFileSync(set));
       for (const name of Object.keys(sources)) {
         const bytes = theirs.files().get(name);
         if (bytes) expect(comparable(ours, ours.files().get(name)!)).toEqual(comparable(ours, bytes));
@@ -183,10 +265,15 @@ describe.skipIf(!grpcurl)('grpcurl', () => {
   /** A file with the comments by what they belong to; protoc also notes where everything without a comment is. */
   function comparable(schema: Schema, bytes: Uint8Array): unknown {
     const { sourceCodeInfo, ...file } = schema.decodeFile(bytes);
-    const locations = (sourceCodeInfo?.location ?? []).filter(({ leadingComments, trailingComments }) => leadingComments ?? trailingComments);
+    const locations = (sourceCodeInfo?.location ?? []).filter(
+      ({ leadingComments, trailingComments }) => leadingComments ?? trailingComments,
+    );
     // Comments inside of one declaration, such as those of a number or an option, have nobody to read them.
     const declarations = locations.filter(({ path }) => !path.includes(8) || path.length % 2 === 0);
-    return { ...file, comments: Object.fromEntries(declarations.map(({ path, ...comments }) => [path.join('.'), comments])) };
+    return {
+      ...file,
+      comments: Object.fromEntries(declarations.map(({ path, ...comments }) => [path.join('.'), comments])),
+    };
   }
 });
 

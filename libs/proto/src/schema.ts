@@ -1,5 +1,12 @@
 import { MicroError } from '@micro/errors';
-import type { Message, MessageCodec, MethodDefinition, MethodTypes, ServiceDefinition, ServiceSchema } from './definition.js';
+import type {
+  Message,
+  MessageCodec,
+  MethodDefinition,
+  MethodTypes,
+  ServiceDefinition,
+  ServiceSchema,
+} from './definition.js';
 import type { FileDescriptor } from './descriptor.js';
 import { asMicroError } from './invalid.js';
 import type { MessageType } from './message-type.js';
@@ -20,7 +27,8 @@ export function schemaFromDescriptorSet(bytes: Uint8Array): Schema {
     const set = splitDescriptorSet(bytes);
     const plain = decodeFiles(set, new Schema(new Pool()));
     const pool = Pool.fromDescriptors(plain);
-    if (![...pool.extensions.keys()].some((extendee) => extendee.startsWith('google.protobuf.'))) return new Schema(pool);
+    if (![...pool.extensions.keys()].some((extendee) => extendee.startsWith('google.protobuf.')))
+      return new Schema(pool);
     // Custom options can be read only by those who know them, and they are defined in the set itself.
     const knowing = Pool.fromDescriptors(plain.filter(({ file }) => file.name !== descriptorPath));
     return new Schema(Pool.fromDescriptors(decodeFiles(set, new Schema(knowing))));
@@ -57,7 +65,11 @@ export class Schema implements ServiceSchema {
   /** A service by its full name. Throws MicroError `not_found`. */
   service<M extends MethodTypes = MethodTypes>(fullName: string): ServiceDefinition<M> {
     const service = this.services.get(fullName);
-    if (!service) throw new MicroError('not_found', `there is no service ${fullName} in the schema: it has ${[...this.services.keys()].join(', ') || 'none'}`);
+    if (!service)
+      throw new MicroError(
+        'not_found',
+        `there is no service ${fullName} in the schema: it has ${[...this.services.keys()].join(', ') || 'none'}`,
+      );
     return service as ServiceDefinition<M>;
   }
 
@@ -88,7 +100,9 @@ export class Schema implements ServiceSchema {
   /** Name of the file that defines a message, enum, service, method, field or extension, by its full name; undefined if none does. */
   fileOf(symbol: string): string | undefined {
     const definition = this.#pool.symbols.get(symbol);
-    return definition === undefined || definition.kind === 'package' || definition.file.hidden ? undefined : definition.file.file.name;
+    return definition === undefined || definition.kind === 'package' || definition.file.hidden
+      ? undefined
+      : definition.file.file.name;
   }
 
   descriptorSet(): Uint8Array {
@@ -111,7 +125,8 @@ export class Schema implements ServiceSchema {
 }
 
 function splitDescriptorSet(bytes: Uint8Array): Uint8Array[] {
-  const reader = new Reader(bytes), files: Uint8Array[] = [];
+  const reader = new Reader(bytes),
+    files: Uint8Array[] = [];
   while (reader.pos < bytes.length) {
     const tag = reader.tag();
     if (tag === 0x0a) files.push(reader.bytes());
@@ -123,7 +138,8 @@ function splitDescriptorSet(bytes: Uint8Array): Uint8Array[] {
 function decodeFiles(set: readonly Uint8Array[], schema: Schema): { file: FileDescriptor; bytes: Uint8Array }[] {
   return set.map((bytes) => {
     const file = schema.decodeFile(bytes);
-    if (typeof file.name !== 'string') throw new MicroError('invalid_argument', 'a file of the FileDescriptorSet has no name');
+    if (typeof file.name !== 'string')
+      throw new MicroError('invalid_argument', 'a file of the FileDescriptorSet has no name');
     return { file, bytes };
   });
 }

@@ -1,4 +1,11 @@
-import type { HttpRule, Idempotency, MethodDefinition, MethodKind, ServiceDefinition, ServiceSchema } from './definition.js';
+import type {
+  HttpRule,
+  Idempotency,
+  MethodDefinition,
+  MethodKind,
+  ServiceDefinition,
+  ServiceSchema,
+} from './definition.js';
 import type { MethodDescriptor, Options } from './descriptor.js';
 import type { MessageType } from './message-type.js';
 import type { Definition } from './source/pool.js';
@@ -19,11 +26,17 @@ export function linkService(
     methods,
     schema,
   };
-  descriptor.method.forEach((method, index) => methods.push(linkMethod(method, service, { types, comment: types.comment(file, [...path, 2, index]) })));
+  descriptor.method.forEach((method, index) =>
+    methods.push(linkMethod(method, service, { types, comment: types.comment(file, [...path, 2, index]) })),
+  );
   return service;
 }
 
-function linkMethod(method: MethodDescriptor, service: ServiceDefinition, { types, comment }: { types: Types; comment: string }): MethodDefinition {
+function linkMethod(
+  method: MethodDescriptor,
+  service: ServiceDefinition,
+  { types, comment }: { types: Types; comment: string },
+): MethodDefinition {
   const message = (typeName: string): MessageType => types.message(typeName.slice(1))!;
   return {
     name: method.name,
@@ -78,6 +91,7 @@ function httpRules(options: Options | undefined): HttpRule[] {
 }
 
 function bindingOf({ custom, ...rule }: Rule): [method: string, path: string | undefined] {
-  for (const method of ['get', 'put', 'post', 'delete', 'patch'] as const) if (rule[method] !== undefined) return [method.toUpperCase(), rule[method]];
+  for (const method of ['get', 'put', 'post', 'delete', 'patch'] as const)
+    if (rule[method] !== undefined) return [method.toUpperCase(), rule[method]];
   return [custom?.kind ?? '', custom?.path];
 }

@@ -44,7 +44,8 @@ export class Types {
     const definition = this.#pool.find(fullName);
     if (definition?.kind !== 'enum') throw new Error(`enum ${fullName} was resolved and is gone`);
     const { descriptor, file, parent } = definition;
-    const values = Object.create(null) as Record<string, number>, names = new Map<number, string>();
+    const values = Object.create(null) as Record<string, number>,
+      names = new Map<number, string>();
     for (const { name, number } of descriptor.value) {
       values[name] = number;
       if (!names.has(number)) names.set(number, name);

@@ -67,7 +67,8 @@ export type BytesValue = Wrapper<Uint8Array>;
 
 /** A Date as a Timestamp, exact to the millisecond. */
 export function timestampFromDate(date: Date): Timestamp {
-  const ms = date.getTime(), seconds = Math.floor(ms / 1000);
+  const ms = date.getTime(),
+    seconds = Math.floor(ms / 1000);
   return { seconds: BigInt(seconds), nanos: (ms - seconds * 1000) * 1_000_000 };
 }
 

@@ -8,7 +8,9 @@ const keyOf = (id: number) => ({ namespace: 'micro', name: 'a', version: '1', id
 describe('what a registry has registered', () => {
   it('does not grow by what is over', () => {
     let now = 0;
-    const own = new OwnRegistrations<{ readonly id: number; readonly expires: number }>(({ expires }) => expires <= now);
+    const own = new OwnRegistrations<{ readonly id: number; readonly expires: number }>(
+      ({ expires }) => expires <= now,
+    );
     for (let id = 0; id < 10_000; id++, now++) {
       own.set(keyOf(id), { id, expires: now + 100 });
       expect(own.size).toBeLessThanOrEqual(300);

@@ -4,12 +4,18 @@ import { parseSchema, type Schema } from '@micro/proto';
 /** The messages between the conformance runner and the programs under test. `folder`: proto/ beside this file. */
 export function conformanceSchema(folder: string): Schema {
   const path = 'connectrpc/conformance/v1';
-  const files = readdirSync(`${folder}/${path}`).map((file) => [`${path}/${file}`, readFileSync(`${folder}/${path}/${file}`, 'utf8')]);
+  const files = readdirSync(`${folder}/${path}`).map((file) => [
+    `${path}/${file}`,
+    readFileSync(`${folder}/${path}/${file}`, 'utf8'),
+  ]);
   return parseSchema(Object.fromEntries(files));
 }
 
 /** Reads one message of the runner's: its length in four bytes, big-endian, then the message. Undefined at the end of input. */
-export async function readFramed(input: AsyncIterator<Buffer>, buffered: { bytes: Buffer }): Promise<Buffer | undefined> {
+export async function readFramed(
+  input: AsyncIterator<Buffer>,
+  buffered: { bytes: Buffer },
+): Promise<Buffer | undefined> {
   for (;;) {
     const { bytes } = buffered;
     const end = bytes.length < 4 ? Infinity : 4 + bytes.readUInt32BE(0);

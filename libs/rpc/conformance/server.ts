@@ -43,10 +43,16 @@ const requestInfo = schema.message('connectrpc.conformance.v1.ConformancePayload
 
 async function main(): Promise<void> {
   const compat = await readFramed(process.stdin[Symbol.asyncIterator](), { bytes: Buffer.alloc(0) });
-  const { messageReceiveLimit } = schema.message('connectrpc.conformance.v1.ServerCompatRequest').decode(compat ?? Buffer.alloc(0)) as ServerCompatRequest;
+  const { messageReceiveLimit } = schema
+    .message('connectrpc.conformance.v1.ServerCompatRequest')
+    .decode(compat ?? Buffer.alloc(0)) as ServerCompatRequest;
 
   const limits = messageReceiveLimit > 0 ? { messageBytes: messageReceiveLimit } : {};
-  const server = new RpcServer({ name: 'conformance', limits, http2: process.argv[3] === 'http2' ? refuseAll : undefined });
+  const server = new RpcServer({
+    name: 'conformance',
+    limits,
+    http2: process.argv[3] === 'http2' ? refuseAll : undefined,
+  });
   server.add(service, {
     unary: (request: UnaryRequest, context: CallContext) => unary([request], context),
     idempotentUnary: (request: UnaryRequest, context: CallContext) => unary([request], context),
@@ -82,7 +88,11 @@ async function unary(requests: readonly UnaryRequest[], context: CallContext): P
   return { payload: { data: definition?.responseData, requestInfo: about } };
 }
 
-async function* stream(requests: readonly StreamRequest[], definition: Definition<readonly Uint8Array[]> | undefined, context: CallContext) {
+async function* stream(
+  requests: readonly StreamRequest[],
+  definition: Definition<readonly Uint8Array[]> | undefined,
+  context: CallContext,
+) {
   respond(definition, context);
   let first = true;
   for (const data of definition?.responseData ?? []) {
@@ -102,7 +112,9 @@ async function* duplex(first: StreamRequest, incoming: AsyncIterator<StreamReque
   let sent = 0;
   for (; sent < data.length; sent++) {
     await wait(definition);
-    yield { payload: { data: data[sent], requestInfo: fresh.length > 0 ? info(fresh, context, sent === 0) : undefined } };
+    yield {
+      payload: { data: data[sent], requestInfo: fresh.length > 0 ? info(fresh, context, sent === 0) : undefined },
+    };
     const next = fresh.length > 0 ? await incoming.next() : undefined;
     fresh = next && !next.done ? [next.value] : [];
   }

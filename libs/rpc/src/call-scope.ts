@@ -53,18 +53,20 @@ export function inTurns<T>(items: AsyncIterator<T>, scopeOf: (item: T) => CallSc
   return {
     next() {
       leave();
-      return followed.exit(() => items.next()).then((result) => {
-        if (result.done) return result;
-        const { value } = result;
-        return {
-          done: false,
-          // Read by the loop where it goes on, just before its body: from here on this is what goes on there, and nowhere else.
-          get value() {
-            followed.enterWith(scopeOf(value));
-            return value;
-          },
-        };
-      });
+      return followed
+        .exit(() => items.next())
+        .then((result) => {
+          if (result.done) return result;
+          const { value } = result;
+          return {
+            done: false,
+            // Read by the loop where it goes on, just before its body: from here on this is what goes on there, and nowhere else.
+            get value() {
+              followed.enterWith(scopeOf(value));
+              return value;
+            },
+          };
+        });
     },
     return() {
       leave();

@@ -96,7 +96,11 @@ export function appendHeader(metadata: Metadata, name: string, value: string): v
 }
 
 /** Appends metadata to raw headers, under names with this prefix; names of the protocol's own are skipped. */
-export function pushHeaders(rawHeaders: string[], metadata: Iterable<readonly [string, MetadataValue]>, prefix = ''): void {
+export function pushHeaders(
+  rawHeaders: string[],
+  metadata: Iterable<readonly [string, MetadataValue]>,
+  prefix = '',
+): void {
   for (const [name, value] of metadata) {
     if (!isProtocolHeader(name)) rawHeaders.push(prefix + name, typeof value === 'string' ? value : unpadded(value));
   }

@@ -23,11 +23,15 @@ describe('frames', () => {
 
   it('over the limit are refused before they are read', () => {
     const prefix = Buffer.from([0, 0, 0, 1, 1]);
-    expect(() => new FrameReader(256).push(prefix, () => undefined)).toThrow(expect.objectContaining({ code: 'resource_exhausted' }));
+    expect(() => new FrameReader(256).push(prefix, () => undefined)).toThrow(
+      expect.objectContaining({ code: 'resource_exhausted' }),
+    );
   });
 
   it('with unknown flags are refused', () => {
-    expect(() => new FrameReader(256).push(Buffer.from([2, 0, 0, 0, 0]), () => undefined)).toThrow(expect.objectContaining({ code: 'internal' }));
+    expect(() => new FrameReader(256).push(Buffer.from([2, 0, 0, 0, 0]), () => undefined)).toThrow(
+      expect.objectContaining({ code: 'internal' }),
+    );
   });
 });
 
@@ -36,9 +40,12 @@ it('writes status messages that any client decodes', () => {
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       const encoded = encodeStatusMessage(text);
       expect(encoded).toMatch(/^[\x20-\x7e]*$/);
-      expect(Buffer.from(encoded.replace(/%([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))), 'latin1').toString('utf8')).toBe(
-        Buffer.from(text, 'utf8').toString('utf8'),
-      );
+      expect(
+        Buffer.from(
+          encoded.replace(/%([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16))),
+          'latin1',
+        ).toString('utf8'),
+      ).toBe(Buffer.from(text, 'utf8').toString('utf8'));
     }),
   );
 });

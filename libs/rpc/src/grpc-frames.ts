@@ -45,7 +45,10 @@ export class FrameReader {
     if (flag > 1) throw new MicroError('internal', `a gRPC message begins with flag ${flag}; only 0 and 1 are defined`);
     const length = bytes.readUInt32BE(at + 1);
     if (length > this.#limit) {
-      throw new MicroError('resource_exhausted', `the message has ${length} bytes, more than the limit of ${this.#limit}`);
+      throw new MicroError(
+        'resource_exhausted',
+        `the message has ${length} bytes, more than the limit of ${this.#limit}`,
+      );
     }
     return at + prefixLength + length;
   }
@@ -69,7 +72,10 @@ export function encodeStatusMessage(text: string): string {
   if (/^[\x20-\x24\x26-\x7e]*$/.test(text)) return text;
   let encoded = '';
   for (const byte of Buffer.from(text, 'utf8')) {
-    encoded += byte >= 0x20 && byte <= 0x7e && byte !== 0x25 ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    encoded +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return encoded;
 }

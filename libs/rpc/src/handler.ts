@@ -1,4 +1,13 @@
-import type { BidiStream, ClientStream, Init, MethodDefinition, MethodTypes, ServerStream, ServiceDefinition, Unary } from '@micro/proto';
+import type {
+  BidiStream,
+  ClientStream,
+  Init,
+  MethodDefinition,
+  MethodTypes,
+  ServerStream,
+  ServiceDefinition,
+  Unary,
+} from '@micro/proto';
 import type { Metadata } from './metadata.js';
 
 /** What a handler knows of the call it answers. */
@@ -40,4 +49,5 @@ export type Handler<M> =
           : never;
 
 /** Handlers of a service by local method name. Methods left out answer `unimplemented`. */
-export type Handlers<S> = S extends ServiceDefinition<infer M extends MethodTypes> ? { readonly [K in keyof M]?: Handler<M[K]> } : never;
+export type Handlers<S> =
+  S extends ServiceDefinition<infer M extends MethodTypes> ? { readonly [K in keyof M]?: Handler<M[K]> } : never;

@@ -14,7 +14,10 @@ export class Metadata implements Iterable<readonly [name: string, value: Metadat
     if (!init) return;
     const entries = init instanceof Metadata ? init.#values : Object.entries(init);
     for (const [name, value] of entries) {
-      for (const one of (Array.isArray as (value: unknown) => value is readonly MetadataValue[])(value) ? value : [value]) this.append(name, one);
+      for (const one of (Array.isArray as (value: unknown) => value is readonly MetadataValue[])(value)
+        ? value
+        : [value])
+        this.append(name, one);
     }
   }
 
@@ -68,7 +71,11 @@ export class Metadata implements Iterable<readonly [name: string, value: Metadat
 
 function checkedName(name: string): string {
   const key = name.toLowerCase();
-  if (!/^[0-9a-z_.-]+$/.test(key)) throw new MicroError('invalid_argument', `metadata name ${JSON.stringify(name)} may only have letters, digits, '_', '.' and '-'`);
+  if (!/^[0-9a-z_.-]+$/.test(key))
+    throw new MicroError(
+      'invalid_argument',
+      `metadata name ${JSON.stringify(name)} may only have letters, digits, '_', '.' and '-'`,
+    );
   return key;
 }
 
@@ -78,7 +85,10 @@ function checkedValue(name: string, value: MetadataValue): MetadataValue {
     return new Uint8Array(Buffer.from(value, 'base64'));
   }
   if (typeof value !== 'string' || !/^[\x20-\x7e]*$/.test(value)) {
-    throw new MicroError('invalid_argument', `metadata ${name} must be visible ASCII; use a name ending in -bin for bytes`);
+    throw new MicroError(
+      'invalid_argument',
+      `metadata ${name} must be visible ASCII; use a name ending in -bin for bytes`,
+    );
   }
   return value;
 }

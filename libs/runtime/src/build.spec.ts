@@ -208,7 +208,8 @@ describe('a build', () => {
     files({
       'package.json': esm,
       'main.ts': `import { A } from './proto/a.micro.js'; console.log(typeof A)`,
-      'proto/a.proto': 'syntax = "proto3"; package a; import "proto/inner/b.proto"; service A { rpc Call(b.Thing) returns (b.Thing); }',
+      'proto/a.proto':
+        'syntax = "proto3"; package a; import "proto/inner/b.proto"; service A { rpc Call(b.Thing) returns (b.Thing); }',
       'proto/inner/b.proto': 'syntax = "proto3"; package b; message Thing {}',
     });
     for (const proto of ['a', 'inner/b']) generateFile(join(folder.path, `proto/${proto}.proto`));
@@ -280,7 +281,10 @@ describe('a source', () => {
   );
 
   it.each([
-    ['github.com/micro/services/helloworld@main', 'git clone --branch main https://github.com/micro/services && micro run services/helloworld'],
+    [
+      'github.com/micro/services/helloworld@main',
+      'git clone --branch main https://github.com/micro/services && micro run services/helloworld',
+    ],
     ['https://github.com/micro/services.git', 'git clone https://github.com/micro/services && micro run services'],
     ['github.com/micro/services@--upload-pack=evil', 'clone the repository with git'],
     ['ext::sh -c evil://x/', undefined],

@@ -52,7 +52,10 @@ export function checkFolder(source: string): string {
 
 /** How to get at a repository's folder by hand: `github.com/org/repo/folder@ref` as the commands that fetch and run it. */
 function howToClone(source: string): string {
-  const found = /^(?:https:\/\/)?([\w-]+(?:\.[\w-]+)+\/\w[\w.-]*\/(\w[\w.-]*?))(?:\.git)?((?:\/\w[\w.-]*)*)(?:@(\w[\w./-]*))?$/.exec(source);
+  const found =
+    /^(?:https:\/\/)?([\w-]+(?:\.[\w-]+)+\/\w[\w.-]*\/(\w[\w.-]*?))(?:\.git)?((?:\/\w[\w.-]*)*)(?:@(\w[\w./-]*))?$/.exec(
+      source,
+    );
   if (!found) return 'clone the repository with git, and run the folder of the service in it';
   const [, repository, name, folder, ref] = found;
   return `clone it, and run the folder: git clone ${ref ? `--branch ${ref} ` : ''}https://${repository} && micro run ${name}${folder}`;

@@ -22,10 +22,14 @@ type AnyCall = (request: unknown, options?: CallOptions) => unknown;
  * A call made while answering one carries on its deadline, trace and namespace. Failures are MicroErrors: `not_found` where no such
  * service is known, `unavailable` where none of its nodes answers.
  */
-export function client<M extends MethodTypes>(definition: ServiceDefinition<M>, defaults: ClientDefaults = {}): ClientOf<ServiceDefinition<M>> {
+export function client<M extends MethodTypes>(
+  definition: ServiceDefinition<M>,
+  defaults: ClientDefaults = {},
+): ClientOf<ServiceDefinition<M>> {
   let bound: { readonly platform: Platform; readonly calls: Readonly<Record<string, AnyCall>> } | undefined;
   const callsOf = (platform: Platform) => {
-    if (bound?.platform !== platform) bound = { platform, calls: platform.client.of(definition, defaults) as Readonly<Record<string, AnyCall>> };
+    if (bound?.platform !== platform)
+      bound = { platform, calls: platform.client.of(definition, defaults) as Readonly<Record<string, AnyCall>> };
     return bound.calls;
   };
   const entries = definition.methods.map(({ localName, kind }): [string, AnyCall] => {
@@ -62,7 +66,8 @@ export async function call<T extends JsonValue = JsonValue>(
     const known = [...new Set(endpoints.map(({ name }) => name))].join(', ');
     throw new MicroError('not_found', `service ${service} has no endpoint ${endpoint}; it has ${known}`);
   }
-  if (found.kind !== 'unary') throw new MicroError('invalid_argument', `${endpoint} streams; call it with client() and its definition`);
+  if (found.kind !== 'unary')
+    throw new MicroError('invalid_argument', `${endpoint} streams; call it with client() and its definition`);
   return (await client.json(service, found.path, request, { ...options, idempotency: found.idempotency })) as T;
 }
 
@@ -73,4 +78,3 @@ function laterAnswer(begin: () => Promise<unknown>): unknown {
 async function* laterAnswers(begin: () => Promise<unknown>): AsyncIterable<unknown> {
   yield* (await begin()) as AsyncIterable<unknown>;
 }
-

@@ -13,7 +13,16 @@ const bytes = (value: string) => new Uint8Array(Buffer.from(value));
 describe('values as JSON', () => {
   const codec = codecOf<unknown>('table orders');
 
-  it.each([[null], [true], ['ünï\0\u2028'], [0.1], [[]], [{}], [{ a: [1, { b: null }], '': '' }], [JSON.parse('{"__proto__":1}')]])('%j comes back as it was', async (value) => {
+  it.each([
+    [null],
+    [true],
+    ['ünï\0\u2028'],
+    [0.1],
+    [[]],
+    [{}],
+    [{ a: [1, { b: null }], '': '' }],
+    [JSON.parse('{"__proto__":1}')],
+  ])('%j comes back as it was', async (value) => {
     expect(await codec.decode(await codec.encode(value))).toEqual(value);
   });
 
@@ -24,7 +33,11 @@ describe('values as JSON', () => {
   const cycle: { self?: unknown } = {};
   cycle.self = cycle;
   it.each([
-    ['a bigint', { total: 1n }, 'total is a bigint, which JSON does not have: write it as text, or give a schema of a .proto'],
+    [
+      'a bigint',
+      { total: 1n },
+      'total is a bigint, which JSON does not have: write it as text, or give a schema of a .proto',
+    ],
     ['bytes', { files: [{ content: new Uint8Array(1) }] }, 'files.0.content is bytes, which JSON does not have'],
     ['a buffer', Buffer.from('x'), 'the value is bytes'],
     ['a date', { at: new Date(0) }, 'at is a Date, which would be read as text'],
@@ -38,12 +51,20 @@ describe('values as JSON', () => {
     ['what makes JSON of itself', { url: new URL('http://a') }, 'url is a URL with a toJSON of its own'],
     ['what holds itself', cycle, 'or holds itself'],
   ])('refuses %s, saying where', (_what, value, reason) => {
-    expect(() => codec.encode(value)).toThrow(expect.objectContaining({ code: 'invalid_argument', detail: expect.stringMatching(/^table orders: /) }));
+    expect(() => codec.encode(value)).toThrow(
+      expect.objectContaining({ code: 'invalid_argument', detail: expect.stringMatching(/^table orders: /) }),
+    );
     expect(() => codec.encode(value)).toThrow(reason);
   });
 
-  it.each([['no JSON', bytes('{'), 'no JSON'], ['no text', new Uint8Array([0xff, 0xfe]), 'no JSON'], ['nothing', new Uint8Array(), 'no JSON']])('calls %s lost', (_what, lost, reason) => {
-    expect(() => codec.decode(lost)).toThrow(expect.objectContaining({ code: 'data_loss', detail: expect.stringContaining(reason) }));
+  it.each([
+    ['no JSON', bytes('{'), 'no JSON'],
+    ['no text', new Uint8Array([0xff, 0xfe]), 'no JSON'],
+    ['nothing', new Uint8Array(), 'no JSON'],
+  ])('calls %s lost', (_what, lost, reason) => {
+    expect(() => codec.decode(lost)).toThrow(
+      expect.objectContaining({ code: 'data_loss', detail: expect.stringContaining(reason) }),
+    );
   });
 });
 
@@ -62,7 +83,9 @@ describe('a schema', () => {
       validate: async (value: unknown) => {
         const { at } = value as { at: string | Date };
         const date = new Date(at);
-        const result: StandardResult<{ at: Date }> = Number.isNaN(date.getTime()) ? { issues: [{ message: 'no date', path: ['at', { key: 0 }] }] } : { value: { at: date } };
+        const result: StandardResult<{ at: Date }> = Number.isNaN(date.getTime())
+          ? { issues: [{ message: 'no date', path: ['at', { key: 0 }] }] }
+          : { value: { at: date } };
         return result;
       },
     },
@@ -71,15 +94,24 @@ describe('a schema', () => {
   it('with parse checks what is written and what is read', async () => {
     const codec = codecOf('table orders', positive);
     expect(text(await codec.encode({ id: 'a', count: 1, more: true } as Order))).toBe('{"id":"a","count":1}');
-    await expect(async () => codec.encode({ id: 'a', count: 0 })).rejects.toMatchObject({ code: 'invalid_argument', detail: 'table orders: count is not positive' });
-    await expect(async () => codec.decode(bytes('{"count":0}'))).rejects.toMatchObject({ code: 'data_loss', detail: 'table orders holds what it should not: count is not positive' });
+    await expect(async () => codec.encode({ id: 'a', count: 0 })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      detail: 'table orders: count is not positive',
+    });
+    await expect(async () => codec.decode(bytes('{"count":0}'))).rejects.toMatchObject({
+      code: 'data_loss',
+      detail: 'table orders holds what it should not: count is not positive',
+    });
   });
 
   it('of the standard does, too, and may read what JSON does not have', async () => {
     const codec = codecOf('topic x', later);
     const at = new Date(1_000);
     expect(await codec.decode(await codec.encode({ at }))).toEqual({ at });
-    await expect(codec.encode({ at: 'never' } as never)).rejects.toMatchObject({ code: 'invalid_argument', detail: 'topic x: at.0: no date' });
+    await expect(codec.encode({ at: 'never' } as never)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      detail: 'topic x: at.0: no date',
+    });
     await expect(codec.decode(bytes('{"at":"never"}'))).rejects.toMatchObject({ code: 'data_loss' });
   });
 
@@ -88,7 +120,12 @@ describe('a schema', () => {
       total: bigint;
       content: Uint8Array;
     }
-    const codec = codecOf<Blob64>('stream x', parseSchema({ 'b.proto': 'syntax = "proto3"; package b; message Blob64 { int64 total = 1; bytes content = 2; }' }).message<Blob64>('b.Blob64'));
+    const codec = codecOf<Blob64>(
+      'stream x',
+      parseSchema({
+        'b.proto': 'syntax = "proto3"; package b; message Blob64 { int64 total = 1; bytes content = 2; }',
+      }).message<Blob64>('b.Blob64'),
+    );
     const value = { total: 2n ** 62n, content: bytes('\0x') };
     expect(await codec.decode(await codec.encode(value))).toMatchObject(value);
     expect(() => codec.decode(bytes('\x0f'))).toThrow(expect.objectContaining({ code: 'data_loss' }));
@@ -101,13 +138,18 @@ describe('a schema', () => {
     expectTypeOf(stream('a', positive)).toEqualTypeOf<Stream<Order>>();
     expectTypeOf<Table<Order>['read']>().returns.resolves.toEqualTypeOf<TypedRecord<Order>>();
     const orders = table<Order>('a');
-    expectTypeOf(() => orders.update('k', (before) => before ?? { id: 'a', count: 1 })).returns.resolves.toEqualTypeOf<Order>();
-    expectTypeOf(() => orders.update('k', (before) => before && { ...before, count: 2 })).returns.resolves.toEqualTypeOf<Order | undefined>();
+    expectTypeOf(() =>
+      orders.update('k', (before) => before ?? { id: 'a', count: 1 }),
+    ).returns.resolves.toEqualTypeOf<Order>();
+    expectTypeOf(() =>
+      orders.update('k', (before) => before && { ...before, count: 2 }),
+    ).returns.resolves.toEqualTypeOf<Order | undefined>();
     // @ts-expect-error -- a value of another type
     void (() => orders.write('k', { id: 1 }));
     void (async () => {
       for await (const { value } of topic<Order>('a').subscribe()) expectTypeOf(value).toEqualTypeOf<Order>();
-      for await (const { value } of stream<Order>('a').consume({ group: 'g' })) expectTypeOf(value).toEqualTypeOf<Order>();
+      for await (const { value } of stream<Order>('a').consume({ group: 'g' }))
+        expectTypeOf(value).toEqualTypeOf<Order>();
       for await (const { value } of orders.list()) expectTypeOf(value).toEqualTypeOf<Order>();
     });
   });

@@ -13,7 +13,12 @@ export interface StandardSchema<T> {
 
 export type StandardResult<T> =
   | { readonly value: T; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string; readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined }[] };
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
 
 /**
  * What values are, beyond their TypeScript type: a message of a .proto, which is kept as protobuf; or what checks a value, which is kept as
@@ -46,7 +51,9 @@ function validated<T>(what: string, check: (value: unknown) => T | Promise<T>): 
       // What the schema reads back may be written: dates.
       return toJson(what, await check(value), { dates: true });
     } catch (error) {
-      throw error instanceof MicroError ? error : new MicroError('invalid_argument', `${what}: ${reasonOf(error)}`, { cause: error });
+      throw error instanceof MicroError
+        ? error
+        : new MicroError('invalid_argument', `${what}: ${reasonOf(error)}`, { cause: error });
     }
   };
   return { encode, decode: (bytes) => reading(what, () => check(fromJson(what, bytes))) };
@@ -114,9 +121,14 @@ function problemOf(value: unknown, path: string, dates: boolean, depth: number):
   }
   if (value === null) return undefined;
   if (depth > deepest) return `${it} is nested more than ${deepest} deep, or holds itself`;
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `${it} is bytes, which JSON does not have: ${instead}`;
-  if (value instanceof Date) return dates && !Number.isNaN(value.getTime()) ? undefined : `${it} is a Date, which would be read as text: write it as text or milliseconds, or give a schema that reads it`;
-  if (value instanceof Map || value instanceof Set) return `${it} is a ${value.constructor.name}, of which JSON would keep nothing: write an array or an object`;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
+    return `${it} is bytes, which JSON does not have: ${instead}`;
+  if (value instanceof Date)
+    return dates && !Number.isNaN(value.getTime())
+      ? undefined
+      : `${it} is a Date, which would be read as text: write it as text or milliseconds, or give a schema that reads it`;
+  if (value instanceof Map || value instanceof Set)
+    return `${it} is a ${value.constructor.name}, of which JSON would keep nothing: write an array or an object`;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
       const problem = problemOf(value[index], `${path}.${index}`, dates, depth + 1);
@@ -124,7 +136,8 @@ function problemOf(value: unknown, path: string, dates: boolean, depth: number):
     }
     return undefined;
   }
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return `${it} is a ${(value.constructor as { name?: string } | undefined)?.name ?? 'thing'} with a toJSON of its own, which would be read as something else: write its parts`;
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function')
+    return `${it} is a ${(value.constructor as { name?: string } | undefined)?.name ?? 'thing'} with a toJSON of its own, which would be read as something else: write its parts`;
   for (const [key, field] of Object.entries(value)) {
     // A property that is undefined is one that is not there.
     const problem = field === undefined ? undefined : problemOf(field, `${path}.${key}`, dates, depth + 1);

@@ -195,4 +195,3 @@ export class Flow<T> implements AsyncIterable<T>, AsyncDisposable {
     return undefined;
   }
 }
-

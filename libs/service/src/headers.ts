@@ -5,7 +5,12 @@ import { childTraceparent, isTraceparent } from '@micro/telemetry';
 export type Headers = Readonly<Record<string, string>>;
 
 /** Names of what is said of every message and event; what a program gives under these is left out, as with calls. */
-const names = { trace: 'traceparent', state: 'tracestate', namespace: 'micro-namespace', from: 'micro-from-service' } as const;
+const names = {
+  trace: 'traceparent',
+  state: 'tracestate',
+  namespace: 'micro-namespace',
+  from: 'micro-from-service',
+} as const;
 const own: ReadonlySet<string> = new Set(Object.values(names));
 
 /** Headers of what is published: those given; the trace, which goes on from what is being answered here; for whom, and by whom it is published. */

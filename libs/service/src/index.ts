@@ -110,6 +110,23 @@ export { fenced, lock, locks } from './own-locks.js';
 export { blobs, store } from './own-store.js';
 export { close, logger, open, type ProcessOptions } from './process-platform.js';
 export { implement, type Implementation, serve, type Served, type ServeOptions } from './serve.js';
-export { type DeadLettersOptions, type Processing, type ProcessEventsOptions, Stream, stream, type TypedDeadLetter, type TypedDelivery, type TypedEvent } from './stream.js';
-export { type ListAllOptions, Table, table, type TypedRecord, type TypedStoreEvent, type UpdateOptions, type WriteOptions } from './table.js';
+export {
+  type DeadLettersOptions,
+  type Processing,
+  type ProcessEventsOptions,
+  Stream,
+  stream,
+  type TypedDeadLetter,
+  type TypedDelivery,
+  type TypedEvent,
+} from './stream.js';
+export {
+  type ListAllOptions,
+  Table,
+  table,
+  type TypedRecord,
+  type TypedStoreEvent,
+  type UpdateOptions,
+  type WriteOptions,
+} from './table.js';
 export { Topic, topic, type TypedMessage, type TypedSubscription } from './topic.js';

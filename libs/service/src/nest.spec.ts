@@ -17,7 +17,9 @@ import {
   UseInterceptors,
 } from './nest.js';
 
-interface Greeting { text: string }
+interface Greeting {
+  text: string;
+}
 const schema = parseSchema({
   'greeter.proto': `syntax = "proto3"; package greeter;
     service Greeter {
@@ -53,7 +55,13 @@ class Nobody implements CanActivate {
 class Louder implements NestInterceptor {
   async intercept(_context: ExecutionContext, next: CallHandler): Promise<Observable<Greeting>> {
     const inner = next.handle() as Observable<Greeting>;
-    return new Observable((subscriber) => inner.subscribe({ next: ({ text }) => subscriber.next({ text: `${text}!` }), error: (error) => subscriber.error(error), complete: () => subscriber.complete() }));
+    return new Observable((subscriber) =>
+      inner.subscribe({
+        next: ({ text }) => subscriber.next({ text: `${text}!` }),
+        error: (error) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      }),
+    );
   }
 }
 
@@ -80,7 +88,9 @@ class Keeper {
     await this.blobs.write(text, [new Uint8Array([2])]);
     await this.broker.publish('greetings', {});
     await this.events.publish('greetings', {});
-    return { text: `${(await this.store.tables()).join()} ${(await this.events.streams()).map(({ stream }) => stream).join()}` };
+    return {
+      text: `${(await this.store.tables()).join()} ${(await this.events.streams()).map(({ stream }) => stream).join()}`,
+    };
   }
 }
 

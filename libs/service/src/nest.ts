@@ -42,7 +42,16 @@ export function serveNest(
   return serveWith(services, options, async (platform, server) => {
     const { name, version } = server;
     const { configure, metadata } = options;
-    const { hosted } = await hostNest(platform, { name, version, metadata, module, services, server, configure, blocks: { store, blobs, locks, broker, events } });
+    const { hosted } = await hostNest(platform, {
+      name,
+      version,
+      metadata,
+      module,
+      services,
+      server,
+      configure,
+      blocks: { store, blobs, locks, broker, events },
+    });
     return hosted;
   });
 }
@@ -78,4 +87,12 @@ export {
 } from '@nestjs/common';
 export { Call, type RequestObservable, RpcErrorFilter } from '@micro/rpc/nest';
 export { Reflector } from '@nestjs/core';
-export { BaseRpcExceptionFilter, Ctx, GrpcMethod, GrpcStreamCall, GrpcStreamMethod, Payload, RpcException } from '@nestjs/microservices';
+export {
+  BaseRpcExceptionFilter,
+  Ctx,
+  GrpcMethod,
+  GrpcStreamCall,
+  GrpcStreamMethod,
+  Payload,
+  RpcException,
+} from '@nestjs/microservices';

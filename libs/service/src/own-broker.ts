@@ -76,7 +76,13 @@ class OwnEvents extends Events {
   override async consume(stream: string, options: ConsumeOptions): Promise<Consumer> {
     const { signal, ...rest } = options;
     const { scope, open } = openConsumer(stream, rest);
-    const flow = new Flow({ what: `stream ${stream}`, signal, scope: ({ event }) => scope(event.headers), holding: (delivery, over) => ({ event: delivery.event, ...settling(delivery, over) }), open });
+    const flow = new Flow({
+      what: `stream ${stream}`,
+      signal,
+      scope: ({ event }) => scope(event.headers),
+      holding: (delivery, over) => ({ event: delivery.event, ...settling(delivery, over) }),
+      open,
+    });
     await flow.ready;
     return flow;
   }
@@ -147,7 +153,10 @@ export function settling(delivery: Omit<Delivery, 'event'>, over: () => void): O
   };
 }
 
-function opening<T, O extends BrokerOptions>(options: O, open: (platform: Platform, place: O & Required<BrokerOptions>) => Promise<Source<T>>): Opening<T> {
+function opening<T, O extends BrokerOptions>(
+  options: O,
+  open: (platform: Platform, place: O & Required<BrokerOptions>) => Promise<Source<T>>,
+): Opening<T> {
   let own = '';
   return {
     scope: (headers) => scopeOf(headers, own),

@@ -8,7 +8,10 @@ export function packageOfProgram(): { readonly name?: string; readonly version?:
   while (folder !== dirname(folder)) {
     folder = dirname(folder);
     try {
-      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: unknown; version?: unknown };
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+        name?: unknown;
+        version?: unknown;
+      };
       return { name: textOf(name)?.replace(/^@[^/]*\//, ''), version: textOf(version) };
     } catch {
       // Not here: one folder up.

@@ -2,13 +2,32 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
-import { cleanEnvironment, compiledPackages, freePort, run, startProgram, temporaryFolder, until, workspaceRoot } from '@micro/testing';
+import {
+  cleanEnvironment,
+  compiledPackages,
+  freePort,
+  run,
+  startProgram,
+  temporaryFolder,
+  until,
+  workspaceRoot,
+} from '@micro/testing';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 
 const root = join(workspaceRoot, 'libs/service');
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; optionalDependencies: Record<string, string>; peerDependencies: Record<string, string>; peerDependenciesMeta: object; engines: object };
-const workspace = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8')) as { dependencies: Record<string, string>; devDependencies: Record<string, string>; engines: object };
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  dependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: object;
+  engines: object;
+};
+const workspace = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8')) as {
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+  engines: object;
+};
 
 /** Of servers that a service reaches through the platform unless it is told to speak to them itself. */
 const clients = ['@nats-io/jetstream', '@nats-io/transport-node', 'etcd3', 'pg', 'typeorm'];
@@ -17,7 +36,10 @@ let compiled: NodeJS.ProcessEnv = {};
 
 /** npm as users run it, without what the test's own npm put into the environment. */
 async function npm(cwd: string, ...args: string[]): Promise<void> {
-  const env = { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))), ...compiled };
+  const env = {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))),
+    ...compiled,
+  };
   const { code, stderr } = await run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, env });
   if (code !== 0) throw new Error(`npm ${args[0]}: ${stderr}`);
 }
@@ -31,7 +53,9 @@ describe('the package', () => {
     const { dependencies, optionalDependencies } = manifest;
     expect(Object.keys(optionalDependencies)).toEqual(['better-sqlite3']);
     const needed = imported.filter((name) => !clients.includes(name));
-    expect({ ...dependencies, ...optionalDependencies }).toEqual(Object.fromEntries(needed.map((name) => [name, `^${workspace.dependencies[name]}`])));
+    expect({ ...dependencies, ...optionalDependencies }).toEqual(
+      Object.fromEntries(needed.map((name) => [name, `^${workspace.dependencies[name]}`])),
+    );
   });
 
   it('asks for what suites and shared servers need only of those who use them', async () => {
@@ -57,12 +81,30 @@ describe('the package', () => {
     await mkdir(join(folder.path, 'src'));
     const write = (path: string, text: string) => writeFile(join(folder.path, path), text);
     await write('package.json', JSON.stringify({ name: 'empty', type: 'module', private: true }));
-    const { devDependencies } = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> };
-    await npm(folder.path, 'install', './micro-service-0.1.0.tgz', `typescript@${devDependencies['typescript']}`, `@types/node@${devDependencies['@types/node']}`);
+    const { devDependencies } = JSON.parse(readFileSync(join(workspaceRoot, 'package.json'), 'utf8')) as {
+      devDependencies: Record<string, string>;
+    };
+    await npm(
+      folder.path,
+      'install',
+      './micro-service-0.1.0.tgz',
+      `typescript@${devDependencies['typescript']}`,
+      `@types/node@${devDependencies['@types/node']}`,
+    );
     await write(
       'tsconfig.json',
       JSON.stringify({
-        compilerOptions: { strict: true, skipLibCheck: false, target: 'ES2022', lib: ['ES2023', 'ESNext.Disposable'], module: 'NodeNext', types: ['node'], experimentalDecorators: true, emitDecoratorMetadata: true, outDir: 'dist' },
+        compilerOptions: {
+          strict: true,
+          skipLibCheck: false,
+          target: 'ES2022',
+          lib: ['ES2023', 'ESNext.Disposable'],
+          module: 'NodeNext',
+          types: ['node'],
+          experimentalDecorators: true,
+          emitDecoratorMetadata: true,
+          outDir: 'dist',
+        },
         include: ['src'],
       }),
     );
@@ -103,29 +145,41 @@ describe('the package', () => {
        console.log(\`run \${runs satisfies number}\`);
        await close();`,
     );
-    const types = await run(process.execPath, [join(folder.path, 'node_modules/typescript/bin/tsc'), '-p', folder.path], {});
+    const types = await run(
+      process.execPath,
+      [join(folder.path, 'node_modules/typescript/bin/tsc'), '-p', folder.path],
+      {},
+    );
     expect(types).toMatchObject({ code: 0, stdout: '' });
 
     const env = { MICRO_HOME: join(folder.path, 'home'), MICRO_MDNS_PORT: String(await freePort()) };
-    for (const [name, greeting] of [['plain', 'Hello Alice'], ['nested', 'Hello Bob']] as const) {
+    for (const [name, greeting] of [
+      ['plain', 'Hello Alice'],
+      ['nested', 'Hello Bob'],
+    ] as const) {
       await using program = startProgram(join(folder.path, `dist/${name}.js`), env);
       await until(greeting, () => program.output().includes(greeting));
       await program.stop();
       expect((await program.exited).code).toBe(0);
     }
-    const kept = () => run(process.execPath, [join(folder.path, 'dist/kept.js')], { env: { ...cleanEnvironment(), ...env } });
+    const kept = () =>
+      run(process.execPath, [join(folder.path, 'dist/kept.js')], { env: { ...cleanEnvironment(), ...env } });
     expect(await kept()).toMatchObject({ code: 0, stdout: 'run 1\n' });
     expect(await kept()).toMatchObject({ code: 0, stdout: 'run 2\n' });
     await rm(join(folder.path, 'node_modules/better-sqlite3'), { recursive: true });
     const missing = await kept();
     expect(missing.code).toBe(1);
-    expect(missing.stderr).toContain('files need the package better-sqlite3, which is not installed: npm install better-sqlite3');
+    expect(missing.stderr).toContain(
+      'files need the package better-sqlite3, which is not installed: npm install better-sqlite3',
+    );
     for (const [variable, adapter, packages] of [
       ['MICRO_STORE', 'cockroach', 'pg typeorm'],
       ['MICRO_REGISTRY', 'etcd', 'etcd3'],
     ] as const) {
       const program = join(folder.path, variable === 'MICRO_STORE' ? 'dist/kept.js' : 'dist/plain.js');
-      const alone = await run(process.execPath, [program], { env: { ...cleanEnvironment(), ...env, [variable]: adapter } });
+      const alone = await run(process.execPath, [program], {
+        env: { ...cleanEnvironment(), ...env, [variable]: adapter },
+      });
       expect(alone.code).toBe(1);
       expect(alone.stderr).toContain(`npm install ${packages}; or set MICRO_PROFILE=service`);
     }
@@ -156,7 +210,13 @@ async function packagesOf(entries: readonly string[], when: 'at once' | 'ever'):
     for (const { path, kind, external } of metafile.inputs[file]?.imports ?? []) {
       if (kind === 'dynamic-import' && when === 'at once') continue;
       if (!external) visit(path);
-      else if (!isBuiltin(path)) packages.add(path.split('/').slice(0, path.startsWith('@') ? 2 : 1).join('/'));
+      else if (!isBuiltin(path))
+        packages.add(
+          path
+            .split('/')
+            .slice(0, path.startsWith('@') ? 2 : 1)
+            .join('/'),
+        );
     }
   };
   entries.forEach(visit);

@@ -1,5 +1,14 @@
 import { MicroError } from '@micro/errors';
-import { configOf, type Environment, type Hosted, ownProcess, Platform, type ProfileName, readEnvironment, tellReady } from '@micro/platform';
+import {
+  configOf,
+  type Environment,
+  type Hosted,
+  ownProcess,
+  Platform,
+  type ProfileName,
+  readEnvironment,
+  tellReady,
+} from '@micro/platform';
 import { createLogger, type Logger, type LogFields } from '@micro/telemetry';
 import { packageOfProgram } from './package-of-program.js';
 
@@ -57,7 +66,10 @@ export function openedPlatform(): Platform | undefined {
 }
 
 /** `fallback`: the process's name where neither program nor environment has one. */
-export async function openPlatform(options: ProcessOptions & { readonly name?: string } = {}, fallback = 'client'): Promise<Platform> {
+export async function openPlatform(
+  options: ProcessOptions & { readonly name?: string } = {},
+  fallback = 'client',
+): Promise<Platform> {
   const { name, profile, namespace } = options;
   opening ??= openWith(readEnvironment(undefined, { name, profile, namespace }), fallback);
   return agreeing(await opening, options);
@@ -130,7 +142,10 @@ export async function unhost(hosted: Hosted): Promise<void> {
 export async function close(): Promise<void> {
   const platform = await opening?.catch(() => undefined);
   const grace = platform?.config.stop.grace ?? 0;
-  await Promise.all([...[...running].map((hosted) => hosted.stop()), ...[...activities].map((activity) => activity.stop(grace))]);
+  await Promise.all([
+    ...[...running].map((hosted) => hosted.stop()),
+    ...[...activities].map((activity) => activity.stop(grace)),
+  ]);
   // What was begun in the meantime.
   await Promise.all([...activities].map((activity) => activity.stop(0)));
   running.clear();
@@ -159,10 +174,16 @@ function beCalled(name: string): void {
 function agreeing(platform: Platform, { profile, namespace }: ProcessOptions): Platform {
   const { environment } = platform;
   if (profile !== undefined && profile !== environment.profile) {
-    throw new MicroError('failed_precondition', `this process uses profile ${environment.profile} already; a process has one, so not also ${profile}`);
+    throw new MicroError(
+      'failed_precondition',
+      `this process uses profile ${environment.profile} already; a process has one, so not also ${profile}`,
+    );
   }
   if (namespace !== undefined && namespace !== environment.namespace) {
-    throw new MicroError('failed_precondition', `this process is in namespace ${environment.namespace} already; a process has one, so not also ${namespace}`);
+    throw new MicroError(
+      'failed_precondition',
+      `this process is in namespace ${environment.namespace} already; a process has one, so not also ${namespace}`,
+    );
   }
   return platform;
 }

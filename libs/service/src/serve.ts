@@ -34,7 +34,10 @@ export interface Implementation {
 }
 
 /** Puts a service and its handlers together, for `serve` with more than one. */
-export function implement<M extends MethodTypes>(definition: ServiceDefinition<M>, handlers: Handlers<ServiceDefinition<M>>): Implementation {
+export function implement<M extends MethodTypes>(
+  definition: ServiceDefinition<M>,
+  handlers: Handlers<ServiceDefinition<M>>,
+): Implementation {
   return { definition: definition as ServiceDefinition, handlers };
 }
 
@@ -54,14 +57,21 @@ export function serve<M extends MethodTypes>(
 ): Promise<Served>;
 /** Several services of .proto files on one port, under one name. */
 export function serve(implementations: readonly Implementation[], options?: ServeOptions): Promise<Served>;
-export function serve(first: ServiceDefinition | readonly Implementation[], second: object = {}, third: ServeOptions = {}): Promise<Served> {
+export function serve(
+  first: ServiceDefinition | readonly Implementation[],
+  second: object = {},
+  third: ServeOptions = {},
+): Promise<Served> {
   const several = Array.isArray(first);
-  const implementations = several ? (first as readonly Implementation[]) : [{ definition: first as ServiceDefinition, handlers: second }];
+  const implementations = several
+    ? (first as readonly Implementation[])
+    : [{ definition: first as ServiceDefinition, handlers: second }];
   const options = several ? (second as ServeOptions) : third;
   const definitions = implementations.map(({ definition }) => definition);
   return serveWith(definitions, options, (platform, server) => {
     const rpc = new RpcServer(server);
-    for (const { definition, handlers } of implementations) rpc.add(definition, handlers as Handlers<ServiceDefinition>);
+    for (const { definition, handlers } of implementations)
+      rpc.add(definition, handlers as Handlers<ServiceDefinition>);
     return Hosted.start(platform, rpc, { name: server.name, version: server.version, metadata: options.metadata });
   });
 }
@@ -92,6 +102,10 @@ export async function serveWith(
 function addressOf(text: string | undefined) {
   if (text === undefined) return undefined;
   const address = parseAddress(text);
-  if (!address) throw new MicroError('invalid_argument', `address ${JSON.stringify(text)} is not host:port, such as 127.0.0.1:9000`);
+  if (!address)
+    throw new MicroError(
+      'invalid_argument',
+      `address ${JSON.stringify(text)} is not host:port, such as 127.0.0.1:9000`,
+    );
   return address;
 }

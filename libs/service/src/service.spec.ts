@@ -2,8 +2,13 @@ import { parseSchema, type BidiStream, type ClientStream, type ServerStream, typ
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { call, client, type Handlers, implement, MicroError, serve, type ServeOptions, type Served } from './index.js';
 
-interface Item { name: string; count: number }
-interface Total { count: number }
+interface Item {
+  name: string;
+  count: number;
+}
+interface Total {
+  count: number;
+}
 const schema = parseSchema({
   'orders.proto': `syntax = "proto3"; package orders;
     service Orders {
@@ -67,7 +72,10 @@ describe('serve and client', () => {
     expect(address).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(await orders.create({ name: 'tea' })).toEqual({ name: 'tea', count: 1 });
     expect(await orders.count([{ count: 1 }, { count: 2 }])).toEqual({ count: 3 });
-    expect(await all(orders.list({ count: 2 }))).toEqual([{ name: 'item 1', count: 0 }, { name: 'item 2', count: 0 }]);
+    expect(await all(orders.list({ count: 2 }))).toEqual([
+      { name: 'item 1', count: 0 },
+      { name: 'item 2', count: 0 },
+    ]);
     expect(await all(orders.echo([{ name: 'a' }, { name: 'b' }]))).toMatchObject([{ name: 'a' }, { name: 'b' }]);
   });
 
@@ -78,7 +86,9 @@ describe('serve and client', () => {
       await started(serve(Orders, handlers, test));
       expect((await orders.create(large)).name).toHaveLength(large.name.length);
       expect(await all(orders.echo([large]))).toHaveLength(1);
-      await expect(orders.create({ name: large.name + large.name })).rejects.toMatchObject({ code: 'resource_exhausted' });
+      await expect(orders.create({ name: large.name + large.name })).rejects.toMatchObject({
+        code: 'resource_exhausted',
+      });
     } finally {
       vi.unstubAllEnvs();
     }
@@ -92,18 +102,29 @@ describe('serve and client', () => {
       }
     }
     await started(serve(Orders, new Implementation(), { ...test, name: 'shop', namespace: 'acme' }));
-    expect(await client(Orders, { service: 'shop' }).create({ name: 'tea' })).toMatchObject({ name: 'tea of shop in acme!' });
+    expect(await client(Orders, { service: 'shop' }).create({ name: 'tea' })).toMatchObject({
+      name: 'tea of shop in acme!',
+    });
   });
 
   it('carries errors, and hides what nobody meant to show', async () => {
     await started(serve(Orders, { ...handlers, count: () => Promise.reject(new Error('password is 1234')) }, test));
-    await expect(orders.create({})).rejects.toMatchObject({ code: 'invalid_argument', detail: 'name is empty', id: 'orders' });
-    await expect(orders.count([])).rejects.toMatchObject({ code: 'internal', detail: expect.not.stringContaining('1234') });
+    await expect(orders.create({})).rejects.toMatchObject({
+      code: 'invalid_argument',
+      detail: 'name is empty',
+      id: 'orders',
+    });
+    await expect(orders.count([])).rejects.toMatchObject({
+      code: 'internal',
+      detail: expect.not.stringContaining('1234'),
+    });
     await expect(client(Admin).reset({})).rejects.toMatchObject({ code: 'unimplemented' });
   });
 
   it('several services on one port', async () => {
-    await started(serve([implement(Orders, handlers), implement(Admin, { reset: ({ count }) => ({ count: -count }) })], test));
+    await started(
+      serve([implement(Orders, handlers), implement(Admin, { reset: ({ count }) => ({ count: -count }) })], test),
+    );
     expect(await client(Admin).reset({ count: 1 })).toEqual({ count: -1 });
     expect(await orders.create({ name: 'tea' })).toMatchObject({ name: 'tea' });
   });
@@ -135,8 +156,14 @@ describe('call', () => {
 
   it('says what there is instead', async () => {
     await started(serve(Orders, handlers, test));
-    await expect(call('orders', 'Orders.Make')).rejects.toMatchObject({ code: 'not_found', detail: expect.stringContaining('Orders.Create') });
-    await expect(call('order', 'Orders.Create')).rejects.toMatchObject({ code: 'not_found', detail: expect.stringContaining('order is not registered') });
+    await expect(call('orders', 'Orders.Make')).rejects.toMatchObject({
+      code: 'not_found',
+      detail: expect.stringContaining('Orders.Create'),
+    });
+    await expect(call('order', 'Orders.Create')).rejects.toMatchObject({
+      code: 'not_found',
+      detail: expect.stringContaining('order is not registered'),
+    });
     await expect(call('orders', 'Orders.List')).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(call('orders', 'Orders.Create', { nam: 'tea' })).rejects.toMatchObject({ code: 'invalid_argument' });
   });
@@ -145,14 +172,23 @@ describe('call', () => {
 describe('a start that cannot be', () => {
   it('says that the port is taken', async () => {
     const { address } = await started(serve(Orders, handlers, test));
-    await expect(serve(Orders, handlers, { ...test, address })).rejects.toMatchObject({ code: 'unavailable', detail: expect.stringContaining(address) });
+    await expect(serve(Orders, handlers, { ...test, address })).rejects.toMatchObject({
+      code: 'unavailable',
+      detail: expect.stringContaining(address),
+    });
   });
 
   it('refuses a second profile or namespace in one process, and an address that is none', async () => {
     await started(serve(Orders, handlers, test));
-    await expect(serve(Orders, handlers, { ...test, profile: 'local' })).rejects.toMatchObject({ code: 'failed_precondition' });
-    await expect(serve(Orders, handlers, { ...test, namespace: 'other' })).rejects.toMatchObject({ code: 'failed_precondition' });
-    await expect(serve(Orders, handlers, { ...test, address: 'x' })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(serve(Orders, handlers, { ...test, profile: 'local' })).rejects.toMatchObject({
+      code: 'failed_precondition',
+    });
+    await expect(serve(Orders, handlers, { ...test, namespace: 'other' })).rejects.toMatchObject({
+      code: 'failed_precondition',
+    });
+    await expect(serve(Orders, handlers, { ...test, address: 'x' })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
     await expect(serve([], test)).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 });

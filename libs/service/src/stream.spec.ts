@@ -21,7 +21,10 @@ describe('a stream', () => {
     expect(await placed.publish({ id: 'a' }, { id: '1' })).toMatchObject({ duplicate: true, offset: first.offset });
     await placed.publish({ id: 'b' });
     const kept = await placed.read();
-    expect(kept).toMatchObject([{ id: '1', offset: first.offset, headers: { colour: 'red' }, value: { id: 'a' } }, { value: { id: 'b' } }]);
+    expect(kept).toMatchObject([
+      { id: '1', offset: first.offset, headers: { colour: 'red' }, value: { id: 'a' } },
+      { value: { id: 'b' } },
+    ]);
     expect(idsOf(await placed.read({ from: { offset: first.offset + 1n }, limit: 1 }))).toEqual(['b']);
     const stop = new AbortController();
     const followed: string[] = [];
@@ -71,7 +74,9 @@ describe('a stream', () => {
       await delivery.ack();
       break;
     }
-    expect(await events.deadLetters('orders.placed')).toMatchObject([{ event: { offset: 1n }, reason: expect.stringContaining('stream orders.placed') }]);
+    expect(await events.deadLetters('orders.placed')).toMatchObject([
+      { event: { offset: 1n }, reason: expect.stringContaining('stream orders.placed') },
+    ]);
   });
 });
 
@@ -87,7 +92,11 @@ it('gives dead letters with their values, out again, and away', async () => {
   };
   await rejectAll(2);
   const dead = await placed.deadLetters({ group });
-  expect(dead.map(({ value, event: { offset } }) => [value?.id, offset])).toEqual([[undefined, 1n], ['a', 2n], ['b', 3n]]);
+  expect(dead.map(({ value, event: { offset } }) => [value?.id, offset])).toEqual([
+    [undefined, 1n],
+    ['a', 2n],
+    ['b', 3n],
+  ]);
   expect(await placed.deadLetters({ group: 'other' })).toEqual([]);
   expect(await placed.replay({ group, offsets: [] })).toBe(0);
   expect(await placed.replay({ group, offsets: [2n] })).toBe(1);
@@ -107,15 +116,21 @@ describe('processing', () => {
     for (const id of ['a', 'b', 'c']) await placed.publish({ id });
     const stop = new AbortController();
     const seen: string[] = [];
-    const processing = placed.process({ ...quickly, maxDeliveries: 3, signal: stop.signal }, ({ id }, { attempt, event, reject }) => {
-      seen.push(`${id}${attempt}`);
-      if (id === 'a') throw new Error(`no ${event.offset}`);
-      if (id === 'b') return reject('never');
-    });
+    const processing = placed.process(
+      { ...quickly, maxDeliveries: 3, signal: stop.signal },
+      ({ id }, { attempt, event, reject }) => {
+        seen.push(`${id}${attempt}`);
+        if (id === 'a') throw new Error(`no ${event.offset}`);
+        if (id === 'b') return reject('never');
+      },
+    );
     await until('nothing is left', async () => (await events.streams())[0]?.groups[0]?.pending === 0);
     expect(seen).toEqual(['a1', 'a2', 'a3', 'b1', 'c1']);
     const dead = (await events.deadLetters('orders.placed')).map(({ reason, attempts }) => ({ reason, attempts }));
-    expect(dead).toEqual([{ reason: 'no 1', attempts: 3 }, { reason: 'never', attempts: 1 }]);
+    expect(dead).toEqual([
+      { reason: 'no 1', attempts: 3 },
+      { reason: 'never', attempts: 1 },
+    ]);
     stop.abort();
     await processing;
   });
@@ -141,8 +156,15 @@ describe('processing', () => {
 
   it('carries the trace to what it calls', async () => {
     await close();
-    const Where = parseSchema({ 'where.proto': 'syntax = "proto3"; package where; service Where { rpc Am(Place) returns (Place); } message Place { string trace = 1; }' }).service<{ am: Unary<{ trace: string }, { trace: string }> }>('where.Where');
-    const service = await serve(Where, { am: (_place, { metadata }) => ({ trace: metadata.get('traceparent')?.slice(3, 35) }) }, { profile: 'test', signals: false });
+    const Where = parseSchema({
+      'where.proto':
+        'syntax = "proto3"; package where; service Where { rpc Am(Place) returns (Place); } message Place { string trace = 1; }',
+    }).service<{ am: Unary<{ trace: string }, { trace: string }> }>('where.Where');
+    const service = await serve(
+      Where,
+      { am: (_place, { metadata }) => ({ trace: metadata.get('traceparent')?.slice(3, 35) }) },
+      { profile: 'test', signals: false },
+    );
     const traces: string[] = [];
     const sent: (string | undefined)[] = [];
     const processing = placed.process({ ...quickly, concurrency: 2 }, async (_value, { headers }) => {
@@ -160,7 +182,10 @@ describe('processing', () => {
 
   it('comes to its end with the service, and what does not heed that is given back', async () => {
     await close();
-    const Where = parseSchema({ 'where.proto': 'syntax = "proto3"; package where; service Where { rpc Am(Place) returns (Place); } message Place { string trace = 1; }' }).service('where.Where');
+    const Where = parseSchema({
+      'where.proto':
+        'syntax = "proto3"; package where; service Where { rpc Am(Place) returns (Place); } message Place { string trace = 1; }',
+    }).service('where.Where');
     process.env['MICRO_STOP_GRACE'] = '300';
     try {
       const service = await serve(Where, {}, { profile: 'test', signals: false });

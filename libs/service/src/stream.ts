@@ -60,7 +60,7 @@ export class Stream<T> {
 
   /** Events as they are kept now, in order; none only at the end. What is no value of this type is logged and left out. */
   async read(options: Omit<ReadOptions, 'namespace'> = {}): Promise<readonly TypedEvent<T>[]> {
-    for (let from = options.from; ; ) {
+    for (let from = options.from; ;) {
       const page = await events.read(this.name, { ...options, from });
       const typed = await Promise.all(page.map((event) => this.#typed(event).catch(leftOut(event))));
       const found = typed.filter((event) => event !== undefined);
@@ -119,7 +119,12 @@ export class Stream<T> {
   /** What groups gave up on, by offset, then group. Default: of every group. */
   async deadLetters(options: { readonly group?: string } = {}): Promise<readonly TypedDeadLetter<T>[]> {
     const dead = await events.deadLetters(this.name, options);
-    return Promise.all(dead.map(async (letter) => ({ ...letter, value: (await this.#typed(letter.event).catch(() => undefined))?.value })));
+    return Promise.all(
+      dead.map(async (letter) => ({
+        ...letter,
+        value: (await this.#typed(letter.event).catch(() => undefined))?.value,
+      })),
+    );
   }
 
   /** Gives dead letters out again in their group, as if for the first time. Returns how many there were. */
@@ -144,7 +149,11 @@ export class Stream<T> {
     });
   }
 
-  async #process(flow: Flow<TypedDelivery<T>>, delivery: TypedDelivery<T>, handle: (value: T, event: Processing<T>) => unknown): Promise<void> {
+  async #process(
+    flow: Flow<TypedDelivery<T>>,
+    delivery: TypedDelivery<T>,
+    handle: (value: T, event: Processing<T>) => unknown,
+  ): Promise<void> {
     const release = flow.hold();
     const { event, attempt, value } = delivery;
     try {

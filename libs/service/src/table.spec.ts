@@ -57,8 +57,14 @@ describe('store and blobs', () => {
     await close();
     await open({ profile: 'test' });
     await store.write({ key: 'k', value: raw('v') });
-    const Till = parseSchema({ 'till.proto': 'syntax = "proto3"; package till; service Till { rpc Open(Open_) returns (Open_); } message Open_ {}' }).service('till.Till');
-    await expect(serve(Till, {}, { profile: 'test', signals: false })).rejects.toMatchObject({ code: 'failed_precondition', detail: expect.stringContaining('MICRO_NAME=till') });
+    const Till = parseSchema({
+      'till.proto':
+        'syntax = "proto3"; package till; service Till { rpc Open(Open_) returns (Open_); } message Open_ {}',
+    }).service('till.Till');
+    await expect(serve(Till, {}, { profile: 'test', signals: false })).rejects.toMatchObject({
+      code: 'failed_precondition',
+      detail: expect.stringContaining('MICRO_NAME=till'),
+    });
     await close();
     const service = await serve(Till, {}, { profile: 'test', signals: false });
     await store.write({ key: 'k', value: raw('v') });
@@ -74,25 +80,38 @@ describe('a table', () => {
     const written = await orders.write('1', { item: 'tea', count: 1 }, { metadata: { by: 'me' } });
     expect(written).toMatchObject({ key: '1', value: { item: 'tea', count: 1 }, metadata: { by: 'me' } });
     expect(await orders.read('1')).toEqual(written);
-    expect((await store.read('1', { database: 'shop', table: 'orders' })).value).toEqual(raw('{"item":"tea","count":1}'));
-    await expect(orders.write('1', { item: 'tea', count: 2 }, { ifVersion: 0n })).rejects.toMatchObject({ code: 'aborted' });
+    expect((await store.read('1', { database: 'shop', table: 'orders' })).value).toEqual(
+      raw('{"item":"tea","count":1}'),
+    );
+    await expect(orders.write('1', { item: 'tea', count: 2 }, { ifVersion: 0n })).rejects.toMatchObject({
+      code: 'aborted',
+    });
     await orders.write('1', { item: 'tea', count: 2 }, { ifVersion: written.version });
     await orders.delete('1');
     expect(await orders.find('1')).toBeUndefined();
   });
 
   it('refuses what it could not give back, and says of what is no value that it is none', async () => {
-    await expect(orders.write('1', { item: 'tea', count: 1n as never })).rejects.toMatchObject({ code: 'invalid_argument', detail: expect.stringContaining('table orders: count is a bigint') });
+    await expect(orders.write('1', { item: 'tea', count: 1n as never })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      detail: expect.stringContaining('table orders: count is a bigint'),
+    });
     await store.write({ key: '1', value: raw('tea') }, { table: 'orders' });
-    await expect(orders.read('1')).rejects.toMatchObject({ code: 'data_loss', detail: expect.stringContaining('table orders') });
+    await expect(orders.read('1')).rejects.toMatchObject({
+      code: 'data_loss',
+      detail: expect.stringContaining('table orders'),
+    });
     await expect(all(orders.list())).rejects.toMatchObject({ code: 'data_loss' });
   });
 
   it('updates as if nobody else wrote', async () => {
-    const add = () => orders.update('1', (order) => ({ item: 'tea', count: (order?.count ?? 0) + 1 }), { attempts: 1_000 });
-    await Promise.all(Array.from({ length: 8 }, async () => {
-      for (let n = 0; n < 10; n++) await add();
-    }));
+    const add = () =>
+      orders.update('1', (order) => ({ item: 'tea', count: (order?.count ?? 0) + 1 }), { attempts: 1_000 });
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        for (let n = 0; n < 10; n++) await add();
+      }),
+    );
     expect((await orders.read('1')).value.count).toBe(80);
   });
 
@@ -108,19 +127,32 @@ describe('a table', () => {
     const after = await orders.read('1');
     expect(after).toMatchObject({ value: { count: 5 }, metadata: { by: 'me' } });
     expect(after.expiresAt).toBeGreaterThan(Date.now() + 30_000);
-    const meddled = orders.update('1', async (order) => {
-      await orders.write('1', { item: 'coffee', count: (order?.count ?? 0) + 1 });
-      return { item: 'tea', count: 0 };
-    }, { attempts: 3 });
+    const meddled = orders.update(
+      '1',
+      async (order) => {
+        await orders.write('1', { item: 'coffee', count: (order?.count ?? 0) + 1 });
+        return { item: 'tea', count: 0 };
+      },
+      { attempts: 3 },
+    );
     await expect(meddled).rejects.toMatchObject({ code: 'aborted', detail: expect.stringContaining('3 times') });
     expect((await orders.read('1')).value).toEqual({ item: 'coffee', count: 8 });
-    await expect(orders.update('1', () => Promise.reject(new MicroError('out_of_range', 'no')))).rejects.toMatchObject({ code: 'out_of_range' });
+    await expect(orders.update('1', () => Promise.reject(new MicroError('out_of_range', 'no')))).rejects.toMatchObject({
+      code: 'out_of_range',
+    });
   });
 
   it('lists all pages', async () => {
     const keys = Array.from({ length: 2_300 }, (_, n) => `k${String(n).padStart(5, '0')}`);
     for (let at = 0; at < keys.length; at += 500) {
-      await orders.transact(await Promise.all(keys.slice(at, at + 500).map(async (key, n) => ({ type: 'write' as const, record: await orders.encode(key, { item: key, count: at + n }) }))));
+      await orders.transact(
+        await Promise.all(
+          keys.slice(at, at + 500).map(async (key, n) => ({
+            type: 'write' as const,
+            record: await orders.encode(key, { item: key, count: at + n }),
+          })),
+        ),
+      );
     }
     const listed = await all(orders.list());
     expect(listed.map(({ key }) => key)).toEqual(keys);

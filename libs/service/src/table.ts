@@ -73,8 +73,16 @@ export class Table<T> {
    * were quicker every time.
    */
   update(key: string, change: (before: T | undefined) => T | Promise<T>, options?: UpdateOptions): Promise<T>;
-  update(key: string, change: (before: T | undefined) => T | undefined | Promise<T | undefined>, options?: UpdateOptions): Promise<T | undefined>;
-  async update(key: string, change: (before: T | undefined) => T | undefined | Promise<T | undefined>, options: UpdateOptions = {}): Promise<T | undefined> {
+  update(
+    key: string,
+    change: (before: T | undefined) => T | undefined | Promise<T | undefined>,
+    options?: UpdateOptions,
+  ): Promise<T | undefined>;
+  async update(
+    key: string,
+    change: (before: T | undefined) => T | undefined | Promise<T | undefined>,
+    options: UpdateOptions = {},
+  ): Promise<T | undefined> {
     const { attempts = 50 } = options;
     for (let attempt = 1; ; attempt++) {
       const before = await this.#find(key);
@@ -112,7 +120,9 @@ export class Table<T> {
    * First everything that is there, then `synced`, then what changes, until the loop is left, `signal` aborts or the service stops. What is no
    * value of this type is logged and left out.
    */
-  async *watch(options: Pick<WatchOptions, 'prefix' | 'signal'> = {}): AsyncGenerator<TypedStoreEvent<T>, void, undefined> {
+  async *watch(
+    options: Pick<WatchOptions, 'prefix' | 'signal'> = {},
+  ): AsyncGenerator<TypedStoreEvent<T>, void, undefined> {
     for await (const event of store.watch({ ...options, ...this.#place })) {
       if (event.type !== 'written') yield event;
       else {
@@ -130,7 +140,11 @@ export class Table<T> {
   }
 
   /** A record as the store takes it, for `transact`. */
-  async encode(key: string, value: T, { ttl, metadata }: Pick<WriteOptions, 'ttl' | 'metadata'> = {}): Promise<NewRecord> {
+  async encode(
+    key: string,
+    value: T,
+    { ttl, metadata }: Pick<WriteOptions, 'ttl' | 'metadata'> = {},
+  ): Promise<NewRecord> {
     return { key, value: await this.#codec.encode(value), ttl, metadata };
   }
 
@@ -143,16 +157,30 @@ export class Table<T> {
     }
   }
 
-  async #replace(key: string, { before, after, options }: { readonly before: StoreRecord | undefined; readonly after: T; readonly options: UpdateOptions }): Promise<T> {
+  async #replace(
+    key: string,
+    {
+      before,
+      after,
+      options,
+    }: { readonly before: StoreRecord | undefined; readonly after: T; readonly options: UpdateOptions },
+  ): Promise<T> {
     const left = before?.expiresAt === undefined ? undefined : Math.max(1, before.expiresAt - Date.now());
     const { ttl = left, metadata = before?.metadata } = options;
     const record = await this.encode(key, after, { ttl, metadata });
-    const same = before && options.ttl === undefined && options.metadata === undefined && Buffer.compare(before.value, record.value) === 0;
+    const same =
+      before &&
+      options.ttl === undefined &&
+      options.metadata === undefined &&
+      Buffer.compare(before.value, record.value) === 0;
     if (!same) await store.write(record, { ...this.#place, ifVersion: before?.version ?? 0n });
     return after;
   }
 
-  async *#list({ limit = Number.POSITIVE_INFINITY, ...options }: ListAllOptions, keysOnly: boolean): AsyncGenerator<StoreRecord, void, undefined> {
+  async *#list(
+    { limit = Number.POSITIVE_INFINITY, ...options }: ListAllOptions,
+    keysOnly: boolean,
+  ): AsyncGenerator<StoreRecord, void, undefined> {
     let left = limit;
     let cursor: string | undefined;
     do {

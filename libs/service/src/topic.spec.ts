@@ -8,8 +8,12 @@ interface Placed {
   readonly id: string;
 }
 const Where = parseSchema({
-  'where.proto': 'syntax = "proto3"; package where; service Where { rpc Am(Place) returns (Place); rpc Tell(Place) returns (Place); } message Place { string trace = 1; string namespace = 2; }',
-}).service<{ am: Unary<{ trace: string; namespace: string }, { trace: string; namespace: string }>; tell: Unary<{ trace: string }, { trace: string }> }>('where.Where');
+  'where.proto':
+    'syntax = "proto3"; package where; service Where { rpc Am(Place) returns (Place); rpc Tell(Place) returns (Place); } message Place { string trace = 1; string namespace = 2; }',
+}).service<{
+  am: Unary<{ trace: string; namespace: string }, { trace: string; namespace: string }>;
+  tell: Unary<{ trace: string }, { trace: string }>;
+}>('where.Where');
 
 const placed = topic<Placed>('orders.placed');
 const traceOf = (traceparent: string | undefined) => traceparent?.slice(3, 35) ?? '';
@@ -32,7 +36,10 @@ describe('a topic', () => {
     await Promise.all(loops.map(({ ready }) => ready));
     const [all, one, other] = loops.map(collected);
     for (const id of ['a', 'b', 'c']) await placed.publish({ id }, { headers: { Colour: 'red' } });
-    await until('all have come', () => all?.ids.length === 3 && (one?.ids.length ?? 0) + (other?.ids.length ?? 0) === 3);
+    await until(
+      'all have come',
+      () => all?.ids.length === 3 && (one?.ids.length ?? 0) + (other?.ids.length ?? 0) === 3,
+    );
     expect(all?.ids).toEqual(['a', 'b', 'c']);
     await close();
     await Promise.all([all, one, other].map((loop) => loop?.ended));
@@ -60,7 +67,9 @@ describe('a topic', () => {
 
   it('leaves out what is no such value, and goes on', async () => {
     const { ids, ended } = await (async () => {
-      const checked = topic<Placed>('orders.placed', { parse: (value) => ('id' in (value as object) ? (value as Placed) : raise()) });
+      const checked = topic<Placed>('orders.placed', {
+        parse: (value) => ('id' in (value as object) ? (value as Placed) : raise()),
+      });
       const subscription = checked.subscribe();
       await subscription.ready;
       return collected(subscription);
@@ -152,8 +161,13 @@ describe('a topic', () => {
   });
 
   it('fails where it cannot be, in the loop', async () => {
-    await expect(collected(topic<Placed>('no name').subscribe()).ended).rejects.toMatchObject({ code: 'invalid_argument' });
-    await expect(placed.publish({ id: 1n } as never)).rejects.toMatchObject({ code: 'invalid_argument', detail: expect.stringContaining('topic orders.placed: id is a bigint') });
+    await expect(collected(topic<Placed>('no name').subscribe()).ended).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+    await expect(placed.publish({ id: 1n } as never)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      detail: expect.stringContaining('topic orders.placed: id is a bigint'),
+    });
   });
 });
 

@@ -31,7 +31,10 @@ export class Topic<T> {
   }
 
   /** Resolves when each subscriber's side has it, or has been given up on. Trace and namespace go with it. */
-  async publish(value: T, { headers, ...options }: Pick<PublishOptions, 'signal'> & { readonly headers?: Headers } = {}): Promise<void> {
+  async publish(
+    value: T,
+    { headers, ...options }: Pick<PublishOptions, 'signal'> & { readonly headers?: Headers } = {},
+  ): Promise<void> {
     await broker.publish(this.name, { body: await this.#codec.encode(value), headers }, options);
   }
 
@@ -54,7 +57,10 @@ export class Topic<T> {
     try {
       return { topic, headers, value: await this.#codec.decode(body) };
     } catch (error) {
-      logger.warn(`a message is left out: ${MicroError.from(error).detail}`, { topic, from: headers['micro-from-service'] });
+      logger.warn(`a message is left out: ${MicroError.from(error).detail}`, {
+        topic,
+        from: headers['micro-from-service'],
+      });
       return undefined;
     }
   }

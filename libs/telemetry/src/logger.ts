@@ -78,14 +78,18 @@ const ownKeys: readonly string[] = ['level', 'time', 'name', 'message'];
 /** Fields that cannot be taken for the line's own: pino would write a key twice, and readers would take the last. */
 function apart(fields: LogFields = {}): LogFields {
   if (!ownKeys.some((key) => key in fields)) return fields;
-  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [ownKeys.includes(key) ? `${key}_` : key, value]));
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [ownKeys.includes(key) ? `${key}_` : key, value]),
+  );
 }
 
 const marks: Readonly<Record<string, string>> = { debug: 'debug', info: 'info ', warn: 'WARN ', error: 'ERROR' };
 
 function pretty(line: string): string {
   const { level, time, name: _name, message, error, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  const data = Object.entries(fields).map(([key, value]) => ` ${key}=${typeof value === 'string' ? harmless(value) : JSON.stringify(value)}`);
+  const data = Object.entries(fields).map(
+    ([key, value]) => ` ${key}=${typeof value === 'string' ? harmless(value) : JSON.stringify(value)}`,
+  );
   const stack = error === undefined ? '' : `\n${indented(error)}`;
   return `${String(time).slice(11, 23)} ${marks[String(level)] ?? level} ${lines(message)}${data.join('')}${stack}\n`;
 }
@@ -97,10 +101,16 @@ function indented(error: unknown): string {
 
 /** A text of several lines, of which all but the first are indented: what callers send shall not look like a line of the log. */
 function lines(text: unknown): string {
-  return String(text ?? '').split('\n').map(harmless).join('\n    ');
+  return String(text ?? '')
+    .split('\n')
+    .map(harmless)
+    .join('\n    ');
 }
 
 /** Without what a terminal would obey. */
 function harmless(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text.replace(
+    /[\x00-\x1f\x7f-\x9f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }

@@ -10,12 +10,20 @@ describe('logger', () => {
   it('writes one JSON object a line, with its fields', () => {
     const { written, stream } = lines();
     createLogger({ name: 'orders', stream }).child({ namespace: 'micro' }).warn('slow call', { ms: 12 });
-    expect(JSON.parse(written[0] ?? '')).toMatchObject({ name: 'orders', level: 'warn', message: 'slow call', namespace: 'micro', ms: 12 });
+    expect(JSON.parse(written[0] ?? '')).toMatchObject({
+      name: 'orders',
+      level: 'warn',
+      message: 'slow call',
+      namespace: 'micro',
+      ms: 12,
+    });
   });
 
   it('writes errors with stack and cause', () => {
     const { written, stream } = lines();
-    createLogger({ name: 'orders', stream }).error('failed', { error: new Error('outer', { cause: new Error('inner') }) });
+    createLogger({ name: 'orders', stream }).error('failed', {
+      error: new Error('outer', { cause: new Error('inner') }),
+    });
     expect(written[0]).toContain('outer');
     expect(written[0]).toContain('inner');
   });
@@ -24,12 +32,20 @@ describe('logger', () => {
     const { written, stream } = lines();
     createLogger({ name: 'orders', stream }).info('greeting', { name: 'Alice', message: 'hi' });
     expect(written[0]?.match(/"(?:name|message)":/g)).toHaveLength(2);
-    expect(JSON.parse(written[0] ?? '')).toMatchObject({ name: 'orders', message: 'greeting', name_: 'Alice', message_: 'hi' });
+    expect(JSON.parse(written[0] ?? '')).toMatchObject({
+      name: 'orders',
+      message: 'greeting',
+      name_: 'Alice',
+      message_: 'hi',
+    });
   });
 
   it('shows nothing of a caller that a terminal would obey, or that looks like a line of its own', () => {
     const { written, stream } = lines();
-    createLogger({ name: 'orders', format: 'pretty', stream }).warn('two\nlines', { path: 'x\n12:00:00.000 ERROR all lost', color: '\u001b[31m' });
+    createLogger({ name: 'orders', format: 'pretty', stream }).warn('two\nlines', {
+      path: 'x\n12:00:00.000 ERROR all lost',
+      color: '\u001b[31m',
+    });
     expect(written[0]).toMatch(/ WARN {2}two\n {4}lines path=x\\x0a12:00:00\.000 ERROR all lost color=\\x1b\[31m\n$/);
   });
 
@@ -78,10 +94,13 @@ describe('trace context', () => {
     expect(child.endsWith('-00')).toBe(true);
   });
 
-  it.each([undefined, '', 'x', `00-${'0'.repeat(32)}-${'1'.repeat(16)}-01`, `ff-${'1'.repeat(32)}-${'1'.repeat(16)}-01`])(
-    'starts a new trace where the parent is %s',
-    (parent) => {
-      expect(isTraceparent(childTraceparent(parent))).toBe(true);
-    },
-  );
+  it.each([
+    undefined,
+    '',
+    'x',
+    `00-${'0'.repeat(32)}-${'1'.repeat(16)}-01`,
+    `ff-${'1'.repeat(32)}-${'1'.repeat(16)}-01`,
+  ])('starts a new trace where the parent is %s', (parent) => {
+    expect(isTraceparent(childTraceparent(parent))).toBe(true);
+  });
 });

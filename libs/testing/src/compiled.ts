@@ -12,7 +12,13 @@ export async function compiledPackages(folder: string): Promise<NodeJS.ProcessEn
   const { versions, platform, arch } = process;
   // Debian's and other glibc; where there is another, npm compiles.
   const archive = `better-sqlite3-v${version}-node-v${versions.modules}-${platform}-${arch}.tar.gz`;
-  const { code, stderr } = await run('tar', ['-czf', join(folder, archive), '-C', source, 'build/Release/better_sqlite3.node']);
+  const { code, stderr } = await run('tar', [
+    '-czf',
+    join(folder, archive),
+    '-C',
+    source,
+    'build/Release/better_sqlite3.node',
+  ]);
   if (code !== 0) throw new Error(`tar: ${stderr}`);
   return { npm_config_better_sqlite3_local_prebuilds: folder };
 }

@@ -22,7 +22,9 @@ export interface Program extends AsyncDisposable {
 
 /** Bundles a TypeScript program of this workspace into `folder` as apps are bundled: one CommonJS file, so without top-level await. */
 export async function compileProgram(source: URL, folder: string): Promise<string> {
-  const { programBundle } = (await import(join(workspaceRoot, 'tools/build/bundle.mjs'))) as { programBundle(entry: string, outfile: string): BuildOptions };
+  const { programBundle } = (await import(join(workspaceRoot, 'tools/build/bundle.mjs'))) as {
+    programBundle(entry: string, outfile: string): BuildOptions;
+  };
   const entry = fileURLToPath(source);
   const outfile = join(folder, basename(entry).replace(/\.ts$/, '.cjs'));
   await build(programBundle(entry, outfile));
@@ -49,10 +51,14 @@ export function startProgram(file: string, env: NodeJS.ProcessEnv = {}, args: re
     pid: child.pid as number,
     output: () => output,
     ready: () =>
-      until(`${file} is ready`, () => {
-        if (child.exitCode !== null) return '';
-        return address;
-      }, 30_000).then((found) => {
+      until(
+        `${file} is ready`,
+        () => {
+          if (child.exitCode !== null) return '';
+          return address;
+        },
+        30_000,
+      ).then((found) => {
         if (found === '') throw new Error(`${file} ended with ${child.exitCode} before it was ready:\n${output}`);
         return found;
       }),

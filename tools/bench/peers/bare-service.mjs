@@ -7,6 +7,8 @@ createServer((request, response) => {
   request.on('end', () => {
     const { name } = JSON.parse(Buffer.concat(chunks).toString());
     const body = JSON.stringify({ msg: `Hello ${name}` });
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
+    response
+      .writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) })
+      .end(body);
   });
 }).listen(Number(process.argv[2]), '127.0.0.1');

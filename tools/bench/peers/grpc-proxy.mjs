@@ -17,7 +17,10 @@ const method = {
 const server = new grpc.Server();
 server.addService(
   { Call: method },
-  { Call: ({ request, metadata }, callback) => client.makeUnaryRequest(path, identity, identity, request, metadata, callback) },
+  {
+    Call: ({ request, metadata }, callback) =>
+      client.makeUnaryRequest(path, identity, identity, request, metadata, callback),
+  },
 );
 server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error) => {
   if (error) throw error;

@@ -14,6 +14,10 @@ const broker = new ServiceBroker({
 broker.createService({
   name: 'api',
   mixins: [ApiGateway],
-  settings: { port: http, ip: '127.0.0.1', routes: [{ path: '/', aliases: { 'POST helloworld/call': 'helloworld.call' }, bodyParsers: { json: true } }] },
+  settings: {
+    port: http,
+    ip: '127.0.0.1',
+    routes: [{ path: '/', aliases: { 'POST helloworld/call': 'helloworld.call' }, bodyParsers: { json: true } }],
+  },
 });
 await broker.start();

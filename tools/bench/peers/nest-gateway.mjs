@@ -35,7 +35,11 @@ class AppModule {}
 Module({
   imports: [
     ClientsModule.register([
-      { name: 'HELLOWORLD', transport: Transport.GRPC, options: { package: 'helloworld', protoPath: proto, url: `127.0.0.1:${target}` } },
+      {
+        name: 'HELLOWORLD',
+        transport: Transport.GRPC,
+        options: { package: 'helloworld', protoPath: proto, url: `127.0.0.1:${target}` },
+      },
     ]),
   ],
   controllers: [GatewayController],

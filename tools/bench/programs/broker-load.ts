@@ -11,7 +11,13 @@ import { openBroker } from '@micro/broker';
 import { openRegistry } from '@micro/registry';
 import { connect } from '@nats-io/transport-node';
 
-const [transport, side, port, folder, seconds] = process.argv.slice(2) as ['http' | 'nats', 'micro' | 'bare', string, string, string];
+const [transport, side, port, folder, seconds] = process.argv.slice(2) as [
+  'http' | 'nats',
+  'micro' | 'bare',
+  string,
+  string,
+  string,
+];
 const body = Buffer.alloc(100, 'm');
 const inFlight = [1, 16, 64];
 
@@ -20,7 +26,11 @@ else await publish();
 
 async function microBroker() {
   if (transport === 'nats') return openBroker({ adapter: 'nats', servers: [`127.0.0.1:${port}`] });
-  const registry = await openRegistry({ adapter: 'mdns', port: Number(port), fallbackFile: `${folder}/registry-${port}.json` });
+  const registry = await openRegistry({
+    adapter: 'mdns',
+    port: Number(port),
+    fallbackFile: `${folder}/registry-${port}.json`,
+  });
   return openBroker({ adapter: 'http', registry });
 }
 
@@ -56,7 +66,8 @@ async function subscribe(): Promise<void> {
 async function publish(): Promise<void> {
   const subscriber = fork(fileURLToPath(import.meta.url), process.argv.slice(2));
   const { address } = await heard<{ address: number }>();
-  const send = side === 'micro' ? await microSender() : transport === 'nats' ? await bareNatsSender() : bareSender(address);
+  const send =
+    side === 'micro' ? await microSender() : transport === 'nats' ? await bareNatsSender() : bareSender(address);
   const came = async () => {
     subscriber.send('count');
     return (await heard<{ came: number }>()).came;
@@ -103,7 +114,14 @@ function bareSender(address: number): () => Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: Math.max(...inFlight) });
   return () =>
     new Promise((resolve, reject) => {
-      const sent = request({ agent, host: '127.0.0.1', port: address, method: 'POST', path: '/', headers: { 'content-length': body.length } });
+      const sent = request({
+        agent,
+        host: '127.0.0.1',
+        port: address,
+        method: 'POST',
+        path: '/',
+        headers: { 'content-length': body.length },
+      });
       sent.on('response', (answer) => answer.resume().once('end', resolve));
       sent.once('error', reject);
       sent.end(body);

@@ -7,7 +7,9 @@ export async function checkCall(address, timeout = 15_000) {
   const end = Date.now() + timeout;
   try {
     for (;;) {
-      const answer = await new Promise((resolve) => client.Call({ name: 'Alice' }, (error, response) => resolve(error ?? response)));
+      const answer = await new Promise((resolve) =>
+        client.Call({ name: 'Alice' }, (error, response) => resolve(error ?? response)),
+      );
       if (answer.msg === 'Hello Alice') return;
       if (Date.now() > end) throw new Error(`${address} answers ${JSON.stringify(answer)}`);
       await new Promise((resolve) => setTimeout(resolve, 50));

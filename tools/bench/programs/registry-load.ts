@@ -52,7 +52,9 @@ async function open(): Promise<Side> {
 
 /** Does what the follower asks for, until it has its result. */
 function serve(): Promise<Record<string, number>> {
-  const follower = fork(fileURLToPath(import.meta.url), process.argv.slice(2), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const follower = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
     follower.on('message', (message: Asked | Record<string, number>) => {
       if (!('service' in message)) return resolve(message as Record<string, number>);
@@ -97,7 +99,9 @@ async function follow(): Promise<void> {
 
   /** Has the other process make a change, and waits until it can be seen here. */
   async function change(asked: Asked, isSeen: () => boolean): Promise<Answered & { readonly seen: number }> {
-    const answer = new Promise<Answered>((resolve) => process.once('message', (message) => resolve(message as Answered)));
+    const answer = new Promise<Answered>((resolve) =>
+      process.once('message', (message) => resolve(message as Answered)),
+    );
     const seen = new Promise<number>((resolve) => (changed = () => isSeen() && resolve(now())));
     process.send?.(asked);
     return { seen: await seen, ...(await answer) };
@@ -122,7 +126,13 @@ function now(): number {
 
 function service(index: number): Service {
   const name = `service-${index}`;
-  const endpoint = { kind: 'unary', idempotency: 'unknown', request: `${name}.Request`, response: `${name}.Response`, metadata: {} } as const;
+  const endpoint = {
+    kind: 'unary',
+    idempotency: 'unknown',
+    request: `${name}.Request`,
+    response: `${name}.Response`,
+    metadata: {},
+  } as const;
   return {
     name,
     version: '1.0.0',
@@ -133,5 +143,9 @@ function service(index: number): Service {
 }
 
 function node(index: number, number: string) {
-  return { id: `service-${index}-${number}`, address: `127.0.0.1:${10_000 + index}`, metadata: { protocol: 'connect,grpc' } };
+  return {
+    id: `service-${index}-${number}`,
+    address: `127.0.0.1:${10_000 + index}`,
+    metadata: { protocol: 'connect,grpc' },
+  };
 }

@@ -26,7 +26,11 @@ export function inMemory(names: readonly string[], nodes: number, lookUp: LookUp
 }
 
 /** Milliseconds of a look-up that asks a server, one after the other; the median of many. */
-export async function overTheWire(names: readonly string[], nodes: number, lookUp: LookUp<Promise<readonly unknown[]>>): Promise<number> {
+export async function overTheWire(
+  names: readonly string[],
+  nodes: number,
+  lookUp: LookUp<Promise<readonly unknown[]>>,
+): Promise<number> {
   const took: number[] = [];
   for (const name of shuffled(names).slice(0, 600)) {
     const began = performance.now();

@@ -4,6 +4,9 @@ import { Helloworld } from '../../../examples/helloworld/dist/proto/helloworld.m
 import { measureCalls } from './measure-calls.mjs';
 
 const helloworld = client(Helloworld);
-const rate = await measureCalls(() => helloworld.call({ name: 'Alice' }), { inFlight: 16, seconds: Number(process.argv[2]) });
+const rate = await measureCalls(() => helloworld.call({ name: 'Alice' }), {
+  inFlight: 16,
+  seconds: Number(process.argv[2]),
+});
 console.log(JSON.stringify({ rate }));
 await close();

@@ -9,9 +9,12 @@ export async function broker({ count, seconds, progress }) {
   const nats = await startNats();
   try {
     const port = async (transport) => (transport === 'nats' ? nats.port : (await freePorts(1))[0]);
-    const measure = async ([transport, side]) => load.run([transport, side, await port(transport), load.folder, seconds]);
+    const measure = async ([transport, side]) =>
+      load.run([transport, side, await port(transport), load.folder, seconds]);
     const transports = { http: 'node:http', nats: '@nats-io, publish and flush' };
-    const sides = Object.keys(transports).flatMap((transport) => ['micro', 'bare'].map((side) => [`${side} ${transport}`, [transport, side]]));
+    const sides = Object.keys(transports).flatMap((transport) =>
+      ['micro', 'bare'].map((side) => [`${side} ${transport}`, [transport, side]]),
+    );
     const result = await rounds(Object.fromEntries(sides), { count, progress, measure });
     return Object.entries(transports).flatMap(([transport, bare]) => rowsOf(transport, bare, result));
   } finally {

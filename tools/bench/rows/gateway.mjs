@@ -9,7 +9,8 @@ const peer = (name) => new URL(`../peers/${name}.mjs`, import.meta.url).pathname
 export async function gateway({ count, seconds, progress }) {
   const platform = await startPlatform();
   const service = await startHelloworld(platform);
-  const [bareService, bare, grpcService, fastify, nestService, nest, moleculerService, moleculerTcp, moleculer] = await freePorts(9);
+  const [bareService, bare, grpcService, fastify, nestService, nest, moleculerService, moleculerTcp, moleculer] =
+    await freePorts(9);
   const peers = [
     start(peer('bare-service'), [bareService]),
     start(peer('bare-proxy'), [bare, bareService]),
@@ -32,7 +33,11 @@ export async function gateway({ count, seconds, progress }) {
       await until(`${name} answers`, async () => (await (await post(url)).json()).msg === 'Hello Alice');
       await wrk(url, '{"name":"Alice"}', { seconds: 2 });
     }
-    const result = await rounds(sides, { count, progress, measure: (url) => wrk(url, '{"name":"Alice"}', { seconds }) });
+    const result = await rounds(sides, {
+      count,
+      progress,
+      measure: (url) => wrk(url, '{"name":"Alice"}', { seconds }),
+    });
     const { micro } = result;
     return [
       against('P1', 'Nest + Fastify + ClientGrpc', { rate: 3, p99: 0.5 }),

@@ -4,7 +4,10 @@ import { cpuSeconds, start, stopAll, tree, until } from '../processes.mjs';
 
 export async function idle({ progress, idleSeconds }) {
   const platform = await startPlatform();
-  const registrations = start(new URL('../programs/register-services.mjs', import.meta.url).pathname, [platform.address.registry, 20]);
+  const registrations = start(new URL('../programs/register-services.mjs', import.meta.url).pathname, [
+    platform.address.registry,
+    20,
+  ]);
   try {
     await until('20 services are registered', () => registrations.output().includes('registered'));
     // The platform settles, and its code cache is written.

@@ -22,7 +22,11 @@ export async function proxy({ count, seconds, progress }) {
       await checkCall(address);
       await h2load(address, path, message, { seconds: 2 });
     }
-    const result = await rounds(sides, { count, progress, measure: (address) => h2load(address, path, message, { seconds }) });
+    const result = await rounds(sides, {
+      count,
+      progress,
+      measure: (address) => h2load(address, path, message, { seconds }),
+    });
     const ratio = result.micro.rate / result['grpc-js pass-through'].rate;
     return [
       {

@@ -11,8 +11,10 @@ export async function registry({ count, progress }) {
   const load = await program('registry-load');
   const etcd = await startEtcd();
   try {
-    const place = async (adapter) => (adapter === 'mdns' ? [...(await freePorts(1)), load.folder] : [`127.0.0.1:${etcd.port}`]);
-    const measure = async ([adapter, services, nodes]) => load.run([adapter, services, nodes, ...(await place(adapter))]);
+    const place = async (adapter) =>
+      adapter === 'mdns' ? [...(await freePorts(1)), load.folder] : [`127.0.0.1:${etcd.port}`];
+    const measure = async ([adapter, services, nodes]) =>
+      load.run([adapter, services, nodes, ...(await place(adapter))]);
     const sides = {
       full: ['mdns', 1000, 10],
       single: ['mdns', 1, 1],
@@ -63,9 +65,17 @@ function besideBare(micro, bare) {
   const all = ({ listMs }) => `(whole list: ${ms(listMs)})`;
   const row = (what, figure, { ours, peer }) => {
     const ratio = `${(micro[figure] / bare[figure]).toFixed(2)}×`;
-    return { id: 'P11', what: `${what}, 1,000 services × 10 nodes, etcd`, ours, peer: `etcd3: ${peer}`, ratio, bar: '–' };
+    return {
+      id: 'P11',
+      what: `${what}, 1,000 services × 10 nodes, etcd`,
+      ours,
+      peer: `etcd3: ${peer}`,
+      ratio,
+      bar: '–',
+    };
   };
-  const change = (what, figure, how) => row(what, figure, { ours: ms(micro[figure]), peer: `${how} ${ms(bare[figure])}` });
+  const change = (what, figure, how) =>
+    row(what, figure, { ours: ms(micro[figure]), peer: `${how} ${ms(bare[figure])}` });
   return [
     row('registry look-up', 'lookupNs', {
       ours: `${ns(micro.lookupNs)} ${all(micro)}`,

@@ -16,11 +16,18 @@ export async function serviceToService({ count, seconds, progress }) {
   const peer = start(file('peers/grpc-service'), [port]);
   try {
     const sides = {
-      micro: { program: file('programs/sdk-caller'), args: [seconds], env: { ...platform.settings, MICRO_PROFILE: 'service' } },
+      micro: {
+        program: file('programs/sdk-caller'),
+        args: [seconds],
+        env: { ...platform.settings, MICRO_PROFILE: 'service' },
+      },
       'grpc-js': { program: file('peers/grpc-caller'), args: [port, seconds], env: {} },
     };
     const measure = async ({ program, args, env }) => {
-      const { stdout } = await run(process.execPath, [program, ...args.map(String)], { cwd: join(root, 'examples/helloworld'), env: { ...process.env, ...env } });
+      const { stdout } = await run(process.execPath, [program, ...args.map(String)], {
+        cwd: join(root, 'examples/helloworld'),
+        env: { ...process.env, ...env },
+      });
       return JSON.parse(stdout.trim().split('\n').at(-1));
     };
     const result = await rounds(sides, { count, progress, measure });

@@ -49,8 +49,15 @@ export function renderTable(
 }
 
 function fitted(titles: readonly string[], rows: readonly (readonly string[])[], width: number) {
-  const seen = (text: string) => Math.max(...stripVTControlCharacters(text).split('\n').map((line) => line.length));
-  const before = titles.slice(0, -1).map((title, index) => Math.max(title.length, ...rows.map((row) => seen(row[index] ?? ''))));
+  const seen = (text: string) =>
+    Math.max(
+      ...stripVTControlCharacters(text)
+        .split('\n')
+        .map((line) => line.length),
+    );
+  const before = titles
+    .slice(0, -1)
+    .map((title, index) => Math.max(title.length, ...rows.map((row) => seen(row[index] ?? ''))));
   const room = width - before.reduce((sum, one) => sum + one + gap, 0);
   if (room < leastRoom) return rows;
   return rows.map((row) => {

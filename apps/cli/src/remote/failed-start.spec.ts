@@ -25,7 +25,11 @@ describe('why a service did not start', () => {
   });
 
   it('is followed by what to do', () => {
-    const service = { name: 'a', command: ['nope', '--x'], message: 'could not be started\nthe program nope was not found' };
+    const service = {
+      name: 'a',
+      command: ['nope', '--x'],
+      message: 'could not be started\nthe program nope was not found',
+    };
     const { message } = notStarted(service as RuntimeService);
     expect(message).toContain('give another --command');
     expect(message).not.toContain('micro logs');

@@ -51,8 +51,7 @@ describe('fields that a request does not have', () => {
     };
     expect(unknownFieldsWarning(known, order)).toBeUndefined();
     const odds: JsonValue[] = [null, 1, 'x', [{ itmes: 1 }], { items: 'x' }, { byKey: [1] }];
-    for (const odd of odds)
-      expect(unknownFieldsWarning(odd, order)).toBeUndefined();
+    for (const odd of odds) expect(unknownFieldsWarning(odd, order)).toBeUndefined();
   });
 
   it('are counted where there are many', () => {

@@ -21,7 +21,8 @@ export function unknownFieldsWarning(request: JsonValue, type: MessageCodec): st
   const all = [...found.values()];
   const lines = all.slice(0, mostNamed).map(({ path, name, message }) => {
     const legal = message.fields.map(({ jsonName }) => jsonName);
-    const takes = legal.length > 0 ? `has ${legal.slice(0, 12).join(', ')}${legal.length > 12 ? ', …' : ''}` : 'has none';
+    const takes =
+      legal.length > 0 ? `has ${legal.slice(0, 12).join(', ')}${legal.length > 12 ? ', …' : ''}` : 'has none';
     return `warning: the request's field ${path} is ignored${didYouMean(name, legal)} (${message.name} ${takes})`;
   });
   return [...lines, ...(all.length > mostNamed ? [`warning: and ${all.length - mostNamed} more`] : [])].join('\n');
@@ -47,7 +48,10 @@ function isRecord(message: MessageCodec): boolean {
   return wellKnownMessage(message) === undefined || wellKnownMessage(message) === 'empty';
 }
 
-function elements(value: JsonValue, field: { readonly repeated: boolean; readonly mapKey?: string }): readonly JsonValue[] {
+function elements(
+  value: JsonValue,
+  field: { readonly repeated: boolean; readonly mapKey?: string },
+): readonly JsonValue[] {
   if (field.mapKey !== undefined) return typeof value === 'object' && value !== null ? Object.values(value) : [];
   return field.repeated ? (Array.isArray(value) ? value : []) : [value];
 }

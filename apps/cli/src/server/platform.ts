@@ -22,7 +22,13 @@ export const platform: readonly PlatformProcess[] = [
     purpose: 'messages and events',
     dependsOn: ['registry'],
   },
-  { name: 'store', port: 8002, variable: 'MICRO_STORE_ADDRESS', purpose: 'records, blobs and locks', dependsOn: ['registry'] },
+  {
+    name: 'store',
+    port: 8002,
+    variable: 'MICRO_STORE_ADDRESS',
+    purpose: 'records, blobs and locks',
+    dependsOn: ['registry'],
+  },
   // What it runs ends with it, and may keep and publish until then.
   {
     name: 'runtime',

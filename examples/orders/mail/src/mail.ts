@@ -24,7 +24,8 @@ export const handlers: Handlers<typeof Mail> = {
   },
 
   async *undelivered() {
-    for (const { value, reason } of await placed.deadLetters({ group })) yield { order: value?.id, address: value?.customer, reason };
+    for (const { value, reason } of await placed.deadLetters({ group }))
+      yield { order: value?.id, address: value?.customer, reason };
   },
 
   async correct({ address, right }) {
@@ -38,14 +39,17 @@ export const handlers: Handlers<typeof Mail> = {
 /** Writes a letter for each order, until the service stops. An event may come again, so there is one letter an order, however often it is written. */
 export async function writeLetters(): Promise<void> {
   // Who has not written within five seconds is gone, and another gets the event.
-  await placed.process({ group, concurrency: 8, ackWait: 5_000 }, async ({ id, customer, item, quantity, reserved }, event) => {
-    const to = isAddress(customer) ? customer : (await corrections.find(customer))?.value;
-    // Trying again does not make it an address: a dead letter at once, for somebody to look at.
-    if (!to) return event.reject(`${JSON.stringify(customer)} is no address`);
-    const text = reserved ? `Your ${quantity} × ${item} will be with you soon.` : `We are out of ${item}.`;
-    await letters.update(id, (before) => before ?? { order: id, to, text });
-    logger.info(`wrote to ${to}`, { order: id });
-  });
+  await placed.process(
+    { group, concurrency: 8, ackWait: 5_000 },
+    async ({ id, customer, item, quantity, reserved }, event) => {
+      const to = isAddress(customer) ? customer : (await corrections.find(customer))?.value;
+      // Trying again does not make it an address: a dead letter at once, for somebody to look at.
+      if (!to) return event.reject(`${JSON.stringify(customer)} is no address`);
+      const text = reserved ? `Your ${quantity} × ${item} will be with you soon.` : `We are out of ${item}.`;
+      await letters.update(id, (before) => before ?? { order: id, to, text });
+      logger.info(`wrote to ${to}`, { order: id });
+    },
+  );
 }
 
 function isAddress(text: string): boolean {

@@ -18,7 +18,11 @@ let services: Served[];
 beforeEach(async () => {
   asked = [];
   answer = () => ({ reserved: true });
-  const stock = { reserve: ({ order }: { order: string }) => (asked.push(order), answer()), restock: () => ({}), look: () => ({}) };
+  const stock = {
+    reserve: ({ order }: { order: string }) => (asked.push(order), answer()),
+    restock: () => ({}),
+    look: () => ({}),
+  };
   const options = { profile: 'test', signals: false } as const;
   services = [await serve(Stock, stock, options), await serve(Orders, handlers, options)];
 });
@@ -80,12 +84,17 @@ it('does not take another order for the same', async () => {
   await expect(orders.get({ id: 'b' })).rejects.toMatchObject({ code: 'not_found' });
 });
 
-it.each([{ id: '' }, { id: 'a/b' }, { item: '' }, { customer: '' }, { quantity: 0 }, { quantity: 1_001 }])('asks for what is wrong in %j', async (wrong) => {
-  await expect(orders.place({ ...tea, ...wrong })).rejects.toMatchObject({ code: 'invalid_argument' });
-  expect(asked).toEqual([]);
-});
+it.each([{ id: '' }, { id: 'a/b' }, { item: '' }, { customer: '' }, { quantity: 0 }, { quantity: 1_001 }])(
+  'asks for what is wrong in %j',
+  async (wrong) => {
+    await expect(orders.place({ ...tea, ...wrong })).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect(asked).toEqual([]);
+  },
+);
 
 it('has a copy of what stock offers now', () => {
-  const [copy, original] = ['orders', 'stock'].map((name) => readFileSync(`${workspaceRoot}examples/orders/${name}/proto/stock.proto`, 'utf8'));
+  const [copy, original] = ['orders', 'stock'].map((name) =>
+    readFileSync(`${workspaceRoot}examples/orders/${name}/proto/stock.proto`, 'utf8'),
+  );
   expect(copy).toBe(original);
 });

@@ -42,7 +42,8 @@ export const handlers: Handlers<typeof Orders> = {
 /** Takes up again what was not decided: by a process that was killed, or while stock, store or broker were away. */
 export async function takeUp(): Promise<void> {
   try {
-    for await (const { value } of open.list({ prefix: 'open/' })) await finish((await orders.read(`order/${value.id}`)).value);
+    for await (const { value } of open.list({ prefix: 'open/' }))
+      await finish((await orders.read(`order/${value.id}`)).value);
   } catch (error) {
     logger.warn(`undecided orders are taken up later: ${MicroError.from(error).detail}`);
   }
@@ -87,8 +88,14 @@ async function finish(order: Order): Promise<Order> {
 /** Whatever is kept can be decided: what could not is refused here. */
 function demand({ id, customer, item, quantity }: Omit<Order, 'status'>): void {
   const name = /^[\w.-]{1,100}$/;
-  if (!name.test(id)) throw new MicroError('invalid_argument', 'an order needs an id of your choice: 1 to 100 letters, digits, ".", "_" and "-"');
-  if (!name.test(item)) throw new MicroError('invalid_argument', 'an item is called by 1 to 100 letters, digits, ".", "_" and "-"');
-  if (customer.length < 1 || customer.length > 200) throw new MicroError('invalid_argument', 'a customer is an address of 1 to 200 characters');
+  if (!name.test(id))
+    throw new MicroError(
+      'invalid_argument',
+      'an order needs an id of your choice: 1 to 100 letters, digits, ".", "_" and "-"',
+    );
+  if (!name.test(item))
+    throw new MicroError('invalid_argument', 'an item is called by 1 to 100 letters, digits, ".", "_" and "-"');
+  if (customer.length < 1 || customer.length > 200)
+    throw new MicroError('invalid_argument', 'a customer is an address of 1 to 200 characters');
   if (quantity < 1 || quantity > 1_000) throw new MicroError('invalid_argument', 'quantity must be 1 to 1,000');
 }

@@ -13,8 +13,16 @@ afterEach(() => service.stop());
 
 it('puts goods on the shelf, once a delivery', async () => {
   await stock.restock({ delivery: '1', item: 'tea', quantity: 10 });
-  expect(await stock.restock({ delivery: '1', item: 'tea', quantity: 10 })).toEqual({ item: 'tea', available: 10, reserved: 0 });
-  expect(await stock.restock({ delivery: '2', item: 'tea', quantity: 5 })).toEqual({ item: 'tea', available: 15, reserved: 0 });
+  expect(await stock.restock({ delivery: '1', item: 'tea', quantity: 10 })).toEqual({
+    item: 'tea',
+    available: 10,
+    reserved: 0,
+  });
+  expect(await stock.restock({ delivery: '2', item: 'tea', quantity: 5 })).toEqual({
+    item: 'tea',
+    available: 15,
+    reserved: 0,
+  });
   await expect(stock.look({ item: 'coffee' })).rejects.toMatchObject({ code: 'not_found' });
 });
 
@@ -48,6 +56,10 @@ it('tells those who look on', async () => {
   }
 });
 
-it.each([{ item: 'tea', quantity: 1 }, { order: 'a', quantity: 1 }, { order: 'a', item: 'tea' }])('asks for what is missing in %j', async (request) => {
+it.each([
+  { item: 'tea', quantity: 1 },
+  { order: 'a', quantity: 1 },
+  { order: 'a', item: 'tea' },
+])('asks for what is missing in %j', async (request) => {
   await expect(stock.reserve(request)).rejects.toMatchObject({ code: 'invalid_argument' });
 });

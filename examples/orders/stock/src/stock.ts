@@ -16,7 +16,10 @@ const changed = topic<Level>('stock.levels');
 export const handlers: Handlers<typeof Stock> = {
   async restock({ delivery, item, quantity }) {
     demand(delivery, item, quantity);
-    const { level } = await once(`delivery/${delivery}`, item, (before) => ({ ...before, available: before.available + quantity }));
+    const { level } = await once(`delivery/${delivery}`, item, (before) => ({
+      ...before,
+      available: before.available + quantity,
+    }));
     return level;
   },
 
@@ -40,7 +43,11 @@ export const handlers: Handlers<typeof Stock> = {
  * nobody has written either in between. So neither is there without the other, and whoever repeats it finds the note. `change` gives undefined
  * for what cannot be done; that is decided once, too.
  */
-async function once(name: string, item: string, change: (before: Level) => Level | undefined): Promise<Note & { level: Level }> {
+async function once(
+  name: string,
+  item: string,
+  change: (before: Level) => Level | undefined,
+): Promise<Note & { level: Level }> {
   const key = `level/${item}`;
   for (;;) {
     const [before, known] = await Promise.all([levels.find(key), notes.find(name)]);
@@ -51,7 +58,9 @@ async function once(name: string, item: string, change: (before: Level) => Level
     try {
       await levels.transact([
         { type: 'write', record: await notes.encode(name, { done: after !== undefined }), ifVersion: 0n },
-        after ? { type: 'write', record: await levels.encode(key, after), ifVersion } : { type: 'check', key, ifVersion },
+        after
+          ? { type: 'write', record: await levels.encode(key, after), ifVersion }
+          : { type: 'check', key, ifVersion },
       ]);
       if (after) tell(after);
       return { done: after !== undefined, level: after ?? level };

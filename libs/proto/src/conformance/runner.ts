@@ -30,7 +30,10 @@ function startProblem(binary: string): string | undefined {
   return error ? error.message : status === 127 || /GLIBC/.test(stderr) ? stderr : undefined;
 }
 
-const olderVersions = [['GLIBC_2.38', 'GLIBC_2.2.5'], ['GLIBCXX_3.4.32', 'GLIBCXX_3.4']] as const;
+const olderVersions = [
+  ['GLIBC_2.38', 'GLIBC_2.2.5'],
+  ['GLIBCXX_3.4.32', 'GLIBCXX_3.4'],
+] as const;
 const isoc23 = '__isoc23_';
 const iosInit = { newer: '_ZSt21ios_base_library_initv', older: '_ZNSt8ios_base4InitC1Ev' };
 
@@ -41,8 +44,10 @@ const iosInit = { newer: '_ZSt21ios_base_library_initv', older: '_ZNSt8ios_base4
 function withOlderNames(elf: Buffer): Buffer {
   const sections = sectionsOf(elf);
   const { symbols, strings, versions, needs } = sections;
-  const nameAt = (offset: number) => elf.toString('latin1', strings.offset + offset, elf.indexOf(0, strings.offset + offset));
-  const versionIndex = new Map<string, number>(), versionEntry = new Map<string, number>();
+  const nameAt = (offset: number) =>
+    elf.toString('latin1', strings.offset + offset, elf.indexOf(0, strings.offset + offset));
+  const versionIndex = new Map<string, number>(),
+    versionEntry = new Map<string, number>();
   for (let need = needs.offset; ; need += elf.readUInt32LE(need + 12)) {
     for (let aux = need + elf.readUInt32LE(need + 8); ; aux += elf.readUInt32LE(aux + 12)) {
       const name = nameAt(elf.readUInt32LE(aux + 8));
@@ -53,12 +58,15 @@ function withOlderNames(elf: Buffer): Buffer {
     if (elf.readUInt32LE(need + 12) === 0) break;
   }
   for (const [newer, older] of olderVersions) {
-    const from = versionEntry.get(older)!, to = versionEntry.get(newer)!;
+    const from = versionEntry.get(older)!,
+      to = versionEntry.get(newer)!;
     elf.copy(elf, to, from, from + 4);
     elf.copy(elf, to + 8, from + 8, from + 12);
   }
   for (let index = 0; index * 24 < symbols.size; index++) {
-    const at = symbols.offset + index * 24, offset = elf.readUInt32LE(at), name = nameAt(offset);
+    const at = symbols.offset + index * 24,
+      offset = elf.readUInt32LE(at),
+      name = nameAt(offset);
     if (name.startsWith(isoc23)) {
       elf.writeUInt32LE(offset + isoc23.length, at);
       elf.writeUInt16LE(versionIndex.get('GLIBC_2.2.5')!, versions.offset + index * 2);
@@ -77,7 +85,9 @@ interface Section {
 
 /** The sections of an ELF64 file that say what it imports. */
 function sectionsOf(elf: Buffer): { symbols: Section; strings: Section; versions: Section; needs: Section } {
-  const start = Number(elf.readBigUInt64LE(40)), size = elf.readUInt16LE(58), count = elf.readUInt16LE(60);
+  const start = Number(elf.readBigUInt64LE(40)),
+    size = elf.readUInt16LE(58),
+    count = elf.readUInt16LE(60);
   const section = (index: number): Section => ({
     offset: Number(elf.readBigUInt64LE(start + index * size + 24)),
     size: Number(elf.readBigUInt64LE(start + index * size + 32)),

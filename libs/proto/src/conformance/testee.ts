@@ -24,7 +24,10 @@ const [include = ''] = process.argv.slice(2);
 const schema = parseSchema(
   Object.fromEntries(
     ['conformance', 'google/protobuf'].flatMap((folder) =>
-      readdirSync(join(include, folder)).map((file) => [`${folder}/${file}`, readFileSync(join(include, folder, file), 'utf8')]),
+      readdirSync(join(include, folder)).map((file) => [
+        `${folder}/${file}`,
+        readFileSync(join(include, folder, file), 'utf8'),
+      ]),
     ),
   ),
 );
@@ -46,7 +49,9 @@ function answer(asked: Request): object {
     return { parseError: String(error) };
   }
   try {
-    return output === formats.protobuf ? { protobufPayload: codec.encode(message) } : { jsonPayload: JSON.stringify(codec.toJson(message)) };
+    return output === formats.protobuf
+      ? { protobufPayload: codec.encode(message) }
+      : { jsonPayload: JSON.stringify(codec.toJson(message)) };
   } catch (error) {
     return { serializeError: String(error) };
   }
@@ -55,7 +60,7 @@ function answer(asked: Request): object {
 /** Reads so many bytes; undefined at the end of the input. */
 function read(length: number): Buffer | undefined {
   const buffer = Buffer.alloc(length);
-  for (let at = 0; at < length; ) {
+  for (let at = 0; at < length;) {
     const count = readSync(0, buffer, at, length - at, null);
     if (count === 0) return undefined;
     at += count;
@@ -64,7 +69,7 @@ function read(length: number): Buffer | undefined {
 }
 
 function write(buffer: Uint8Array): void {
-  for (let at = 0; at < buffer.length; ) at += writeSync(1, buffer, at);
+  for (let at = 0; at < buffer.length;) at += writeSync(1, buffer, at);
 }
 
 for (let header = read(4); header; header = read(4)) {

@@ -17,12 +17,27 @@ const one = (body: string): string => generate({ path: 'x.proto', text: `syntax 
 
 describe('generate', () => {
   it('makes interfaces with comments, presence and oneofs', () => {
-    expect(shop).toContain(`  /** Where mail goes.
-   * At most one field`.replace('/** Where', '/**\n   * Where'));
+    expect(shop).toContain(
+      `  /** Where mail goes.
+   * At most one field`.replace('/** Where', '/**\n   * Where'),
+    );
     for (const part of [
-      '  /** Trailing. */\n  id: string;', '  items: Order_Item[];', '  byName: { [key: string]: Order_Item };', '  blobs: { [key: string]: Uint8Array };', '  priority?: number;',
-      "  'remark-text'?: string;", '  phone?: bigint;', '  total?: Money;', '  currency: Currency;', '  rounding: Money_Rounding_Mode;', '  at?: Timestamp;', '  serial: bigint;',
-      '  /** @deprecated */\n  class: string;', '  seen: Timestamp[];', 'export interface Unary_ {', '  delete: string;',
+      '  /** Trailing. */\n  id: string;',
+      '  items: Order_Item[];',
+      '  byName: { [key: string]: Order_Item };',
+      '  blobs: { [key: string]: Uint8Array };',
+      '  priority?: number;',
+      "  'remark-text'?: string;",
+      '  phone?: bigint;',
+      '  total?: Money;',
+      '  currency: Currency;',
+      '  rounding: Money_Rounding_Mode;',
+      '  at?: Timestamp;',
+      '  serial: bigint;',
+      '  /** @deprecated */\n  class: string;',
+      '  seen: Timestamp[];',
+      'export interface Unary_ {',
+      '  delete: string;',
     ]) {
       expect(shop).toContain(part);
     }
@@ -47,7 +62,7 @@ export type Order_State = (typeof Order_State)[keyof typeof Order_State] | (numb
 export const Shop = schema.service<{
   /** Places an order. */
   place: Unary<Order, Order>;`);
-    expect(shop).toContain('  haggle: BidiStream<Order, Order>;\n}>(\'shop.v1.Shop\');');
+    expect(shop).toContain("  haggle: BidiStream<Order, Order>;\n}>('shop.v1.Shop');");
   });
 
   it('imports what other files define from what is generated of those', () => {
@@ -57,11 +72,15 @@ export const Shop = schema.service<{
 
   it('names file, line and what to do in a .proto with a fault', () => {
     expect(() => one('message M { strng a = 1; }')).toThrow('x.proto:3:13: there is no message or enum strng');
-    expect(() => one('import "gone.proto";')).toThrow('x.proto imports gone.proto, which is not there: paths are relative to the folder of x.proto');
+    expect(() => one('import "gone.proto";')).toThrow(
+      'x.proto imports gone.proto, which is not there: paths are relative to the folder of x.proto',
+    );
   });
 
   it('cannot be made to end a comment or a literal', () => {
-    const text = one('// End: */ process.exit(1) /*\nmessage M {\n  // `${process.exit(1)}` \\ and \\`\n  string a = 1 [json_name = "it\'s \\\\ odd"];\n}');
+    const text = one(
+      '// End: */ process.exit(1) /*\nmessage M {\n  // `${process.exit(1)}` \\ and \\`\n  string a = 1 [json_name = "it\'s \\\\ odd"];\n}',
+    );
     expect(text).toContain('/** End: *\\/ process.exit(1) /* */');
     expect(text).toContain('\\`\\${process.exit(1)}\\` \\\\ and \\\\\\`');
   });
@@ -77,10 +96,25 @@ it('makes code that type-checks under strict and runs', { timeout: 60_000 }, asy
   write('common/money.micro.ts', generate({ path: 'common/money.proto', text: shopFiles['common/money.proto'] }));
   write('user.ts', user);
   symlinkSync(join(workspace, 'node_modules'), join(folder.path, 'node_modules'));
-  const base = JSON.parse(readFileSync(join(workspace, 'tsconfig.base.json'), 'utf8')) as { compilerOptions: { paths: Record<string, [string]> } };
-  const paths = Object.fromEntries(Object.entries(base.compilerOptions.paths).map(([name, [file]]) => [name, [join(workspace, file)]]));
-  const compilerOptions = { paths: { ...paths, '@micro/service': [join(workspace, 'libs/proto/src/index.ts')] }, noEmit: true };
-  write('tsconfig.json', JSON.stringify({ extends: join(workspace, 'tsconfig.base.json'), compilerOptions, include: ['**/*.ts'], exclude: ['node_modules'] }));
+  const base = JSON.parse(readFileSync(join(workspace, 'tsconfig.base.json'), 'utf8')) as {
+    compilerOptions: { paths: Record<string, [string]> };
+  };
+  const paths = Object.fromEntries(
+    Object.entries(base.compilerOptions.paths).map(([name, [file]]) => [name, [join(workspace, file)]]),
+  );
+  const compilerOptions = {
+    paths: { ...paths, '@micro/service': [join(workspace, 'libs/proto/src/index.ts')] },
+    noEmit: true,
+  };
+  write(
+    'tsconfig.json',
+    JSON.stringify({
+      extends: join(workspace, 'tsconfig.base.json'),
+      compilerOptions,
+      include: ['**/*.ts'],
+      exclude: ['node_modules'],
+    }),
+  );
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', folder.path], { encoding: 'utf8' });
   expect(stdout).toBe('');
@@ -108,10 +142,16 @@ const units: bigint = order.total.units;
 export { id, missing, open, phone, units, wrong };
 `;
 
-it.each(readdirSync(join(workspace, 'proto')).filter((name) => name.endsWith('.proto')))('gen/ is what proto/%s says: else run `node tools/gen/gen.mjs`', (path) => {
-  const text = generate({ path, text: readFileSync(join(workspace, 'proto', path), 'utf8') }, { runtime: '../runtime.js' });
-  expect(readFileSync(new URL(`../gen/${path.replace('.proto', '.ts')}`, import.meta.url), 'utf8')).toBe(text);
-});
+it.each(readdirSync(join(workspace, 'proto')).filter((name) => name.endsWith('.proto')))(
+  'gen/ is what proto/%s says: else run `node tools/gen/gen.mjs`',
+  (path) => {
+    const text = generate(
+      { path, text: readFileSync(join(workspace, 'proto', path), 'utf8') },
+      { runtime: '../runtime.js' },
+    );
+    expect(readFileSync(new URL(`../gen/${path.replace('.proto', '.ts')}`, import.meta.url), 'utf8')).toBe(text);
+  },
+);
 
 it('gen/builtin.ts is what libs/proto/builtin says: else run `node tools/gen/gen.mjs`', () => {
   const folder = fileURLToPath(new URL('../../builtin', import.meta.url));

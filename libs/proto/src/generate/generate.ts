@@ -1,5 +1,15 @@
 import { MicroError } from '@micro/errors';
-import { type EnumDescriptor, fieldType, type FieldDescriptor, type FileDescriptor, keyOf, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
+import {
+  type EnumDescriptor,
+  fieldType,
+  type FieldDescriptor,
+  type FileDescriptor,
+  keyOf,
+  label,
+  type MessageDescriptor,
+  type Options,
+  typeNames,
+} from '../descriptor.js';
 import { fileFeatures, withFeatures } from '../features.js';
 import { isBuiltin } from '../source/builtin.js';
 import { readableComment } from '../source/lexer.js';
@@ -19,7 +29,10 @@ export interface GenerateOptions {
  * TypeScript of one .proto file: an interface a message, an object of constants an enum, and a definition a service. What comes from another
  * .proto is imported from that one's generated file, beside it. Throws MicroError `invalid_argument` that begins with file, line and column.
  */
-export function generate(source: { readonly path: string; readonly text: string }, options: GenerateOptions = {}): string {
+export function generate(
+  source: { readonly path: string; readonly text: string },
+  options: GenerateOptions = {},
+): string {
   const files: Record<string, string> = {};
   collect(source.path, source.text, { files, readImport: options.readImport ?? (() => undefined) });
   return new Generator(Pool.fromSources(files), source, options.runtime ?? '@micro/service').file();
@@ -35,7 +48,11 @@ function collect(path: string, text: string, into: Collecting): void {
   for (const imported of parseFile(path, text).file.dependency) {
     if (imported in into.files || isBuiltin(imported)) continue;
     const found = into.readImport(imported);
-    if (found === undefined) throw new MicroError('invalid_argument', `${path} imports ${imported}, which is not there: paths are relative to the folder of ${source(path)}`);
+    if (found === undefined)
+      throw new MicroError(
+        'invalid_argument',
+        `${path} imports ${imported}, which is not there: paths are relative to the folder of ${source(path)}`,
+      );
     collect(imported, found, into);
   }
 }
@@ -62,10 +79,20 @@ class Generator {
     this.#runtime = runtime;
     this.#linked = pool.files.get(path)!;
     this.#comments = new Map(
-      this.#file.sourceCodeInfo?.location.map((at) => [at.path.join(), readableComment(at.leadingComments || at.trailingComments)]),
+      this.#file.sourceCodeInfo?.location.map((at) => [
+        at.path.join(),
+        readableComment(at.leadingComments || at.trailingComments),
+      ]),
     );
     // Own names first: it is the imported ones that make way.
-    for (const [name, { kind, file: { file } }] of pool.symbols) if (file === this.#file && /^(message|enum|service)$/.test(kind)) this.#localName(name);
+    for (const [
+      name,
+      {
+        kind,
+        file: { file },
+      },
+    ] of pool.symbols)
+      if (file === this.#file && /^(message|enum|service)$/.test(kind)) this.#localName(name);
   }
 
   get #file(): FileDescriptor {
@@ -73,13 +100,17 @@ class Generator {
   }
 
   file(): string {
-    const file = this.#file, scope = file.package ?? '';
+    const file = this.#file,
+      scope = file.package ?? '';
     const types = [
       ...file.messageType.flatMap((message, index) => this.#message(message, join(scope, message.name), [4, index])),
       ...file.enumType.map((one, index) => this.#enum(one, join(scope, one.name), [5, index])),
     ];
-    const services = file.service.map((service, index) => this.#service(service, join(scope, service.name), [6, index]));
-    if (services.length > 0) services.unshift(`const schema = ${this.#import(this.#runtime, 'lazySchema')}(protoFiles);`);
+    const services = file.service.map((service, index) =>
+      this.#service(service, join(scope, service.name), [6, index]),
+    );
+    if (services.length > 0)
+      services.unshift(`const schema = ${this.#import(this.#runtime, 'lazySchema')}(protoFiles);`);
     const body = [...types, this.#sources(), ...services];
     return [
       '/* eslint-disable */',
@@ -93,18 +124,35 @@ class Generator {
 
   /** This file's source, and those of what it imports: what the schema is made from when the program runs. */
   #sources(): string {
-    const imported = this.#file.dependency.filter((path) => !isBuiltin(path)).map((path) => `  ...${this.#importFiles(path)},`);
-    return ['export const protoFiles = {', ...imported, `  ${quote(this.#path)}: ${templateLiteral(this.#text)},`, '};'].join('\n');
+    const imported = this.#file.dependency
+      .filter((path) => !isBuiltin(path))
+      .map((path) => `  ...${this.#importFiles(path)},`);
+    return [
+      'export const protoFiles = {',
+      ...imported,
+      `  ${quote(this.#path)}: ${templateLiteral(this.#text)},`,
+      '};',
+    ].join('\n');
   }
 
   #importFiles(path: string): string {
-    return this.#import(moduleOf(this.#path, path), 'protoFiles', this.#names.get(`files ${path}`, `${path.split('/').at(-1)!.replace(/\W.*$/, '')}Files`));
+    return this.#import(
+      moduleOf(this.#path, path),
+      'protoFiles',
+      this.#names.get(`files ${path}`, `${path.split('/').at(-1)!.replace(/\W.*$/, '')}Files`),
+    );
   }
 
   #service(service: FileDescriptor['service'][number], fullName: string, path: readonly number[]): string {
     const methods = service.method.map((method, index) => {
       const { clientStreaming = false, serverStreaming = false } = method;
-      const kind = clientStreaming ? (serverStreaming ? 'BidiStream' : 'ClientStream') : serverStreaming ? 'ServerStream' : 'Unary';
+      const kind = clientStreaming
+        ? serverStreaming
+          ? 'BidiStream'
+          : 'ClientStream'
+        : serverStreaming
+          ? 'ServerStream'
+          : 'Unary';
       const types = [method.inputType, method.outputType].map((name) => this.#typeName(name)).join(', ');
       const doc = docComment([this.#comment([...path, 2, index]), deprecation(method.options)], '  ');
       return `${doc}  ${propertyKey(method.name[0]!.toLowerCase() + method.name.slice(1))}: ${this.#import(this.#runtime, `type ${kind}`)}<${types}>;`;
@@ -121,25 +169,44 @@ class Generator {
     const body = fields.length === 0 ? '{}' : `{\n${fields.join('\n')}\n}`;
     return [
       `${doc}export interface ${this.#localName(fullName)} ${body}`,
-      ...message.nestedType.flatMap((nested, index) => this.#message(nested, join(fullName, nested.name), [...path, 3, index])),
+      ...message.nestedType.flatMap((nested, index) =>
+        this.#message(nested, join(fullName, nested.name), [...path, 3, index]),
+      ),
       ...message.enumType.map((nested, index) => this.#enum(nested, join(fullName, nested.name), [...path, 4, index])),
     ];
   }
 
   #field(message: MessageDescriptor, field: FieldDescriptor, path: readonly number[]): string {
-    const oneof = field.oneofIndex === undefined || field.proto3Optional ? undefined : message.oneofDecl[field.oneofIndex]?.name;
-    const entry = field.label === label.repeated && message.nestedType.find(({ name, options }) => options?.['mapEntry'] === true && field.typeName?.endsWith(`.${name}`));
+    const oneof =
+      field.oneofIndex === undefined || field.proto3Optional ? undefined : message.oneofDecl[field.oneofIndex]?.name;
+    const entry =
+      field.label === label.repeated &&
+      message.nestedType.find(
+        ({ name, options }) => options?.['mapEntry'] === true && field.typeName?.endsWith(`.${name}`),
+      );
     const repeated = field.label === label.repeated;
     const one = this.#fieldType(entry ? entry.field[1]! : field);
     const type = entry ? `{ [key: string]: ${one} }` : repeated ? (one.includes(' ') ? `(${one})[]` : `${one}[]`) : one;
-    const doc = docComment([this.#comment(path), oneof === undefined ? '' : `At most one field of \`${oneof}\` is set.`, deprecation(field.options)], '  ');
+    const doc = docComment(
+      [
+        this.#comment(path),
+        oneof === undefined ? '' : `At most one field of \`${oneof}\` is set.`,
+        deprecation(field.options),
+      ],
+      '  ',
+    );
     return `${doc}  ${propertyKey(keyOf(field.jsonName!))}${!repeated && this.#isOptional(field) ? '?' : ''}: ${type};`;
   }
 
   #isOptional(field: FieldDescriptor): boolean {
     const { fieldPresence } = withFeatures(fileFeatures(this.#file), field.options);
     if (field.label === label.required || fieldPresence === 3) return false;
-    return field.oneofIndex !== undefined || field.type === fieldType.message || field.type === fieldType.group || fieldPresence === 1;
+    return (
+      field.oneofIndex !== undefined ||
+      field.type === fieldType.message ||
+      field.type === fieldType.group ||
+      fieldPresence === 1
+    );
   }
 
   #fieldType(field: FieldDescriptor): string {
@@ -161,7 +228,8 @@ class Generator {
 
   /** What a message or enum is called here. `.package.Outer.Inner` is `Outer_Inner`. */
   #typeName(fullName: string): string {
-    const name = fullName.slice(1), { file } = this.#pool.symbols.get(name)!.file;
+    const name = fullName.slice(1),
+      { file } = this.#pool.symbols.get(name)!.file;
     if (file === this.#file) return this.#localName(name);
     if (file.name.startsWith('google/protobuf/') && !/(api|descriptor|source_context|type)\.proto$/.test(file.name)) {
       const short = name.split('.').at(-1)!;
@@ -185,7 +253,9 @@ class Generator {
   }
 
   #importLines(): string[] {
-    return [...this.#imports].map(([module, names]) => `import { ${[...names].sort(byName).join(', ')} } from ${quote(module)};`);
+    return [...this.#imports].map(
+      ([module, names]) => `import { ${[...names].sort(byName).join(', ')} } from ${quote(module)};`,
+    );
   }
 
   #comment(path: readonly number[]): string {

@@ -17,8 +17,22 @@ export type FromJson = (json: unknown, ignore: boolean, depth: number) => object
 export function compileFromJson(type: MessageType): FromJson {
   const { fields } = type;
   const rename = renamer(type);
-  const code = new Code({ empty: new Uint8Array(), notAnObject, notAnArray, tooDeep, within, stringFromJson, enumFromJson, keyFromProperty, rename, several });
-  code.add('function fromJson(j, ignore, depth) {', "if (typeof j !== 'object' || j === null || Array.isArray(j)) throw notAnObject(j);");
+  const code = new Code({
+    empty: new Uint8Array(),
+    notAnObject,
+    notAnArray,
+    tooDeep,
+    within,
+    stringFromJson,
+    enumFromJson,
+    keyFromProperty,
+    rename,
+    several,
+  });
+  code.add(
+    'function fromJson(j, ignore, depth) {',
+    "if (typeof j !== 'object' || j === null || Array.isArray(j)) throw notAnObject(j);",
+  );
   code.add('if (depth <= 0) throw tooDeep();', `const m = ${initial(fields)};`, 'let left = Object.keys(j).length, v;');
   const oneofs = [...new Set(fields.flatMap(({ oneof }) => oneof ?? []))];
   oneofs.forEach((_, index) => code.add(`let set${index};`));
@@ -26,29 +40,42 @@ export function compileFromJson(type: MessageType): FromJson {
     code.add(`v = ${property('j', jsonKey(field))};`, 'if (v !== undefined) {', 'left--;');
     if (!takesNull(field) || field.repeated) code.add('if (v !== null) {');
     const set = field.oneof === undefined ? -1 : oneofs.indexOf(field.oneof);
-    if (set >= 0) code.add(`if (set${set} !== undefined) throw several(${literal(jsonKey(field))}, set${set}); set${set} = ${literal(jsonKey(field))};`);
+    if (set >= 0)
+      code.add(
+        `if (set${set} !== undefined) throw several(${literal(jsonKey(field))}, set${set}); set${set} = ${literal(jsonKey(field))};`,
+      );
     readField(code, field);
     if (!takesNull(field) || field.repeated) code.add('}');
     code.add('}');
   }
-  return code.add('if (left !== 0) return fromJson(rename(j, ignore), ignore, depth);', 'return m;', '}').compile<FromJson>();
+  return code
+    .add('if (left !== 0) return fromJson(rename(j, ignore), ignore, depth);', 'return m;', '}')
+    .compile<FromJson>();
 }
 
 const jsonKey = ({ extension, key, jsonName }: Field): string => (extension ? key : jsonName);
 
 /** Null is a value of its own only for google.protobuf.Value and NullValue; for all others it is as if the field were not there. */
 function takesNull(field: Field): boolean {
-  return field.enum?.name === 'google.protobuf.NullValue' || (field.message !== undefined && field.message().name === 'google.protobuf.Value');
+  return (
+    field.enum?.name === 'google.protobuf.NullValue' ||
+    (field.message !== undefined && field.message().name === 'google.protobuf.Value')
+  );
 }
 
 function readField(code: Code, field: Field): void {
-  const name = literal(jsonKey(field)), target = `m[${literal(field.key)}]`;
+  const name = literal(jsonKey(field)),
+    target = `m[${literal(field.key)}]`;
   if (field.map) {
     const { key, value } = field.map;
     code.add('if (typeof v !== "object" || Array.isArray(v)) throw within(notAnObject(v), ' + name + ');');
     code.add(`const to = ${target};`, 'for (const k of Object.keys(v)) {', 'const e = v[k]; let p = k;');
     // Keys of other types may be written in more than one way only if they are not canonical, which is refused.
-    code.add(key.wire === 'string' ? `try { stringFromJson(k); } catch (x) { throw within(x, ${name}); }` : `p = keyFromProperty(${literal(key.wire)}, k, ${name});`);
+    code.add(
+      key.wire === 'string'
+        ? `try { stringFromJson(k); } catch (x) { throw within(x, ${name}); }`
+        : `p = keyFromProperty(${literal(key.wire)}, k, ${name});`,
+    );
     code.add(readValue(code, value, { value: 'e', path: ['k', name], put: (one) => `to[p] = ${one};` }), '}');
   } else if (field.repeated) {
     code.add(`if (!Array.isArray(v)) throw within(notAnArray(v), ${name});`, `const to = ${target};`);
@@ -68,8 +95,10 @@ interface Reading {
 
 function readValue(code: Code, field: Field, { value, path, put }: Reading): string {
   const rethrow = `catch (x) { throw ${path.reduce((error, segment) => `within(${error}, ${segment})`, 'x')}; }`;
-  if (field.message) return `let r; try { r = ${code.bind(field.message())}.jsonIn(${value}, ignore, depth - 1); } ${rethrow} ${put('r')}`;
-  if (field.enum) return `let r; try { r = enumFromJson(${code.bind(field.enum)}, ${value}, ignore); } ${rethrow} if (r !== undefined) ${put('r')}`;
+  if (field.message)
+    return `let r; try { r = ${code.bind(field.message())}.jsonIn(${value}, ignore, depth - 1); } ${rethrow} ${put('r')}`;
+  if (field.enum)
+    return `let r; try { r = enumFromJson(${code.bind(field.enum)}, ${value}, ignore); } ${rethrow} if (r !== undefined) ${put('r')}`;
   const slow = `let r; try { r = ${code.bind(scalarFromJson(field.wire))}(${value}); } ${rethrow} ${put('r')}`;
   const fast = isPlain(field.wire, value);
   return fast ? `if (${fast}) { ${put(value)} } else { ${slow} }` : slow;
@@ -107,7 +136,9 @@ function enumFromJson(type: EnumType, json: unknown, ignore: boolean): number | 
     return int32FromJson(json);
   }
   const names = Object.keys(type.values);
-  throw new Invalid(`expected one of ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}, not ${describe(json)}`);
+  throw new Invalid(
+    `expected one of ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}, not ${describe(json)}`,
+  );
 }
 
 /** Gives the keys of an object their JSON names; drops what is unknown, or refuses it. */

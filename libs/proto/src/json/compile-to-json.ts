@@ -22,17 +22,40 @@ export function compileToJson(type: MessageType): ToJson {
 }
 
 function addField(code: Code, field: Field): void {
-  const name = literal(field.key), out = `o[${literal(field.extension ? field.key : field.jsonName)}]`;
+  const name = literal(field.key),
+    out = `o[${literal(field.extension ? field.key : field.jsonName)}]`;
   if (field.map) {
     const { key, value } = field.map;
     code.add(`if (typeof v !== 'object' || Array.isArray(v)) throw wrong(${name}, 'an object', v);`);
-    code.add('let any = false; const to = {};', 'for (const k of Object.keys(v)) {', 'any = true; let e = v[k];', ...check(value, 'e', ['k', name]));
+    code.add(
+      'let any = false; const to = {};',
+      'for (const k of Object.keys(v)) {',
+      'any = true; let e = v[k];',
+      ...check(value, 'e', ['k', name]),
+    );
     const one = convert(code, value, 'e', ['k', name]);
-    code.add(`${one.before} ${key.wire === 'string' ? `if (k === '__proto__') define(to, ${one.value}); else ` : ''}to[k] = ${one.value};`, '}', `if (any) ${out} = to;`);
+    code.add(
+      `${one.before} ${key.wire === 'string' ? `if (k === '__proto__') define(to, ${one.value}); else ` : ''}to[k] = ${one.value};`,
+      '}',
+      `if (any) ${out} = to;`,
+    );
   } else if (field.repeated) {
     const one = convert(code, field, 'e', ['i', name]);
-    code.add(`if (!Array.isArray(v)) throw wrong(${name}, 'an array', v);`, 'const n = v.length;', 'if (n > 0) {', 'const to = [];');
-    code.add('for (let i = 0; i < n; i++) {', 'let e = v[i];', ...check(field, 'e', ['i', name]), `${one.before} to.push(${one.value});`, '}', `${out} = to;`, '}');
+    code.add(
+      `if (!Array.isArray(v)) throw wrong(${name}, 'an array', v);`,
+      'const n = v.length;',
+      'if (n > 0) {',
+      'const to = [];',
+    );
+    code.add(
+      'for (let i = 0; i < n; i++) {',
+      'let e = v[i];',
+      ...check(field, 'e', ['i', name]),
+      `${one.before} to.push(${one.value});`,
+      '}',
+      `${out} = to;`,
+      '}',
+    );
   } else {
     const one = convert(code, field, 'v', [name]);
     const set = `${one.before} ${out} = ${one.value};`;
@@ -54,7 +77,10 @@ function check({ wire }: Field, value: string, [inner, ...outer]: readonly strin
 function convert(code: Code, field: Field, value: string, path: readonly string[]): { before: string; value: string } {
   if (field.message) {
     const thrown = path.reduce((error, segment) => `within(${error}, ${segment})`, 'x');
-    return { before: `let j; try { j = ${code.bind(field.message())}.jsonOut(${value}); } catch (x) { throw ${thrown}; }`, value: 'j' };
+    return {
+      before: `let j; try { j = ${code.bind(field.message())}.jsonOut(${value}); } catch (x) { throw ${thrown}; }`,
+      value: 'j',
+    };
   }
   if (field.enum) {
     if (field.enum.name === 'google.protobuf.NullValue') return { before: '', value: 'null' };

@@ -17,11 +17,13 @@ export function parseJson(text: string): JsonValue {
     throw new MicroError('invalid_argument', `not valid JSON: ${(error as Error).message}`, { cause: error });
   }
   // What JSON.parse has dropped is missing among the strings; a number that it may have rounded makes their count NaN.
-  if (typeof value === 'object' && value !== null) return countQuotes(text) === 2 * countStrings(value, deepest) ? value : new ExactParser(text).parse();
+  if (typeof value === 'object' && value !== null)
+    return countQuotes(text) === 2 * countStrings(value, deepest) ? value : new ExactParser(text).parse();
   return isRounded(value) ? new ExactParser(text).parse() : value;
 }
 
-const space = 32, backslash = 92;
+const space = 32,
+  backslash = 92;
 
 /** How many quotes of a JSON text begin or end a string. */
 function countQuotes(text: string): number {
@@ -124,12 +126,17 @@ class ExactParser {
       if (this.#text[this.#at] === ',') this.#at++;
       this.#peek();
       const key = this.#string();
-      if (Object.hasOwn(object, key)) throw new MicroError('invalid_argument', `not valid JSON: an object has the key ${JSON.stringify(key.slice(0, 100))} twice`);
+      if (Object.hasOwn(object, key))
+        throw new MicroError(
+          'invalid_argument',
+          `not valid JSON: an object has the key ${JSON.stringify(key.slice(0, 100))} twice`,
+        );
       this.#peek();
       this.#at++;
       const value = this.#value(depth);
       // Assigning it would set the prototype.
-      if (key === '__proto__') Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+      if (key === '__proto__')
+        Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
       else object[key] = value;
     }
     this.#at++;
@@ -159,7 +166,8 @@ class ExactParser {
     const [text, fraction, exponent] = numberLiteral.exec(this.#text)!;
     this.#at = numberLiteral.lastIndex;
     const value = Number(text);
-    if (!isRounded(value) || fraction !== undefined || exponent !== undefined || text.length > longestInteger) return value;
+    if (!isRounded(value) || fraction !== undefined || exponent !== undefined || text.length > longestInteger)
+      return value;
     return BigInt(text) as unknown as JsonValue;
   }
 

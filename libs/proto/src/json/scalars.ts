@@ -9,7 +9,8 @@ type WellFormed = string & { isWellFormed(): boolean };
 /** A string, which in protobuf is UTF-8: half of a surrogate pair is none. */
 export function stringFromJson(json: unknown): string {
   if (typeof json !== 'string') throw new Invalid(`expected a string, not ${describe(json)}`);
-  if (!(json as WellFormed).isWellFormed()) throw new Invalid('expected a string of whole characters, found half of a surrogate pair');
+  if (!(json as WellFormed).isWellFormed())
+    throw new Invalid('expected a string of whole characters, found half of a surrogate pair');
   return json;
 }
 
@@ -32,7 +33,8 @@ export function uint32FromJson(json: unknown): number {
 }
 
 function wholeFromJson(json: unknown): number {
-  const value = typeof json === 'string' && decimal.test(json) ? Number(json) : typeof json === 'bigint' ? Number(json) : json;
+  const value =
+    typeof json === 'string' && decimal.test(json) ? Number(json) : typeof json === 'bigint' ? Number(json) : json;
   if (typeof value !== 'number') throw new Invalid(`expected a number, not ${describe(json)}`);
   if (!Number.isInteger(value)) throw new Invalid(`expected a whole number, not ${describe(json)}`);
   return value;
@@ -61,14 +63,16 @@ export function doubleFromJson(json: unknown): number {
   if (json === 'NaN') return NaN;
   if (json === 'Infinity') return Infinity;
   if (json === '-Infinity') return -Infinity;
-  const value = typeof json === 'string' && decimal.test(json) ? Number(json) : typeof json === 'bigint' ? Number(json) : json;
+  const value =
+    typeof json === 'string' && decimal.test(json) ? Number(json) : typeof json === 'bigint' ? Number(json) : json;
   if (typeof value !== 'number') throw new Invalid(`expected a number, not ${describe(json)}`);
   if (!Number.isFinite(value)) throw new Invalid(`${describe(json)} does not fit a double`);
   return value;
 }
 
 export function floatFromJson(json: unknown): number {
-  const value = doubleFromJson(json), rounded = Math.fround(value);
+  const value = doubleFromJson(json),
+    rounded = Math.fround(value);
   if (!Number.isFinite(rounded) && Number.isFinite(value)) throw new Invalid(`${describe(json)} does not fit a float`);
   return rounded;
 }
@@ -77,7 +81,11 @@ export function floatFromJson(json: unknown): number {
 export function bytesFromJson(json: unknown): Uint8Array {
   if (typeof json !== 'string') throw new Invalid(`expected bytes in base64, not ${describe(json)}`);
   const digits = json.replace(/={1,2}$/, '');
-  if (!/^(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)$/.test(digits) || digits.length % 4 === 1 || (digits.length !== json.length && json.length % 4 !== 0)) {
+  if (
+    !/^(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)$/.test(digits) ||
+    digits.length % 4 === 1 ||
+    (digits.length !== json.length && json.length % 4 !== 0)
+  ) {
     throw new Invalid(`expected bytes in base64, not ${describe(json)}`);
   }
   return new Uint8Array(Buffer.from(digits, 'base64'));
@@ -117,6 +125,12 @@ export function scalarFromJson(type: string): (json: unknown) => unknown {
     case 'float':
       return floatFromJson;
     default:
-      return is64(type) ? (isUnsigned(type) ? uint64FromJson : int64FromJson) : isUnsigned(type) ? uint32FromJson : int32FromJson;
+      return is64(type)
+        ? isUnsigned(type)
+          ? uint64FromJson
+          : int64FromJson
+        : isUnsigned(type)
+          ? uint32FromJson
+          : int32FromJson;
   }
 }

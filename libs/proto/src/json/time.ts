@@ -27,12 +27,19 @@ export function timestampFromJson(json: unknown): object {
   const [, local = '', digits = '', sign, hours = '0', minutes = '0'] = match ?? [];
   const date = new Date(`${local}Z`);
   // Date rolls the 30th of February over; a timestamp does not.
-  if (!match || Number.isNaN(date.getTime()) || date.toISOString().slice(0, 19) !== local || Number(hours) > 23 || Number(minutes) > 59) {
+  if (
+    !match ||
+    Number.isNaN(date.getTime()) ||
+    date.toISOString().slice(0, 19) !== local ||
+    Number(hours) > 23 ||
+    Number(minutes) > 59
+  ) {
     throw new Invalid(`expected a time such as 2026-01-31T12:00:00Z, not ${describe(json)}`);
   }
   const offset = (Number(hours) * 60 + Number(minutes)) * 60 * (sign === '-' ? -1 : 1);
   const seconds = BigInt(date.getTime() / 1000 - offset);
-  if (seconds < earliest || seconds > latest) throw new Invalid(`expected a time from year 1 to year 9999, not ${describe(json)}`);
+  if (seconds < earliest || seconds > latest)
+    throw new Invalid(`expected a time from year 1 to year 9999, not ${describe(json)}`);
   return { seconds, nanos: Number(digits.padEnd(9, '0')) };
 }
 
@@ -41,7 +48,8 @@ export function durationToJson({ seconds: given = 0n, nanos = 0 }: SecondsAndNan
   const seconds = toInt64(given, 'seconds');
   if (seconds > longest || seconds < -longest) throw new Invalid('a duration is at most 10000 years', 'seconds');
   if (!(Math.abs(nanos) < billion)) throw new Invalid('nanos of a duration are from -999999999 to 999999999', 'nanos');
-  if ((seconds > 0n && nanos < 0) || (seconds < 0n && nanos > 0)) throw new Invalid('nanos have the sign of the seconds', 'nanos');
+  if ((seconds > 0n && nanos < 0) || (seconds < 0n && nanos > 0))
+    throw new Invalid('nanos have the sign of the seconds', 'nanos');
   const negative = seconds < 0n || nanos < 0;
   return `${negative ? '-' : ''}${seconds < 0n ? -seconds : seconds}${fraction(Math.abs(nanos))}s`;
 }
@@ -50,12 +58,15 @@ export function durationFromJson(json: unknown): object {
   const match = typeof json === 'string' ? /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(json) : null;
   if (!match) throw new Invalid(`expected seconds such as 1.5s, not ${describe(json)}`);
   const [, sign, whole = '', digits = ''] = match;
-  const seconds = BigInt(whole), nanos = Number(digits.padEnd(9, '0'));
+  const seconds = BigInt(whole),
+    nanos = Number(digits.padEnd(9, '0'));
   if (seconds > longest) throw new Invalid(`expected at most 10000 years, not ${describe(json)}`);
   return sign ? { seconds: -seconds, nanos: 0 - nanos } : { seconds, nanos };
 }
 
 function fraction(nanos: number): string {
   if (nanos === 0) return '';
-  return `.${String(nanos).padStart(9, '0').replace(/(?:000){1,2}$/, '')}`;
+  return `.${String(nanos)
+    .padStart(9, '0')
+    .replace(/(?:000){1,2}$/, '')}`;
 }

@@ -42,10 +42,14 @@ export function hasSpecialJson(type: MessageType): boolean {
 }
 
 const special = new Set(
-  ['Any', 'Timestamp', 'Duration', 'FieldMask', 'Struct', 'ListValue', 'Value', 'Empty'].map((name) => `google.protobuf.${name}`),
+  ['Any', 'Timestamp', 'Duration', 'FieldMask', 'Struct', 'ListValue', 'Value', 'Empty'].map(
+    (name) => `google.protobuf.${name}`,
+  ),
 );
 const wrapperTypes = new Set(
-  ['Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'].map((name) => `google.protobuf.${name}Value`),
+  ['Double', 'Float', 'Int64', 'UInt64', 'Int32', 'UInt32', 'Bool', 'String', 'Bytes'].map(
+    (name) => `google.protobuf.${name}Value`,
+  ),
 );
 
 function wrapperJson(type: MessageType, plain: WellKnown): WellKnown {
@@ -68,7 +72,8 @@ function wrapperJson(type: MessageType, plain: WellKnown): WellKnown {
 function fieldMaskToJson(message: { paths?: readonly string[] }): string {
   return (message.paths ?? [])
     .map((path) => {
-      if (/[A-Z]|_(?![a-z])/.test(path)) throw new Invalid(`${JSON.stringify(path)} cannot be written in camelCase and read back`, 'paths');
+      if (/[A-Z]|_(?![a-z])/.test(path))
+        throw new Invalid(`${JSON.stringify(path)} cannot be written in camelCase and read back`, 'paths');
       return path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
     })
     .join(',');
@@ -77,7 +82,10 @@ function fieldMaskToJson(message: { paths?: readonly string[] }): string {
 function fieldMaskFromJson(json: unknown): object {
   if (typeof json !== 'string') throw new Invalid(`expected paths separated by commas, not ${describe(json)}`);
   if (json.includes('_')) throw new Invalid(`expected paths in camelCase, not ${describe(json)}`);
-  return { paths: json === '' ? [] : json.split(',').map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)) };
+  return {
+    paths:
+      json === '' ? [] : json.split(',').map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
+  };
 }
 
 interface Value {
@@ -92,7 +100,8 @@ interface Value {
 function valueToJson(message: Value): JsonValue {
   if (message.stringValue !== undefined) return stringFromJson(message.stringValue);
   if (message.numberValue !== undefined) {
-    if (!Number.isFinite(message.numberValue)) throw new Invalid(`a google.protobuf.Value cannot be ${message.numberValue} in JSON`);
+    if (!Number.isFinite(message.numberValue))
+      throw new Invalid(`a google.protobuf.Value cannot be ${message.numberValue} in JSON`);
     return message.numberValue;
   }
   if (message.boolValue !== undefined) return message.boolValue;
@@ -107,7 +116,8 @@ function structToJson({ fields = {} }: NonNullable<Value['structValue']>): JsonV
   for (const key of Object.keys(fields)) {
     try {
       const value = valueToJson(fields[key]!);
-      if (key === '__proto__') Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true });
+      if (key === '__proto__')
+        Object.defineProperty(out, key, { value, enumerable: true, configurable: true, writable: true });
       else out[key] = value;
     } catch (error) {
       throw within(error, key);
@@ -138,7 +148,8 @@ function valueFromJson(json: unknown, ignore: boolean, depth: number): object {
 }
 
 function structFromJson(json: unknown, ignore: boolean, depth: number): object {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Invalid(`expected an object, not ${describe(json)}`);
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    throw new Invalid(`expected an object, not ${describe(json)}`);
   if (depth <= 0) throw tooDeep();
   const fields = Object.create(null) as Record<string, object>;
   for (const key of Object.keys(json)) {

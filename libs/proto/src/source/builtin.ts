@@ -21,7 +21,8 @@ export function isBuiltin(path: string): boolean {
 
 /** One for all pools, which do not change it. Undefined if the file is not built in. */
 export function builtinDescriptor(path: string): FileDescriptor | undefined {
-  const known = descriptors.get(path), file = byPath.get(path);
+  const known = descriptors.get(path),
+    file = byPath.get(path);
   if (known || !file) return known;
   const descriptor = JSON.parse(file.descriptor) as FileDescriptor;
   descriptors.set(path, descriptor);

@@ -3,7 +3,11 @@ import type { PendingOption } from './option-values.js';
 import type { ParseContext } from './parse-context.js';
 
 /** `default_value` as descriptors have it: numbers in decimal, bytes C-escaped, strings as they are. */
-export function defaultText({ lexer, proto3 }: ParseContext, field: FieldDescriptor, { value, offset }: PendingOption): string {
+export function defaultText(
+  { lexer, proto3 }: ParseContext,
+  field: FieldDescriptor,
+  { value, offset }: PendingOption,
+): string {
   if (proto3) throw lexer.error('proto3 has no default values of its own: leave "default" out', offset);
   if (value.kind === 'string') return field.type === fieldType.bytes ? cEscape(value.bytes) : value.bytes.toString();
   if (value.kind === 'identifier') return value.text;
@@ -24,7 +28,9 @@ function numberText(text: string, type: number | undefined): string {
   if (type !== fieldType.double && type !== fieldType.float) return String(integerOf(text));
   const value = /^-?[0-9]+$|^-?0x/i.test(text) ? Number(integerOf(text)) : Number(text);
   if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
-  return type === fieldType.float ? shortest(Math.fround(value), [6, 9], Math.fround) : shortest(value, [15, 17], Number);
+  return type === fieldType.float
+    ? shortest(Math.fround(value), [6, 9], Math.fround)
+    : shortest(value, [15, 17], Number);
 }
 
 /** As protoc writes numbers: C's `%g` with the first precision that reads back as the same number. */

@@ -1,4 +1,13 @@
-import { fieldType, type FieldDescriptor, jsonNameOf, keyOf, label, type MessageDescriptor, type Options, typeNames } from '../descriptor.js';
+import {
+  fieldType,
+  type FieldDescriptor,
+  jsonNameOf,
+  keyOf,
+  label,
+  type MessageDescriptor,
+  type Options,
+  typeNames,
+} from '../descriptor.js';
 import { integerOf } from './default-value.js';
 import type { OptionField, OptionValue, PendingOption } from './option-values.js';
 import type { LinkedFile, Pool } from './pool.js';
@@ -37,7 +46,8 @@ class Interpreter {
         this.#assign(target, key, next, value);
         return;
       }
-      if ((next.type !== fieldType.message && next.type !== fieldType.group) || next.label === label.repeated) throw this.#linked.error(`option ${written}: ${part.text} has no fields`, offset);
+      if ((next.type !== fieldType.message && next.type !== fieldType.group) || next.label === label.repeated)
+        throw this.#linked.error(`option ${written}: ${part.text} has no fields`, offset);
       message = next.typeName!.slice(1);
       target = (target[key] ??= {}) as Options;
     });
@@ -59,7 +69,8 @@ class Interpreter {
       return;
     }
     const entry = field.type === fieldType.message ? this.#pool.find(field.typeName!.slice(1)) : undefined;
-    if (entry?.kind === 'message' && entry.descriptor.options?.['mapEntry'] === true) return this.#mapEntries((target[key] ??= Object.create(null)) as Options, entry.descriptor, { field, value });
+    if (entry?.kind === 'message' && entry.descriptor.options?.['mapEntry'] === true)
+      return this.#mapEntries((target[key] ??= Object.create(null)) as Options, entry.descriptor, { field, value });
     const items = (target[key] ??= []) as unknown[];
     for (const item of value.kind === 'list' ? value.items : [value]) items.push(this.#value(field, item));
   }
@@ -67,21 +78,36 @@ class Interpreter {
   #field(message: string, part: { text: string; extension: boolean }, offset: number): [FieldDescriptor, string] {
     if (part.extension) return this.#extension(message, part.text, offset);
     const symbol = this.#pool.find(message);
-    const field = symbol?.kind === 'message' ? symbol.descriptor.field.find(({ name }) => name === part.text) : undefined;
+    const field =
+      symbol?.kind === 'message' ? symbol.descriptor.field.find(({ name }) => name === part.text) : undefined;
     if (field) return [field, keyOf(field.jsonName ?? jsonNameOf(field.name))];
     const short = message.split('.').at(-1)!;
-    throw this.#linked.error(`there is no option ${part.text} (${short} has none of that name; custom options go in brackets)`, offset);
+    throw this.#linked.error(
+      `there is no option ${part.text} (${short} has none of that name; custom options go in brackets)`,
+      offset,
+    );
   }
 
   #extension(message: string, name: string, offset: number): [FieldDescriptor, string] {
-    if (name.includes('/')) throw this.#linked.error(`[${name}]: a google.protobuf.Any in an option is not supported: give type_url and value`, offset);
-    for (let around = name.startsWith('.') ? '' : this.#scope; ; around = around.slice(0, Math.max(0, around.lastIndexOf('.')))) {
+    if (name.includes('/'))
+      throw this.#linked.error(
+        `[${name}]: a google.protobuf.Any in an option is not supported: give type_url and value`,
+        offset,
+      );
+    for (
+      let around = name.startsWith('.') ? '' : this.#scope;
+      ;
+      around = around.slice(0, Math.max(0, around.lastIndexOf('.')))
+    ) {
       const fullName = name.startsWith('.') ? name.slice(1) : around ? `${around}.${name}` : name;
       const symbol = this.#pool.symbols.get(fullName);
-      if (symbol?.kind === 'extension' && symbol.descriptor.extendee === `.${message}`) return [symbol.descriptor, `[${fullName}]`];
+      if (symbol?.kind === 'extension' && symbol.descriptor.extendee === `.${message}`)
+        return [symbol.descriptor, `[${fullName}]`];
       if (around === '') break;
     }
-    const hint = name.startsWith('google.api.') ? 'import "google/api/annotations.proto"' : 'import the file that defines it';
+    const hint = name.startsWith('google.api.')
+      ? 'import "google/api/annotations.proto"'
+      : 'import the file that defines it';
     throw this.#linked.error(`custom option (${name}) is not known: ${hint}, or correct the name`, offset);
   }
 
@@ -95,7 +121,8 @@ class Interpreter {
       case fieldType.enum:
         return this.#enumValue(field, value);
       case fieldType.bool:
-        if (value.kind !== 'identifier' || !/^(true|false|t|f|True|False)$/.test(value.text)) throw wrong('true or false');
+        if (value.kind !== 'identifier' || !/^(true|false|t|f|True|False)$/.test(value.text))
+          throw wrong('true or false');
         return /^t/i.test(value.text);
       case fieldType.string:
         if (value.kind !== 'string') throw wrong('a string, in quotes');
@@ -108,15 +135,27 @@ class Interpreter {
         return floatValue(value) ?? fail(wrong('a number'));
       default:
         if (value.kind !== 'number' || !/^-?(0x[0-9a-f]+|[0-9]+)$/i.test(value.text)) throw wrong('an integer');
-        return integerValue(typeNames[field.type!]!, integerOf(value.text)) ?? fail(wrong(`a number that fits ${typeNames[field.type!]}`));
+        return (
+          integerValue(typeNames[field.type!]!, integerOf(value.text)) ??
+          fail(wrong(`a number that fits ${typeNames[field.type!]}`))
+        );
     }
   }
 
   #enumValue(field: FieldDescriptor, value: OptionValue): number {
     const symbol = this.#pool.find(field.typeName!.slice(1));
     const values = symbol?.kind === 'enum' ? symbol.descriptor.value : [];
-    const found = value.kind === 'identifier' ? values.find(({ name }) => name === value.text)?.number : value.kind === 'number' ? Number(value.text) : undefined;
-    if (found === undefined) throw this.#linked.error(`${field.name}: expected one of ${values.map(({ name }) => name).join(', ')}`, value.offset);
+    const found =
+      value.kind === 'identifier'
+        ? values.find(({ name }) => name === value.text)?.number
+        : value.kind === 'number'
+          ? Number(value.text)
+          : undefined;
+    if (found === undefined)
+      throw this.#linked.error(
+        `${field.name}: expected one of ${values.map(({ name }) => name).join(', ')}`,
+        value.offset,
+      );
     return found;
   }
 
@@ -129,7 +168,11 @@ class Interpreter {
     return target;
   }
 
-  #mapEntries(map: Options, descriptor: MessageDescriptor, { field, value }: { field: FieldDescriptor; value: OptionValue }): void {
+  #mapEntries(
+    map: Options,
+    descriptor: MessageDescriptor,
+    { field, value }: { field: FieldDescriptor; value: OptionValue },
+  ): void {
     const [keyField, valueField] = descriptor.field;
     for (const item of value.kind === 'list' ? value.items : [value]) {
       const entry = this.#value(field, item) as { key?: unknown; value?: unknown };
@@ -155,7 +198,10 @@ function floatValue(value: OptionValue): number | undefined {
 }
 
 const bits: Readonly<Record<string, readonly [low: bigint, high: bigint]>> = {
-  int32: [-(2n ** 31n), 2n ** 31n], uint32: [0n, 2n ** 32n], int64: [-(2n ** 63n), 2n ** 63n], uint64: [0n, 2n ** 64n],
+  int32: [-(2n ** 31n), 2n ** 31n],
+  uint32: [0n, 2n ** 32n],
+  int64: [-(2n ** 63n), 2n ** 63n],
+  uint64: [0n, 2n ** 64n],
 };
 
 function integerValue(type: string, value: bigint): number | bigint | undefined {

@@ -19,13 +19,19 @@ export interface Comments {
   readonly detached: string[];
 }
 
-const newline = 10, quotes = [34, 39], slash = 47, star = 42, dot = 46, backslash = 92;
+const newline = 10,
+  quotes = [34, 39],
+  slash = 47,
+  star = 42,
+  dot = 46,
+  backslash = 92;
 
 const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13) || code === 0xfeff;
 const isDigit = (code: number): boolean => code >= 48 && code <= 57;
 const isLetter = (code: number): boolean => (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95;
 
-const number = /0[xX][0-9a-fA-F]+|[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+/y;
+const number =
+  /0[xX][0-9a-fA-F]+|[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+/y;
 
 /** Words of a .proto file, one at a time, with one to look ahead. */
 export class Lexer {
@@ -83,7 +89,7 @@ export class Lexer {
   position(offset: number): [line: number, column: number] {
     const lines = (this.#lines ??= lineStarts(this.text));
     let low = 0;
-    for (let high = lines.length; high - low > 1; ) {
+    for (let high = lines.length; high - low > 1;) {
       const middle = (low + high) >> 1;
       if (lines[middle]! <= offset) low = middle;
       else high = middle;
@@ -93,12 +99,13 @@ export class Lexer {
 
   // By character codes: regular expressions take several times as long while the process is young, and that is when protos are read.
   #read(from: number): Token {
-    const { text } = this, start = this.#skipSpace(from);
+    const { text } = this,
+      start = this.#skipSpace(from);
     if (start >= text.length) return { kind: 'end', text: '', start, end: start };
     const code = text.charCodeAt(start);
     if (isLetter(code)) {
       let end = start + 1;
-      for (let next = text.charCodeAt(end); isLetter(next) || isDigit(next); ) next = text.charCodeAt(++end);
+      for (let next = text.charCodeAt(end); isLetter(next) || isDigit(next);) next = text.charCodeAt(++end);
       return { kind: 'identifier', text: text.slice(start, end), start, end };
     }
     if (isDigit(code) || (code === dot && isDigit(text.charCodeAt(start + 1)))) return this.#number(start);
@@ -110,7 +117,7 @@ export class Lexer {
   /** Where white space and comments end. */
   #skipSpace(from: number): number {
     const { text } = this;
-    for (let at = from; ; ) {
+    for (let at = from; ;) {
       const code = text.charCodeAt(at);
       if (isSpace(code)) {
         at++;
@@ -129,7 +136,9 @@ export class Lexer {
 
   #number(start: number): Token {
     number.lastIndex = start;
-    const text = number.exec(this.text)![0], end = start + text.length, next = this.text.charCodeAt(end);
+    const text = number.exec(this.text)![0],
+      end = start + text.length,
+      next = this.text.charCodeAt(end);
     if (isLetter(next) || isDigit(next)) throw this.error('a name cannot begin with a digit', start);
     const kind = /^0[xX]|^[0-9]+$/.test(text) ? 'integer' : 'float';
     if (kind === 'integer' && /^0[0-9]*[89]/.test(text)) throw this.error(`${text} is not an octal number`, start);
@@ -162,7 +171,10 @@ const comment = /[ \t\r\f\v\uFEFF]*(?:\/\/([^\n]*\n?)|\/\*([^]*?)\*\/|(\n)|$)/y;
 export function splitComments(text: string, { startsFile = false, endsScope = false } = {}): Comments {
   const result: Comments = { detached: [] };
   if (!text.includes('/')) return result;
-  let attachable = !startsFile, firstLine = !startsFile, buffer: string | undefined, inLines = false;
+  let attachable = !startsFile,
+    firstLine = !startsFile,
+    buffer: string | undefined,
+    inLines = false;
   const flush = (): void => {
     if (buffer === undefined) return;
     if (attachable) result.trailing = buffer;
@@ -171,7 +183,7 @@ export function splitComments(text: string, { startsFile = false, endsScope = fa
     buffer = undefined;
   };
   let lineIsEmpty = true;
-  for (comment.lastIndex = 0; comment.lastIndex < text.length; ) {
+  for (comment.lastIndex = 0; comment.lastIndex < text.length;) {
     const [all, line, block] = comment.exec(text)!;
     if (line !== undefined) {
       if (!inLines) flush();
@@ -207,6 +219,9 @@ export function splitComments(text: string, { startsFile = false, endsScope = fa
 /** A comment as people read it: without the stars of a doc block, the space after `//`, and blank lines around it. */
 export function readableComment(comment: string | undefined): string {
   if (!comment) return '';
-  const lines = comment.replace(/^\*+/, '').split('\n').map((line) => line.trimEnd().replace(/^ /, ''));
+  const lines = comment
+    .replace(/^\*+/, '')
+    .split('\n')
+    .map((line) => line.trimEnd().replace(/^ /, ''));
   return lines.join('\n').replace(/^\n+|\s+$/g, '');
 }

@@ -30,7 +30,14 @@ export interface PendingOption {
 }
 
 export type OptionsType =
-  | 'FileOptions' | 'MessageOptions' | 'FieldOptions' | 'OneofOptions' | 'EnumOptions' | 'EnumValueOptions' | 'ServiceOptions' | 'MethodOptions'
+  | 'FileOptions'
+  | 'MessageOptions'
+  | 'FieldOptions'
+  | 'OneofOptions'
+  | 'EnumOptions'
+  | 'EnumValueOptions'
+  | 'ServiceOptions'
+  | 'MethodOptions'
   | 'ExtensionRangeOptions';
 
 /** `name = value` of an option, the name in one or more parts: `(my.option).field`, `features.field_presence`. */
@@ -106,14 +113,27 @@ function parseFields(lexer: Lexer, close: string, depth: number): OptionField[] 
       if (lexer.skip('/')) name += `/${typeName(lexer, 'the name of a message')}`;
       lexer.expect(']', 'after the name of the extension');
     }
-    if (!lexer.skip(':') && lexer.peek.text !== '{' && lexer.peek.text !== '<') throw lexer.unexpected(`":" after ${name}`);
+    if (!lexer.skip(':') && lexer.peek.text !== '{' && lexer.peek.text !== '<')
+      throw lexer.unexpected(`":" after ${name}`);
     fields.push({ name, extension, value: parseValue(lexer, depth + 1), offset });
     if (!lexer.skip(',')) lexer.skip(';');
   }
   return fields;
 }
 
-const simpleEscapes: Readonly<Record<string, number>> = { a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11, '\\': 92, "'": 39, '"': 34, '?': 63 };
+const simpleEscapes: Readonly<Record<string, number>> = {
+  a: 7,
+  b: 8,
+  f: 12,
+  n: 10,
+  r: 13,
+  t: 9,
+  v: 11,
+  '\\': 92,
+  "'": 39,
+  '"': 34,
+  '?': 63,
+};
 const escape = /\\(?:([abfnrtv\\'"?])|([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/gs;
 
 function unescape(lexer: Lexer, text: string, offset: number): Buffer {
@@ -125,7 +145,8 @@ function unescape(lexer: Lexer, text: string, offset: number): Buffer {
     parts.push(Buffer.from(text.slice(from, match.index)));
     from = match.index + all.length;
     const point = parseInt(short ?? long ?? '0', 16);
-    if (wrong !== undefined || point > 0x10ffff) throw lexer.error(`${all} is not an escape of a string`, offset + 1 + match.index);
+    if (wrong !== undefined || point > 0x10ffff)
+      throw lexer.error(`${all} is not an escape of a string`, offset + 1 + match.index);
     if (simple !== undefined) parts.push(Buffer.of(simpleEscapes[simple]!));
     else if (octal !== undefined) parts.push(Buffer.of(parseInt(octal, 8) & 255));
     else if (hex !== undefined) parts.push(Buffer.of(parseInt(hex, 16)));

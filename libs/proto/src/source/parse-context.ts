@@ -1,4 +1,10 @@
-import { type EnumDescriptor, type FileDescriptor, type MessageDescriptor, type Options, type SourceLocation } from '../descriptor.js';
+import {
+  type EnumDescriptor,
+  type FileDescriptor,
+  type MessageDescriptor,
+  type Options,
+  type SourceLocation,
+} from '../descriptor.js';
 import { Lexer, splitComments } from './lexer.js';
 import { type OptionsType, parseOption, type PendingOption } from './option-values.js';
 
@@ -28,7 +34,14 @@ export class ParseContext {
   constructor(path: string, text: string) {
     this.lexer = new Lexer(path, text);
     this.file = {
-      name: path, dependency: [], publicDependency: [], weakDependency: [], messageType: [], enumType: [], service: [], extension: [],
+      name: path,
+      dependency: [],
+      publicDependency: [],
+      weakDependency: [],
+      messageType: [],
+      enumType: [],
+      service: [],
+      extension: [],
     };
   }
 
@@ -53,9 +66,16 @@ export class ParseContext {
   comment(path: readonly number[], { after, start }: Begin): () => void {
     const { last, peek, text } = this.lexer;
     const before = splitComments(text.slice(after, start), { startsFile: after === 0 });
-    const below = splitComments(text.slice(last.end, peek.start), { endsScope: peek.text === '}' || peek.kind === 'end' });
-    if (before.leading === undefined && below.trailing === undefined && before.detached.length === 0) return () => undefined;
-    const location: SourceLocation = { path: [...path], span: this.#span(start), leadingDetachedComments: before.detached };
+    const below = splitComments(text.slice(last.end, peek.start), {
+      endsScope: peek.text === '}' || peek.kind === 'end',
+    });
+    if (before.leading === undefined && below.trailing === undefined && before.detached.length === 0)
+      return () => undefined;
+    const location: SourceLocation = {
+      path: [...path],
+      span: this.#span(start),
+      leadingDetachedComments: before.detached,
+    };
     if (before.leading !== undefined) location.leadingComments = before.leading;
     if (below.trailing !== undefined) location.trailingComments = below.trailing;
     this.#locations.push(location);
@@ -66,7 +86,10 @@ export class ParseContext {
   #span(start: number): number[] {
     const [from, to] = [start, this.lexer.last.end].map((offset) => {
       const [line, column] = this.lexer.position(offset);
-      const columns = [...this.lexer.text.slice(offset - column, offset)].reduce((at, char) => (char === '\t' ? at - (at % 8) + 8 : at + 1), 0);
+      const columns = [...this.lexer.text.slice(offset - column, offset)].reduce(
+        (at, char) => (char === '\t' ? at - (at % 8) + 8 : at + 1),
+        0,
+      );
       return [line, columns] as const;
     }) as [readonly [number, number], readonly [number, number]];
     return from[0] === to[0] ? [...from, to[1]] : [...from, ...to];
@@ -90,7 +113,8 @@ export class ParseContext {
   }
 
   integer(what: string, low: number, high: number): number {
-    const { lexer } = this, { start } = lexer.peek;
+    const { lexer } = this,
+      { start } = lexer.peek;
     const negative = lexer.skip('-');
     if (lexer.peek.kind !== 'integer') throw lexer.unexpected(what);
     const { text } = lexer.next();
@@ -101,7 +125,8 @@ export class ParseContext {
 
   /** `5`, `5 to 9` or `5 to max`; `open` is 1 where the end is not included in the descriptor. */
   range(low: number, high: number, open: number): { start: number; end: number } {
-    const { lexer } = this, at = lexer.peek.start;
+    const { lexer } = this,
+      at = lexer.peek.start;
     const start = this.integer('a number', low, high);
     const end = !lexer.skip('to') ? start : lexer.skip('max') ? high : this.integer('a number or "max"', low, high);
     if (end < start) throw lexer.error(`the range ${start} to ${end} runs backwards`, at);

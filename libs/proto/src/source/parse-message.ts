@@ -1,4 +1,12 @@
-import { fieldType, type FieldDescriptor, type FileDescriptor, jsonNameOf, label, maxFieldNumber, type MessageDescriptor } from '../descriptor.js';
+import {
+  fieldType,
+  type FieldDescriptor,
+  type FileDescriptor,
+  jsonNameOf,
+  label,
+  maxFieldNumber,
+  type MessageDescriptor,
+} from '../descriptor.js';
 import { type PendingOption, typeName } from './option-values.js';
 import { defaultText } from './default-value.js';
 import { parseEnum } from './parse-enum.js';
@@ -6,7 +14,9 @@ import type { Begin, ParseContext, Scope } from './parse-context.js';
 
 /** How deep protoc lets messages nest. */
 const deepest = 32;
-const scalars = new Set(Object.keys(fieldType).filter((name) => name !== 'group' && name !== 'message' && name !== 'enum'));
+const scalars = new Set(
+  Object.keys(fieldType).filter((name) => name !== 'group' && name !== 'message' && name !== 'enum'),
+);
 
 /** Whether a name is that of a scalar type, which is never a message. */
 export function isScalar(name: string): boolean {
@@ -16,7 +26,12 @@ export function isScalar(name: string): boolean {
 /** `message Name { … }` */
 export function parseMessage(context: ParseContext, into: MessageDescriptor[], scope: Scope, begin: Begin): void {
   context.lexer.next();
-  parseBody(context, newMessage(context, into, begin, context.lexer.identifier('the name of the message')), scope, begin);
+  parseBody(
+    context,
+    newMessage(context, into, begin, context.lexer.identifier('the name of the message')),
+    scope,
+    begin,
+  );
 }
 
 /** `extend Name { … }`, in a file or in a message. */
@@ -27,13 +42,22 @@ export function parseExtend(context: ParseContext, owner: FileDescriptor | Messa
   lexer.expect('{', `after extend ${extendee}`);
   const path = [...scope.path, 'field' in owner ? 6 : 7];
   while (!lexer.skip('}')) {
-    if (!lexer.skip(';')) parseField(context, { into: owner.extension, owner, extendee }, { ...scope, path }, context.begin());
+    if (!lexer.skip(';'))
+      parseField(context, { into: owner.extension, owner, extendee }, { ...scope, path }, context.begin());
   }
 }
 
 function newMessage(context: ParseContext, into: MessageDescriptor[], begin: Begin, name: string): MessageDescriptor {
   const message: MessageDescriptor = {
-    name, field: [], extension: [], nestedType: [], enumType: [], extensionRange: [], oneofDecl: [], reservedRange: [], reservedName: [],
+    name,
+    field: [],
+    extension: [],
+    nestedType: [],
+    enumType: [],
+    extensionRange: [],
+    oneofDecl: [],
+    reservedRange: [],
+    reservedName: [],
   };
   context.offsets.set(message, begin.start);
   into.push(message);
@@ -42,7 +66,11 @@ function newMessage(context: ParseContext, into: MessageDescriptor[], begin: Beg
 
 function parseBody(context: ParseContext, message: MessageDescriptor, outer: Scope, begin: Begin): void {
   const { lexer } = context;
-  const scope: Scope = { name: outer.name ? `${outer.name}.${message.name}` : message.name, path: outer.path, depth: outer.depth + 1 };
+  const scope: Scope = {
+    name: outer.name ? `${outer.name}.${message.name}` : message.name,
+    path: outer.path,
+    depth: outer.depth + 1,
+  };
   if (scope.depth > deepest) throw lexer.error('messages are nested too deeply');
   lexer.expect('{', `after message ${message.name}`);
   const end = context.comment(scope.path, begin);
@@ -58,9 +86,19 @@ function parseStatement(context: ParseContext, message: MessageDescriptor, scope
   const begin = context.begin();
   switch (context.lexer.peek.text) {
     case 'message':
-      return parseMessage(context, message.nestedType, { ...scope, path: [...scope.path, 3, message.nestedType.length] }, begin);
+      return parseMessage(
+        context,
+        message.nestedType,
+        { ...scope, path: [...scope.path, 3, message.nestedType.length] },
+        begin,
+      );
     case 'enum':
-      return parseEnum(context, message.enumType, { ...scope, path: [...scope.path, 4, message.enumType.length] }, begin);
+      return parseEnum(
+        context,
+        message.enumType,
+        { ...scope, path: [...scope.path, 4, message.enumType.length] },
+        begin,
+      );
     case 'extend':
       return parseExtend(context, message, scope);
     case 'option':
@@ -89,11 +127,19 @@ function parseOneof(context: ParseContext, message: MessageDescriptor, scope: Sc
     const { text } = lexer.peek;
     if (lexer.skip(';')) continue;
     if (text === 'option') context.optionStatement('OneofOptions', oneof, scope);
-    else if (/^(optional|repeated|required|map)$/.test(text)) throw lexer.error(`a field of a oneof cannot be "${text}": put it into a message of its own`);
-    else parseField(context, { into: message.field, owner: message, oneofIndex }, { ...scope, path: [...scope.path, 2] }, context.begin());
+    else if (/^(optional|repeated|required|map)$/.test(text))
+      throw lexer.error(`a field of a oneof cannot be "${text}": put it into a message of its own`);
+    else
+      parseField(
+        context,
+        { into: message.field, owner: message, oneofIndex },
+        { ...scope, path: [...scope.path, 2] },
+        context.begin(),
+      );
   }
   end();
-  if (message.field.length === before) throw lexer.error(`oneof ${oneof.name} has no fields: give it one, or leave it out`, begin.start);
+  if (message.field.length === before)
+    throw lexer.error(`oneof ${oneof.name} has no fields: give it one, or leave it out`, begin.start);
 }
 
 function parseExtensionRanges(context: ParseContext, message: MessageDescriptor, scope: Scope): void {
@@ -124,14 +170,25 @@ function parseField(context: ParseContext, place: FieldPlace, scope: Scope, begi
   if (place.oneofIndex !== undefined) field.oneofIndex = place.oneofIndex;
   const labelled = place.oneofIndex === undefined && parseLabel(context, field);
   const start = lexer.peek;
-  if (start.text === 'map' && !labelled && place.oneofIndex === undefined && lexer.text.slice(start.end, start.end + 100).trimStart().startsWith('<')) {
+  if (
+    start.text === 'map' &&
+    !labelled &&
+    place.oneofIndex === undefined &&
+    lexer.text
+      .slice(start.end, start.end + 100)
+      .trimStart()
+      .startsWith('<')
+  ) {
     return parseMapField(context, place, scope, begin);
   }
   const group = start.text === 'group' && context.proto2;
   if (group) lexer.next();
   else setType(field, typeName(lexer, 'a field, such as `string name = 1;`'));
   if (context.proto2 && !labelled && place.oneofIndex === undefined) {
-    throw lexer.error('a field in proto2 begins with "optional", "repeated" or "required": or is `syntax = "proto3";` missing on top?', start.start);
+    throw lexer.error(
+      'a field in proto2 begins with "optional", "repeated" or "required": or is `syntax = "proto3";` missing on top?',
+      start.start,
+    );
   }
   const name = lexer.identifier(start.text === 'group' ? 'the name of the group' : 'the name of the field');
   field.name = group ? name.toLowerCase() : name;
@@ -150,7 +207,8 @@ function parseField(context: ParseContext, place: FieldPlace, scope: Scope, begi
 }
 
 function parseLabel(context: ParseContext, field: FieldDescriptor): boolean {
-  const { lexer } = context, { text } = lexer.peek;
+  const { lexer } = context,
+    { text } = lexer.peek;
   if (text !== 'optional' && text !== 'repeated' && text !== 'required') return false;
   if (context.file.edition !== undefined && text !== 'repeated') {
     throw lexer.error(`editions have no "${text}": leave it out, or use [features.field_presence = …]`);
@@ -170,7 +228,8 @@ function setType(field: FieldDescriptor, name: string): void {
 /** A map is a repeated field of entries, whose message nobody writes down (protobuf.dev/programming-guides/proto3#backwards). */
 function parseMapField(context: ParseContext, place: FieldPlace, scope: Scope, begin: Begin): void {
   const { lexer } = context;
-  if (!('field' in place.owner) || place.extendee !== undefined) throw lexer.error('an extension cannot be a map: use a repeated message');
+  if (!('field' in place.owner) || place.extendee !== undefined)
+    throw lexer.error('an extension cannot be a map: use a repeated message');
   lexer.next();
   lexer.expect('<', 'after map');
   const entry = newMessage(context, place.owner.nestedType, begin, '');
@@ -178,7 +237,8 @@ function parseMapField(context: ParseContext, place: FieldPlace, scope: Scope, b
   const value: FieldDescriptor = { name: 'value', number: 2, label: label.optional, jsonName: 'value' };
   const { start, text } = lexer.peek;
   setType(key, typeName(lexer, 'the type of the keys'));
-  if (key.type === undefined || /^(double|float|bytes)$/.test(text)) throw lexer.error(`keys of a map are strings, integers or bools, not ${text}`, start);
+  if (key.type === undefined || /^(double|float|bytes)$/.test(text))
+    throw lexer.error(`keys of a map are strings, integers or bools, not ${text}`, start);
   lexer.expect(',', 'between the types of keys and values');
   context.offsets.set(value, lexer.peek.start);
   setType(value, typeName(lexer, 'the type of the values'));
@@ -201,7 +261,8 @@ function parseNumberAndOptions(context: ParseContext, field: FieldDescriptor, sc
   lexer.expect('=', `and a number after field ${field.name}`);
   const { start } = lexer.peek;
   field.number = context.integer('the number of a field', 1, maxFieldNumber);
-  if (field.number >= 19_000 && field.number <= 19_999) throw lexer.error('numbers 19000 to 19999 belong to protobuf itself: choose another', start);
+  if (field.number >= 19_000 && field.number <= 19_999)
+    throw lexer.error('numbers 19000 to 19999 belong to protobuf itself: choose another', start);
   for (const option of context.optionList('FieldOptions', field, scope)) {
     // Two that look like options but are not: they have places of their own in the descriptor.
     if (isNamed(option, 'json_name')) field.jsonName = jsonNameOption(context, option);

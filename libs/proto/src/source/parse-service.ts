@@ -22,7 +22,8 @@ export function parseService(context: ParseContext, outer: Scope, begin: Begin):
 }
 
 function parseMethod(context: ParseContext, service: ServiceDescriptor, scope: Scope): void {
-  const { lexer } = context, begin = context.begin();
+  const { lexer } = context,
+    begin = context.begin();
   lexer.expect('rpc', `before a method of service ${service.name}, or "}" after the last`);
   const method: MethodDescriptor = { name: lexer.identifier('the name of the method'), inputType: '', outputType: '' };
   context.offsets.set(method, begin.start);
@@ -51,7 +52,8 @@ function parseMethodType({ lexer }: ParseContext, method: string): { name: strin
   let name = typeName(lexer, 'the name of a message');
   const stream = name === 'stream' && lexer.peek.text !== ')';
   if (stream) name = typeName(lexer, 'the name of a message');
-  if (isScalar(name)) throw lexer.error(`a method takes and returns messages, not ${name}: wrap it in a message`, first.start);
+  if (isScalar(name))
+    throw lexer.error(`a method takes and returns messages, not ${name}: wrap it in a message`, first.start);
   lexer.expect(')', `after ${name}`);
   return { name, stream };
 }

@@ -28,14 +28,17 @@ export function parseFile(path: string, text: string): ParsedFile {
 }
 
 function parseSyntax(context: ParseContext): void {
-  const { lexer, file } = context, begin = context.begin(), keyword = lexer.peek.text;
+  const { lexer, file } = context,
+    begin = context.begin(),
+    keyword = lexer.peek.text;
   if (keyword !== 'syntax' && keyword !== 'edition') return;
   lexer.next();
   lexer.expect('=', `after ${keyword}`);
   const { start } = lexer.peek;
   const value = stringValue(lexer, keyword === 'syntax' ? '"proto3"' : '"2023"').toString();
   if (keyword === 'edition') {
-    if (value !== '2023') throw lexer.error(`edition "${value}" is not supported: use edition = "2023" or syntax = "proto3"`, start);
+    if (value !== '2023')
+      throw lexer.error(`edition "${value}" is not supported: use edition = "2023" or syntax = "proto3"`, start);
     file.syntax = 'editions';
     file.edition = edition[2023];
   } else if (value === 'proto3') {
@@ -48,7 +51,8 @@ function parseSyntax(context: ParseContext): void {
 }
 
 function parseStatement(context: ParseContext): void {
-  const { lexer, file } = context, begin = context.begin();
+  const { lexer, file } = context,
+    begin = context.begin();
   const scope: Scope = { name: file.package ?? '', path: [], depth: 0 };
   switch (lexer.peek.text) {
     case 'package':
@@ -76,7 +80,8 @@ function parseStatement(context: ParseContext): void {
 function parsePackage(context: ParseContext, begin: Begin): void {
   const { lexer, file } = context;
   if (file.package !== undefined) throw lexer.error('a file has one package');
-  if ([...context.offsets.keys()].some((declared) => typeof declared === 'object')) throw lexer.error('the package comes before the declarations');
+  if ([...context.offsets.keys()].some((declared) => typeof declared === 'object'))
+    throw lexer.error('the package comes before the declarations');
   lexer.next();
   file.package = typeName(lexer, 'the name of the package');
   lexer.expect(';', 'after the package');

@@ -1,5 +1,11 @@
 import { MicroError } from '@micro/errors';
-import type { EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor, ServiceDescriptor } from '../descriptor.js';
+import type {
+  EnumDescriptor,
+  FieldDescriptor,
+  FileDescriptor,
+  MessageDescriptor,
+  ServiceDescriptor,
+} from '../descriptor.js';
 import { builtinDefining, builtinDescriptor } from './builtin.js';
 import { checkFile } from './checks.js';
 import { interpretOptions } from './interpret-options.js';
@@ -10,10 +16,33 @@ import { resolveTypes } from './resolve-types.js';
 /** What a full name stands for. */
 export type Definition =
   | { readonly kind: 'package'; readonly file: LinkedFile }
-  | { readonly kind: 'message'; readonly file: LinkedFile; readonly descriptor: MessageDescriptor; readonly path: readonly number[]; readonly parent?: string }
-  | { readonly kind: 'enum'; readonly file: LinkedFile; readonly descriptor: EnumDescriptor; readonly path: readonly number[]; readonly parent?: string }
-  | { readonly kind: 'service'; readonly file: LinkedFile; readonly descriptor: ServiceDescriptor; readonly path: readonly number[] }
-  | { readonly kind: 'extension'; readonly file: LinkedFile; readonly descriptor: FieldDescriptor; readonly path: readonly number[]; readonly scope: string }
+  | {
+      readonly kind: 'message';
+      readonly file: LinkedFile;
+      readonly descriptor: MessageDescriptor;
+      readonly path: readonly number[];
+      readonly parent?: string;
+    }
+  | {
+      readonly kind: 'enum';
+      readonly file: LinkedFile;
+      readonly descriptor: EnumDescriptor;
+      readonly path: readonly number[];
+      readonly parent?: string;
+    }
+  | {
+      readonly kind: 'service';
+      readonly file: LinkedFile;
+      readonly descriptor: ServiceDescriptor;
+      readonly path: readonly number[];
+    }
+  | {
+      readonly kind: 'extension';
+      readonly file: LinkedFile;
+      readonly descriptor: FieldDescriptor;
+      readonly path: readonly number[];
+      readonly scope: string;
+    }
   | { readonly kind: 'member'; readonly file: LinkedFile };
 
 /** A file among others. */
@@ -39,7 +68,9 @@ export class Pool {
   /** Files from source, by the names that they import each other by. */
   static fromSources(sources: Readonly<Record<string, string>>): Pool {
     const pool = new Pool();
-    const parsed = new Map(Object.entries(sources).map(([path, text]) => [path, sourceFile(parseFile(path, text), false)]));
+    const parsed = new Map(
+      Object.entries(sources).map(([path, text]) => [path, sourceFile(parseFile(path, text), false)]),
+    );
     pool.#add(parsed);
     return pool;
   }
@@ -91,12 +122,18 @@ export class Pool {
 
   /** Imports before what imports them; built-in files join as they are needed. */
   #inOrder(given: ReadonlyMap<string, LinkedFile>): LinkedFile[] {
-    const order: LinkedFile[] = [], state = new Map<string, 'open' | 'done'>();
+    const order: LinkedFile[] = [],
+      state = new Map<string, 'open' | 'done'>();
     const visit = (path: string, from: LinkedFile | undefined): void => {
       if (state.get(path) === 'done' || this.files.has(path)) return;
-      if (state.get(path) === 'open') throw from!.error(`${path} and this file import each other: move what both need to a third file`, path);
+      if (state.get(path) === 'open')
+        throw from!.error(`${path} and this file import each other: move what both need to a third file`, path);
       const linked = given.get(path) ?? builtinFile(path, from?.hidden ?? false);
-      if (!linked) throw from!.error(`imports ${path}, which is not among the files: check the path, which is relative to the root of the files`, path);
+      if (!linked)
+        throw from!.error(
+          `imports ${path}, which is not among the files: check the path, which is relative to the root of the files`,
+          path,
+        );
       state.set(path, 'open');
       for (const dependency of linked.file.dependency) visit(dependency, linked);
       state.set(path, 'done');
@@ -107,31 +144,62 @@ export class Pool {
   }
 
   #declareFile(linked: LinkedFile): void {
-    const { file } = linked, scope = file.package ?? '';
+    const { file } = linked,
+      scope = file.package ?? '';
     for (let dot = scope.length; dot > 0; dot = scope.lastIndexOf('.', dot - 1)) {
-      const name = scope.slice(0, dot), known = this.symbols.get(name);
-      if (known && known.kind !== 'package') throw linked.error(`package ${name} is also the name of something in ${known.file.file.name}`);
+      const name = scope.slice(0, dot),
+        known = this.symbols.get(name);
+      if (known && known.kind !== 'package')
+        throw linked.error(`package ${name} is also the name of something in ${known.file.file.name}`);
       this.symbols.set(name, known ?? { kind: 'package', file: linked });
     }
     file.messageType.forEach((message, index) => this.#declareMessage(linked, message, { scope, path: [4, index] }));
     file.enumType.forEach((one, index) => this.#declareEnum(linked, one, { scope, path: [5, index] }));
     file.service.forEach((service, index) => {
-      const name = this.#declare(scope, service, { kind: 'service', file: linked, descriptor: service, path: [6, index] });
+      const name = this.#declare(scope, service, {
+        kind: 'service',
+        file: linked,
+        descriptor: service,
+        path: [6, index],
+      });
       for (const method of service.method) this.#declare(name, method, { kind: 'member', file: linked });
     });
     file.extension.forEach((extension, index) => {
-      this.#declare(scope, extension, { kind: 'extension', file: linked, descriptor: extension, path: [7, index], scope });
+      this.#declare(scope, extension, {
+        kind: 'extension',
+        file: linked,
+        descriptor: extension,
+        path: [7, index],
+        scope,
+      });
     });
   }
 
   #declareMessage(file: LinkedFile, message: MessageDescriptor, place: Place): void {
     const { path } = place;
-    const scope = this.#declare(place.scope, message, { kind: 'message', file, descriptor: message, path, parent: place.parent });
-    for (const member of [...message.field, ...message.oneofDecl]) this.#declare(scope, member, { kind: 'member', file });
-    message.nestedType.forEach((nested, index) => this.#declareMessage(file, nested, { scope, path: [...path, 3, index], parent: scope }));
-    message.enumType.forEach((nested, index) => this.#declareEnum(file, nested, { scope, path: [...path, 4, index], parent: scope }));
+    const scope = this.#declare(place.scope, message, {
+      kind: 'message',
+      file,
+      descriptor: message,
+      path,
+      parent: place.parent,
+    });
+    for (const member of [...message.field, ...message.oneofDecl])
+      this.#declare(scope, member, { kind: 'member', file });
+    message.nestedType.forEach((nested, index) =>
+      this.#declareMessage(file, nested, { scope, path: [...path, 3, index], parent: scope }),
+    );
+    message.enumType.forEach((nested, index) =>
+      this.#declareEnum(file, nested, { scope, path: [...path, 4, index], parent: scope }),
+    );
     message.extension.forEach((extension, index) => {
-      this.#declare(scope, extension, { kind: 'extension', file, descriptor: extension, path: [...path, 6, index], scope });
+      this.#declare(scope, extension, {
+        kind: 'extension',
+        file,
+        descriptor: extension,
+        path: [...path, 6, index],
+        scope,
+      });
     });
   }
 
@@ -146,7 +214,10 @@ export class Pool {
     const known = this.symbols.get(fullName);
     if (known) {
       const where = known.file === symbol.file ? 'in this file' : `in ${known.file.file.name}`;
-      const hint = symbol.kind === 'member' && known.kind === 'member' ? ' (values of an enum share the names of what is around the enum)' : '';
+      const hint =
+        symbol.kind === 'member' && known.kind === 'member'
+          ? ' (values of an enum share the names of what is around the enum)'
+          : '';
       throw symbol.file.error(`${fullName} is already defined ${where}: choose another name${hint}`, declared);
     }
     this.symbols.set(fullName, symbol);
@@ -175,10 +246,24 @@ function sourceFile({ file, pending, lexer, offsets }: ParsedFile, hidden: boole
 }
 
 function descriptorFile(file: FileDescriptor, bytes: Uint8Array): LinkedFile {
-  return { file, bytes, hidden: false, pending: [], error: (problem) => new MicroError('invalid_argument', `${file.name}: ${problem}`) };
+  return {
+    file,
+    bytes,
+    hidden: false,
+    pending: [],
+    error: (problem) => new MicroError('invalid_argument', `${file.name}: ${problem}`),
+  };
 }
 
 function builtinFile(path: string, hidden: boolean): LinkedFile | undefined {
   const file = builtinDescriptor(path);
-  return file && { file, hidden, builtin: true, pending: [], error: (problem) => new MicroError('invalid_argument', `${path}: ${problem}`) };
+  return (
+    file && {
+      file,
+      hidden,
+      builtin: true,
+      pending: [],
+      error: (problem) => new MicroError('invalid_argument', `${path}: ${problem}`),
+    }
+  );
 }

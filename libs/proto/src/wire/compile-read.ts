@@ -21,10 +21,17 @@ export function compileRead(type: MessageType): Read {
   const oneofs = oneofsOf(type);
   code.add('function read(r, end, depth, stop, into) {', 'if (depth <= 0) throw tooDeep();');
   code.add(`const m = into === undefined ? ${initial(type.fields)} : into;`, 'let places, extra, open = stop !== 0;');
-  for (const [, { variable, members }] of oneofs) code.add(`let ${variable} = into === undefined ? undefined : memberOf(m, ${JSON.stringify(members)});`);
+  for (const [, { variable, members }] of oneofs)
+    code.add(`let ${variable} = into === undefined ? undefined : memberOf(m, ${JSON.stringify(members)});`);
   code.add('loop: while (r.pos < end) {', 'const start = r.pos, tag = r.tag();', 'switch (tag) {');
   for (const field of type.fields) readField(code, field, oneofs.get(field.oneof ?? '')?.variable);
-  code.add('default:', 'if (open && tag === stop) { open = false; break loop; }', 'places = r.unknown(tag, start, depth, places);', '}', '}');
+  code.add(
+    'default:',
+    'if (open && tag === stop) { open = false; break loop; }',
+    'places = r.unknown(tag, start, depth, places);',
+    '}',
+    '}',
+  );
   code.add('if (open || (stop === 0 && r.pos !== end)) throw truncated();');
   code.add('if (places !== undefined || extra !== undefined) keep(m, r, places, extra);', 'return m;', '}');
   return code.compile<Read>();
@@ -59,21 +66,36 @@ function readField(code: Code, field: Field, oneof: string | undefined): void {
     code.add(readInto(code, field, { put: (value) => `${target}.push(${value});`, merge: 'undefined' }), 'break;', '}');
     if (/^(string|bytes|message|group)$/.test(field.wire)) return;
     // Packed or not, both are to be understood.
-    code.add(`case ${tagOf(field.number, 2)}: {`, 'const stop = r.end(), list = ' + target + ';', 'while (r.pos < stop) {');
-    code.add(readInto(code, field, { put: (value) => `list.push(${value});`, merge: 'undefined' }), '}', 'if (r.pos !== stop) throw truncated();');
+    code.add(
+      `case ${tagOf(field.number, 2)}: {`,
+      'const stop = r.end(), list = ' + target + ';',
+      'while (r.pos < stop) {',
+    );
+    code.add(
+      readInto(code, field, { put: (value) => `list.push(${value});`, merge: 'undefined' }),
+      '}',
+      'if (r.pos !== stop) throw truncated();',
+    );
   } else {
     const merge = property('m', field.key);
-    const clear = oneof ? `if (${oneof} !== undefined && ${oneof} !== ${literal(field.key)}) delete m[${oneof}]; ${oneof} = ${literal(field.key)};` : '';
+    const clear = oneof
+      ? `if (${oneof} !== undefined && ${oneof} !== ${literal(field.key)}) delete m[${oneof}]; ${oneof} = ${literal(field.key)};`
+      : '';
     code.add(readInto(code, field, { put: (value) => `${clear} ${target} = ${value};`, merge }));
   }
   code.add('break;', '}');
 }
 
 function readMap(code: Code, field: Field, { key, value }: NonNullable<Field['map']>): void {
-  code.add('const last = r.end();', `let k = ${defaultOf(key.wire)}, v${value.message ? '' : ` = ${defaultOf(value.wire)}`}, strange = false;`);
+  code.add(
+    'const last = r.end();',
+    `let k = ${defaultOf(key.wire)}, v${value.message ? '' : ` = ${defaultOf(value.wire)}`}, strange = false;`,
+  );
   code.add('while (r.pos < last) {', 'const at = r.tag();', 'switch (at) {');
   code.add(`case ${tagOf(1, wireTypeOf(key.wire))}: k = ${readValue(key)}; break;`);
-  const put = value.enum?.closed ? `v = r.int32(); strange = !${code.bind(value.enum)}.names.has(v);` : readInto(code, value, { put: (one) => `v = ${one};`, merge: 'v' });
+  const put = value.enum?.closed
+    ? `v = r.int32(); strange = !${code.bind(value.enum)}.names.has(v);`
+    : readInto(code, value, { put: (one) => `v = ${one};`, merge: 'v' });
   code.add(`case ${tagOf(2, wireTypeOf(value.wire))}: { ${put} break; }`);
   code.add('default: r.skip(at, depth);', '}', '}', 'if (r.pos !== last) throw truncated();');
   if (value.message) code.add(`if (v === undefined) v = ${code.bind(value.message())}.empty();`);
@@ -102,7 +124,12 @@ function readValue({ wire, utf8 }: Field): string {
 type Unknowns = Record<typeof unknownFields, Uint8Array[] | undefined>;
 
 /** Keeps what the message has but its type does not, so that it is sent on. */
-function keep(message: Unknowns, reader: Reader, places: readonly number[] | undefined, extra: readonly Uint8Array[] | undefined): void {
+function keep(
+  message: Unknowns,
+  reader: Reader,
+  places: readonly number[] | undefined,
+  extra: readonly Uint8Array[] | undefined,
+): void {
   const chunks = (message[unknownFields] ??= []);
   if (places) reader.chunks(places, chunks);
   if (extra) for (const chunk of extra) chunks.push(chunk);
@@ -120,4 +147,3 @@ function unknownEnum(tag: number, value: number): Uint8Array {
 function memberOf(message: Readonly<Record<string, unknown>>, members: readonly string[]): string | undefined {
   return members.find((member) => Object.hasOwn(message, member));
 }
-

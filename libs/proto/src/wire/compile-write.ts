@@ -9,7 +9,16 @@ import type { Writer } from './writer.js';
 export type Write = (message: object, writer: Writer) => void;
 
 const wireTypes: Readonly<Record<string, number>> = {
-  double: 1, fixed64: 1, sfixed64: 1, string: 2, bytes: 2, message: 2, group: 3, float: 5, fixed32: 5, sfixed32: 5,
+  double: 1,
+  fixed64: 1,
+  sfixed64: 1,
+  string: 2,
+  bytes: 2,
+  message: 2,
+  group: 3,
+  float: 5,
+  fixed32: 5,
+  sfixed32: 5,
 };
 
 /** Wire type of a proto type, where it is not packed. */
@@ -29,7 +38,10 @@ export function compileWrite(type: MessageType): Write {
   for (const field of type.fields) {
     code.add(`v = ${property('m', field.key)};`, 'if (v !== undefined && v !== null) {');
     const set = field.oneof === undefined ? '' : `set${oneofs.indexOf(field.oneof)}`;
-    if (set) code.add(`if (${set} !== undefined) throw several(${literal(field.key)}, ${set}); ${set} = ${literal(field.key)};`);
+    if (set)
+      code.add(
+        `if (${set} !== undefined) throw several(${literal(field.key)}, ${set}); ${set} = ${literal(field.key)};`,
+      );
     writeField(code, field);
     code.add('}');
   }
@@ -45,7 +57,13 @@ function writeField(code: Code, field: Field): void {
     code.add(`if (!Array.isArray(v)) throw wrong(${name}, 'an array', v);`);
     if (field.packed) {
       code.add('if (v.length > 0) {', `w.uint32(${tagOf(field.number, 2)}); at = w.open();`);
-      code.add('for (let i = 0; i < v.length; i++) {', 'let e = v[i];', ...check(field.wire, 'e', `i, ${name}`), writeValue(field.wire, 'e'), '}');
+      code.add(
+        'for (let i = 0; i < v.length; i++) {',
+        'let e = v[i];',
+        ...check(field.wire, 'e', `i, ${name}`),
+        writeValue(field.wire, 'e'),
+        '}',
+      );
       code.add('w.close(at);', '}');
     } else {
       code.add('for (let i = 0; i < v.length; i++) {', 'let e = v[i];', ...check(field.wire, 'e', `i, ${name}`));
@@ -77,7 +95,11 @@ function check(type: string, value: string, path: string): string[] {
   const wrap = (thrown: string) => (outer === undefined ? thrown : `within(${thrown}, ${outer})`);
   if (is64(type)) {
     const convert = `to${isUnsigned(type) ? 'Uint' : 'Int'}64(${value}, ${inner})`;
-    return [outer === undefined ? `${value} = ${convert};` : `try { ${value} = ${convert}; } catch (x) { throw ${wrap('x')}; }`];
+    return [
+      outer === undefined
+        ? `${value} = ${convert};`
+        : `try { ${value} = ${convert}; } catch (x) { throw ${wrap('x')}; }`,
+    ];
   }
   return [`if (${isNot(type, value)}) throw ${wrap(`wrong(${inner}, ${literal(expected(type))}, ${value})`)};`];
 }

@@ -96,7 +96,8 @@ export class Reader {
   }
 
   sfixed32(): number {
-    const { buffer } = this, at = this.#take(4);
+    const { buffer } = this,
+      at = this.#take(4);
     return buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 24);
   }
 
@@ -125,7 +126,8 @@ export class Reader {
 
   /** A string that must be UTF-8, as proto3 wants it. */
   string(): string {
-    const end = this.end(), start = this.pos;
+    const end = this.end(),
+      start = this.pos;
     this.pos = end;
     if (end - start <= shortString) {
       const { buffer } = this;
@@ -142,14 +144,16 @@ export class Reader {
 
   /** A string that proto2 does not check: what is not UTF-8 becomes U+FFFD. */
   uncheckedString(): string {
-    const end = this.end(), start = this.pos;
+    const end = this.end(),
+      start = this.pos;
     this.pos = end;
     return utf8Slice.call(this.buffer, start, end);
   }
 
   /** A copy, so that a message does not keep the buffer it came in. */
   bytes(): Uint8Array {
-    const end = this.end(), start = this.pos;
+    const end = this.end(),
+      start = this.pos;
     this.pos = end;
     return new Uint8Array(this.buffer.subarray(start, end));
   }
@@ -180,7 +184,8 @@ export class Reader {
 
   /** Copies of the places of unknown fields. */
   chunks(places: readonly number[], into: Uint8Array[] = []): Uint8Array[] {
-    for (let index = 0; index < places.length; index += 2) into.push(new Uint8Array(this.buffer.subarray(places[index], places[index + 1])));
+    for (let index = 0; index < places.length; index += 2)
+      into.push(new Uint8Array(this.buffer.subarray(places[index], places[index + 1])));
     return into;
   }
 
@@ -204,7 +209,9 @@ export class Reader {
         this.#take(4);
         return;
       default:
-        throw new Invalid(`a field has the wire type ${tag & 7}, which ${(tag & 7) === 4 ? 'ends a group that did not begin' : 'does not exist'}`);
+        throw new Invalid(
+          `a field has the wire type ${tag & 7}, which ${(tag & 7) === 4 ? 'ends a group that did not begin' : 'does not exist'}`,
+        );
     }
   }
 
@@ -227,14 +234,16 @@ export class Reader {
 
   #utf8(start: number, end: number): string {
     const text = utf8Slice.call(this.buffer, start, end);
-    if (text.includes('\ufffd') && !isUtf8(this.buffer.subarray(start, end))) throw new Invalid('a string is not UTF-8');
+    if (text.includes('\ufffd') && !isUtf8(this.buffer.subarray(start, end)))
+      throw new Invalid('a string is not UTF-8');
     return text;
   }
 
   /** A varint of up to 64 bits into two words. */
   #varint(): void {
     const { buffer } = this;
-    let at = this.pos, word = 0;
+    let at = this.pos,
+      word = 0;
     for (let shift = 0; shift < 28; shift += 7) {
       const byte = buffer[at++]!;
       word |= (byte & 0x7f) << shift;

@@ -22,7 +22,12 @@ function problem(run: () => unknown): string {
 describe('encode', () => {
   it('takes messages with anything left out, at any depth', () => {
     const bytes = order.encode({ items: [{}, { sku: 'x' }], byName: { a: { count: 1 } }, parent: {} });
-    expect(order.decode(bytes)).toMatchObject({ id: '', items: [{ sku: '', count: 0 }, { sku: 'x' }], byName: { a: { sku: '', count: 1 } }, parent: { id: '' } });
+    expect(order.decode(bytes)).toMatchObject({
+      id: '',
+      items: [{ sku: '', count: 0 }, { sku: 'x' }],
+      byName: { a: { sku: '', count: 1 } },
+      parent: { id: '' },
+    });
     expect(order.encode({})).toHaveLength(0);
   });
 
@@ -79,7 +84,9 @@ describe('encode', () => {
     for (const char of ['a', 'é', '漢', '😀']) {
       for (const count of [0, 1, 12, 24, 25, 31, 42, 43, 63, 64, 127, 128, 5461, 5462, 16_383, 16_384, 70_000]) {
         const sku = char.repeat(count);
-        expect((item.decode(item.encode({ sku, count: 7 })) as { sku: string }).sku === sku, `${char} × ${count}`).toBe(true);
+        expect((item.decode(item.encode({ sku, count: 7 })) as { sku: string }).sku === sku, `${char} × ${count}`).toBe(
+          true,
+        );
       }
     }
     expect(item.decode(item.encode({ sku: 'half \ud83d of a pair' }))).toMatchObject({ sku: 'half \ufffd of a pair' });
@@ -97,35 +104,59 @@ describe('decode', () => {
   it.each([
     ['a field cut short', [0x0a, 0x05, 0x61], 'the bytes end too early'],
     ['a number cut short', [0x38, 0x80], 'the bytes end too early'],
-    ['a number without end', [0x38, ...Array.from({ length: 11 }, () => 0x80), 0x01], 'a number is longer than ten bytes'],
+    [
+      'a number without end',
+      [0x38, ...Array.from({ length: 11 }, () => 0x80), 0x01],
+      'a number is longer than ten bytes',
+    ],
     ['field number 0', [0x00, 0x00], 'a field has the number 0'],
     ['a wire type that there is not', [0x0f], 'a field has the wire type 7, which does not exist'],
     ['an end of a group without a group', [0x0c], 'a field has the wire type 4, which ends a group that did not begin'],
     ['a string that is not UTF-8', [0x0a, 0x01, 0xff], 'a string is not UTF-8'],
-    ['a nested message that is longer than its parent', [0x1a, 0x02, 0x0a, 0x05, 0x61, 0x62, 0x63, 0x64, 0x65], 'the bytes end too early'],
+    [
+      'a nested message that is longer than its parent',
+      [0x1a, 0x02, 0x0a, 0x05, 0x61, 0x62, 0x63, 0x64, 0x65],
+      'the bytes end too early',
+    ],
     ['a group without end', [0xf3, 0x7f, 0x08, 0x01], 'the bytes end too early'],
-  ])('refuses %s', (_, bytes, detail) => expect(problem(() => order.decode(Uint8Array.from(bytes)))).toBe(`shop.v1.Order: ${detail}`));
+  ])('refuses %s', (_, bytes, detail) =>
+    expect(problem(() => order.decode(Uint8Array.from(bytes)))).toBe(`shop.v1.Order: ${detail}`),
+  );
 
   it('does not nest deeper than a hundred, in messages and in unknown groups', () => {
     let message: { parent?: object } = {};
     for (let depth = 0; depth < 99; depth++) message = { parent: message };
     const bytes = order.encode(message);
     expect(problem(() => order.decode(bytes))).toBe('no problem');
-    expect(problem(() => order.decode(order.encode({ parent: message })))).toContain('messages are nested deeper than 100');
-    expect(problem(() => order.decode(Uint8Array.from(Array.from({ length: 500 }, () => [0xf3, 0x7f]).flat())))).toContain('nested deeper than 100');
+    expect(problem(() => order.decode(order.encode({ parent: message })))).toContain(
+      'messages are nested deeper than 100',
+    );
+    expect(
+      problem(() => order.decode(Uint8Array.from(Array.from({ length: 500 }, () => [0xf3, 0x7f]).flat()))),
+    ).toContain('nested deeper than 100');
   });
 
   it('merges a message that comes twice, and lets the last scalar win', () => {
     const once = order.encode({ id: 'a', total: { units: 5n }, items: [{ sku: '1' }], email: 'x' });
     const again = order.encode({ id: 'b', total: { currency: 1 }, items: [{ sku: '2' }], phone: 7n });
     const merged = order.decode(Buffer.concat([once, again]));
-    expect(merged).toMatchObject({ id: 'b', total: { units: 5n, currency: 1 }, items: [{ sku: '1' }, { sku: '2' }], phone: 7n });
+    expect(merged).toMatchObject({
+      id: 'b',
+      total: { units: 5n, currency: 1 },
+      items: [{ sku: '1' }, { sku: '2' }],
+      phone: 7n,
+    });
     expect('email' in merged).toBe(false);
   });
 
   it('keeps what it does not know, and sends it on', () => {
-    const newer = parseSchema({ 'x.proto': 'syntax = "proto3"; message M { string known = 1; int32 number = 5; M nested = 7; repeated string list = 6; }' }).message('M');
-    const older = parseSchema({ 'x.proto': 'syntax = "proto3"; message M { string known = 1; M nested = 7; }' }).message('M');
+    const newer = parseSchema({
+      'x.proto':
+        'syntax = "proto3"; message M { string known = 1; int32 number = 5; M nested = 7; repeated string list = 6; }',
+    }).message('M');
+    const older = parseSchema({
+      'x.proto': 'syntax = "proto3"; message M { string known = 1; M nested = 7; }',
+    }).message('M');
     const message = { known: 'x', number: -5, list: ['a', 'b'], nested: { known: '', number: 3, list: [] } };
     const through = older.decode(newer.encode(message));
     expect(through).toMatchObject({ known: 'x', nested: { known: '' } });
@@ -143,7 +174,9 @@ describe('decode', () => {
   });
 
   it('reads packed and unpacked alike', () => {
-    const packed = schema.message('legacy.Legacy').decode(Buffer.from('0a0178' + '3a020102' + '3803' + '4001' + '42020203', 'hex'));
+    const packed = schema
+      .message('legacy.Legacy')
+      .decode(Buffer.from('0a0178' + '3a020102' + '3803' + '4001' + '42020203', 'hex'));
     expect(packed).toMatchObject({ numbers: [1, 2, 3], packedNumbers: [1, 2, 3] });
   });
 
@@ -158,8 +191,12 @@ describe('decode', () => {
   it('asks for required fields', () => {
     const legacy = schema.message('legacy.Legacy');
     expect(problem(() => legacy.decode(new Uint8Array()))).toBe('name: is required and not set');
-    expect(problem(() => legacy.encode({ name: 'x', children: [{}] }))).toBe('children[0].name: is required and not set');
-    expect(problem(() => legacy.fromJson({ name: 'x', children: [{}] }))).toBe('children[0].name: is required and not set');
+    expect(problem(() => legacy.encode({ name: 'x', children: [{}] }))).toBe(
+      'children[0].name: is required and not set',
+    );
+    expect(problem(() => legacy.fromJson({ name: 'x', children: [{}] }))).toBe(
+      'children[0].name: is required and not set',
+    );
   });
 
   it('copies bytes, so that a message does not change with the buffer it came in', () => {

@@ -79,7 +79,8 @@ export class Writer {
   /** Signed or unsigned. */
   fixed32(value: number): void {
     this.#reserve(4);
-    const buffer = this.#buffer, at = this.#pos;
+    const buffer = this.#buffer,
+      at = this.#pos;
     buffer[at] = value & 255;
     buffer[at + 1] = (value >>> 8) & 255;
     buffer[at + 2] = (value >>> 16) & 255;
@@ -90,7 +91,8 @@ export class Writer {
   /** Signed or unsigned. */
   fixed64(value: bigint): void {
     big[0] = value;
-    const first = words[low]!, second = words[high]!;
+    const first = words[low]!,
+      second = words[high]!;
     this.fixed32(first);
     this.fixed32(second);
   }
@@ -102,7 +104,8 @@ export class Writer {
 
   double(value: number): void {
     double[0] = value;
-    const first = words[low]!, second = words[high]!;
+    const first = words[low]!,
+      second = words[high]!;
     this.fixed32(first);
     this.fixed32(second);
   }
@@ -112,7 +115,8 @@ export class Writer {
     const { length } = value;
     if (length > shortString) return this.#longString(value);
     this.#reserve(1 + length);
-    const buffer = this.#buffer, start = this.#pos;
+    const buffer = this.#buffer,
+      start = this.#pos;
     buffer[start] = length;
     for (let index = 0; index < length; index++) {
       const code = value.charCodeAt(index);
@@ -143,7 +147,8 @@ export class Writer {
 
   /** Ends what began there, and puts its length in front. */
   close(start: number): void {
-    const length = this.#pos - start, more = sizeOfLength(length) - 1;
+    const length = this.#pos - start,
+      more = sizeOfLength(length) - 1;
     if (more > 0) {
       this.#reserve(more);
       this.#buffer.copyWithin(start + more, start, this.#pos);

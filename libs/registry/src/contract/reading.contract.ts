@@ -23,9 +23,7 @@ export function readingContract(rig: ContractRig): void {
           endpoint('Collect', { kind: 'clientStream' }),
           endpoint('PingPong', { kind: 'bidiStream' }),
         ],
-        nodes: [
-          node('a', { metadata: { protocol: 'connect,grpc', region: 'eu', zone: 'eu-1', 'Odd Key=': 'ä=b\0' } }),
-        ],
+        nodes: [node('a', { metadata: { protocol: 'connect,grpc', region: 'eu', zone: 'eu-1', 'Odd Key=': 'ä=b\0' } })],
         schema: Uint8Array.of(0, 1, 2, 255, 0),
       });
       await rig.registry.register(service);

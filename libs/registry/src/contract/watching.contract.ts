@@ -18,9 +18,9 @@ export function watchingContract(rig: ContractRig): void {
       await rig.registry.register(greeter({ name: 'c' }));
       const changes = ['updated a', 'updated a', 'updated a', 'deleted a', 'created c'];
       await expect.poll(() => watch.seen.slice(3), soon).toEqual(changes);
-      expect(
-        watch.events.slice(3).map((event) => (event.type === 'synced' ? 0 : event.service.nodes.length)),
-      ).toEqual([2, 1, 1, 1, 1]);
+      expect(watch.events.slice(3).map((event) => (event.type === 'synced' ? 0 : event.service.nodes.length))).toEqual([
+        2, 1, 1, 1, 1,
+      ]);
       expect(watch.events[7]).toEqual({ type: 'created', service: greeter({ name: 'c' }) });
     });
 

@@ -3,10 +3,8 @@ import { fixedTargets } from '../discovery.js';
 import { Client } from './client.js';
 
 const client = new Client({ discovery: fixedTargets(process.argv[2] as string) });
-void client.json('echo', '/echo.Echo/Say', { text: 'hello' }, { timeout: 10_000 }).then(
-  async (answer) => {
-    const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] };
-    process.stdout.write(JSON.stringify({ answer, http2: moduleLoadList.includes('NativeModule http2') }));
-    await client.close();
-  },
-);
+void client.json('echo', '/echo.Echo/Say', { text: 'hello' }, { timeout: 10_000 }).then(async (answer) => {
+  const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] };
+  process.stdout.write(JSON.stringify({ answer, http2: moduleLoadList.includes('NativeModule http2') }));
+  await client.close();
+});

@@ -1,13 +1,7 @@
 import type { ClientHttp2Session } from 'node:http2';
 import { MicroError } from '@micro/errors';
 import { isProtocolHeader, notProcessed, pushHeaders } from '../connect-wire.js';
-import {
-  type Answer,
-  type Exchange,
-  type ExchangeListener,
-  headerOf,
-  type RawRequest,
-} from './exchange.js';
+import { type Answer, type Exchange, type ExchangeListener, headerOf, type RawRequest } from './exchange.js';
 import { grpcTimeout, type GrpcOutcome } from './grpc-status.js';
 import { GrpcStream, http2Headers } from './grpc-stream.js';
 

@@ -46,7 +46,16 @@ const meaningful = new Map<string, 'length' | 'connection' | 'host' | 'refuse'>(
   ['content-length', 'length'],
   ['connection', 'connection'],
   ['host', 'host'],
-  ...['expect', 'http2-settings', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'].map((name): [string, 'refuse'] => [name, 'refuse']),
+  ...[
+    'expect',
+    'http2-settings',
+    'keep-alive',
+    'proxy-connection',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+  ].map((name): [string, 'refuse'] => [name, 'refuse']),
 ]);
 
 /**

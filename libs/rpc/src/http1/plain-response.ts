@@ -91,7 +91,10 @@ export class PlainResponse implements HttpResponse {
     const { socket } = this.#owner;
     if (!this.#begun) {
       this.#begun = true;
-      socket.write(this.#headText(this.#length < 0 && !this.#bodiless ? 'transfer-encoding: chunked\r\n' : ''), 'latin1');
+      socket.write(
+        this.#headText(this.#length < 0 && !this.#bodiless ? 'transfer-encoding: chunked\r\n' : ''),
+        'latin1',
+      );
     }
     return this.#piece(data);
   }
@@ -165,7 +168,8 @@ export class PlainResponse implements HttpResponse {
     const head = this.#headText(this.#length < 0 ? `content-length: ${body.length}\r\n` : '');
     if (typeof body === 'string') socket.write(head + body, 'latin1');
     // Latin-1 keeps every byte as it is.
-    else if (body.length <= onePiece) socket.write(head + Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
+    else if (body.length <= onePiece)
+      socket.write(head + Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1');
     else {
       socket.cork();
       socket.write(head, 'latin1');
@@ -191,7 +195,10 @@ export class PlainResponse implements HttpResponse {
   #headText(framing: string): string {
     const date = this.#dated ? '' : `date: ${now()}\r\n`;
     const { closing, keepAliveSeconds } = this.#owner;
-    const kept = this.shouldKeepAlive && !closing ? `connection: keep-alive\r\nkeep-alive: timeout=${keepAliveSeconds}\r\n` : 'connection: close\r\n';
+    const kept =
+      this.shouldKeepAlive && !closing
+        ? `connection: keep-alive\r\nkeep-alive: timeout=${keepAliveSeconds}\r\n`
+        : 'connection: close\r\n';
     return `${this.#head}${framing}${date}${kept}\r\n`;
   }
 }

@@ -88,7 +88,10 @@ describe('what is plain', () => {
     ['a tab behind a length', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\t\r\n\r\nx'],
     ['a list of lengths', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1, 1\r\n\r\nx'],
     ['chunks', 'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
-    ['length and chunks', 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+    [
+      'length and chunks',
+      'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
+    ],
     ['a space before the colon', 'GET / HTTP/1.1\r\nhost : a\r\n\r\n'],
     ['a folded line', 'GET / HTTP/1.1\r\nhost: a\r\nx: 1\r\n 2\r\n\r\n'],
     ['bare line feeds', 'GET / HTTP/1.1\nhost: a\n\n'],
@@ -111,18 +114,74 @@ describe('what is plain', () => {
 
   it('is never read as more, or as something else, than node:http makes of it', async () => {
     const pieces = [
-      'GET', 'POST', ' ', '/a', '/a?b=c', ' HTTP/1.1', ' HTTP/1.0', '\r\n', '\n', '\r', 'Host: x', 'host: y', 'Content-Length: 3', 'content-length:3', 'content-length: 03',
-      'Content-Length: -3', 'Transfer-Encoding: chunked', 'Transfer-Encoding: identity', 'Connection: keep-alive', 'Connection: close', 'x-a: b', 'x-a : b', ' x: y', ':', '\t', '\0',
-      '\x80', 'abc', '0\r\n\r\n', '3\r\nabc\r\n', '#', '%', '*', 'Expect: 100-continue', '\r\n\r\n', 'Upgrade: h2c', 'GET /next HTTP/1.1\r\nHost: x\r\n\r\n',
+      'GET',
+      'POST',
+      ' ',
+      '/a',
+      '/a?b=c',
+      ' HTTP/1.1',
+      ' HTTP/1.0',
+      '\r\n',
+      '\n',
+      '\r',
+      'Host: x',
+      'host: y',
+      'Content-Length: 3',
+      'content-length:3',
+      'content-length: 03',
+      'Content-Length: -3',
+      'Transfer-Encoding: chunked',
+      'Transfer-Encoding: identity',
+      'Connection: keep-alive',
+      'Connection: close',
+      'x-a: b',
+      'x-a : b',
+      ' x: y',
+      ':',
+      '\t',
+      '\0',
+      '\x80',
+      'abc',
+      '0\r\n\r\n',
+      '3\r\nabc\r\n',
+      '#',
+      '%',
+      '*',
+      'Expect: 100-continue',
+      '\r\n\r\n',
+      'Upgrade: h2c',
+      'GET /next HTTP/1.1\r\nHost: x\r\n\r\n',
     ];
     const odd = fc.array(fc.constantFrom(...pieces), { maxLength: 14 }).map((parts) => parts.join(''));
-    const header = fc.constantFrom('x-a: b', 'X-B:c', 'accept: */*', 'connection: keep-alive', 'Content-Length: 3', 'content-length: 0', 'te: trailers', 'x: y z', 'Cookie: a=b; c=d', 'Transfer-Encoding: chunked', ' y');
-    const good = fc.record({ verb: fc.constantFrom('GET', 'POST', 'DELETE'), path: fc.constantFrom('/', '/a.A/B', '/a?b=c&d', '/%00', '/a#b'), headers: fc.array(header, { maxLength: 4 }), body: fc.constantFrom('', 'abc', '0\r\n\r\n') })
-      .map(({ verb, path, headers, body }) => [`${verb} ${path} HTTP/1.1`, 'Host: x', ...headers, '', body].join('\r\n'));
-    const mutated = fc.tuple(good, fc.nat(200), fc.constantFrom('', '\r', '\n', ' ', '\0', ':', '\x80', 'A'), fc.nat(2)).map(([text, at, insert, remove]) => {
-      const position = at % (text.length + 1);
-      return text.slice(0, position) + insert + text.slice(position + remove);
-    });
+    const header = fc.constantFrom(
+      'x-a: b',
+      'X-B:c',
+      'accept: */*',
+      'connection: keep-alive',
+      'Content-Length: 3',
+      'content-length: 0',
+      'te: trailers',
+      'x: y z',
+      'Cookie: a=b; c=d',
+      'Transfer-Encoding: chunked',
+      ' y',
+    );
+    const good = fc
+      .record({
+        verb: fc.constantFrom('GET', 'POST', 'DELETE'),
+        path: fc.constantFrom('/', '/a.A/B', '/a?b=c&d', '/%00', '/a#b'),
+        headers: fc.array(header, { maxLength: 4 }),
+        body: fc.constantFrom('', 'abc', '0\r\n\r\n'),
+      })
+      .map(({ verb, path, headers, body }) =>
+        [`${verb} ${path} HTTP/1.1`, 'Host: x', ...headers, '', body].join('\r\n'),
+      );
+    const mutated = fc
+      .tuple(good, fc.nat(200), fc.constantFrom('', '\r', '\n', ' ', '\0', ':', '\x80', 'A'), fc.nat(2))
+      .map(([text, at, insert, remove]) => {
+        const position = at % (text.length + 1);
+        return text.slice(0, position) + insert + text.slice(position + remove);
+      });
     let taken = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(fc.oneof(good, mutated, odd), { minLength: 1, maxLength: 3 }), async (texts) => {
@@ -148,7 +207,13 @@ async function lane(answer: PlainLaneOptions['take'], options: Partial<PlainLane
     request.on('end', () => response.end(`node ${request.method} ${request.url} ${body};`));
   });
   const [listener] = http.listeners('connection') as ((socket: Socket) => void)[];
-  const plain = new PlainLane({ limits, keepAliveMs: 75_000, take: answer, handOver: listener!.bind(http), ...options });
+  const plain = new PlainLane({
+    limits,
+    keepAliveMs: 75_000,
+    take: answer,
+    handOver: listener!.bind(http),
+    ...options,
+  });
   const server = createNetServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
     socket.once('data', (first: Buffer) => plain.accept(socket, first));
@@ -189,7 +254,10 @@ describe('a connection', () => {
       await new Promise((resolve) => setImmediate(resolve));
       caller.socket.write(text.slice(cut), 'latin1');
       await until(`both answers, cut at ${cut}`, () => bodies(caller.text).length === 2);
-      expect(bodies(caller.text).map((one) => one?.replace(/^\w+ /, ''))).toEqual(['POST /one first', 'POST /two second']);
+      expect(bodies(caller.text).map((one) => one?.replace(/^\w+ /, ''))).toEqual([
+        'POST /one first',
+        'POST /two second',
+      ]);
       caller.socket.destroy();
     }
   });
@@ -281,7 +349,10 @@ describe('a connection', () => {
     }
     expect(taken).toBeLessThan(50);
     let size = 0;
-    caller.socket.removeAllListeners('data').on('data', (data) => (size += data.length)).resume();
+    caller.socket
+      .removeAllListeners('data')
+      .on('data', (data) => (size += data.length))
+      .resume();
     await until('the rest is answered', () => taken === 200 && size > 200 * 512 * 1024);
   });
 });
@@ -299,7 +370,9 @@ describe('an answer', () => {
     caller.socket.write(call('/a', ''), 'latin1');
     await until('the last chunk is there', () => caller.text.endsWith('0\r\n\r\n'));
     expect(caller.text).toMatch(/transfer-encoding: chunked\r\n/);
-    expect(caller.text.split('\r\n\r\n').slice(1).join('\r\n\r\n')).toBe(Buffer.from('3\r\none\r\n4\r\ntwö\r\n5\r\nthree\r\n0\r\n\r\n').toString('latin1'));
+    expect(caller.text.split('\r\n\r\n').slice(1).join('\r\n\r\n')).toBe(
+      Buffer.from('3\r\none\r\n4\r\ntwö\r\n5\r\nthree\r\n0\r\n\r\n').toString('latin1'),
+    );
   });
 
   it('has a length, a date, and no body where there can be none', async () => {
@@ -311,7 +384,9 @@ describe('an answer', () => {
     const none = open();
     none.socket.write(call('/none', ''), 'latin1');
     await until('it is answered', () => none.text.includes('\r\n\r\n'));
-    expect(none.text).toMatch(/^HTTP\/1\.1 204 No Content\r\ndate: [^\r]+ GMT\r\nconnection: keep-alive\r\nkeep-alive: timeout=75\r\n\r\n$/);
+    expect(none.text).toMatch(
+      /^HTTP\/1\.1 204 No Content\r\ndate: [^\r]+ GMT\r\nconnection: keep-alive\r\nkeep-alive: timeout=75\r\n\r\n$/,
+    );
     const large = open();
     large.socket.write(call('/large', ''), 'latin1');
     await until('it is answered', () => large.text.length > 40_000);

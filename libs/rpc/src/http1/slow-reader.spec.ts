@@ -32,7 +32,10 @@ async function lane() {
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
   socket.on('error', () => undefined);
-  closers.push(() => server.close(), () => socket.destroy());
+  closers.push(
+    () => server.close(),
+    () => socket.destroy(),
+  );
   return { plain, server, socket, taken: () => taken };
 }
 

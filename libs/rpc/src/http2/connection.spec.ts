@@ -62,9 +62,13 @@ async function raw(...frames: Buffer[]): Promise<{ socket: Socket; received: () 
 /** Types of the frames in some bytes, with their flags. */
 function framesOf(bytes: Buffer): { type: number; stream: number; payload: Buffer }[] {
   const frames = [];
-  for (let at = 0; at + 9 <= bytes.length; ) {
+  for (let at = 0; at + 9 <= bytes.length;) {
     const length = bytes.readUIntBE(at, 3);
-    frames.push({ type: bytes[at + 3] as number, stream: bytes.readUInt32BE(at + 5), payload: bytes.subarray(at + 9, at + 9 + length) });
+    frames.push({
+      type: bytes[at + 3] as number,
+      stream: bytes.readUInt32BE(at + 5),
+      payload: bytes.subarray(at + 9, at + 9 + length),
+    });
     at += 9 + length;
   }
   return frames;
@@ -72,21 +76,31 @@ function framesOf(bytes: Buffer): { type: number; stream: number; payload: Buffe
 
 const request = encodeHeaders([':method', 'POST', ':scheme', 'http', ':path', '/']);
 const headersFrame = (stream: number, flags = 5) => encodeFrame(frameType.headers, flags, stream, request);
-const goaway = (received: Buffer) => framesOf(received).find(({ type }) => type === frameType.goaway)?.payload.readUInt32BE(4);
+const goaway = (received: Buffer) =>
+  framesOf(received)
+    .find(({ type }) => type === frameType.goaway)
+    ?.payload.readUInt32BE(4);
 
 describe('a request', () => {
-  it.each([0, 1, 16_384, 16_385, 100_000, 3_000_000])('of %i bytes is answered, with headers and trailers', async (bytes) => {
-    const session = await open(echo);
-    const body = Buffer.alloc(bytes, 'abcdefg');
-    const answer = await post(session, body);
-    expect(answer).toMatchObject({ status: 200, trailers: { 'x-bytes': String(bytes || 5) } });
-    expect(answer.body.equals(bytes > 0 ? body : Buffer.from('hello'))).toBe(true);
-  });
+  it.each([0, 1, 16_384, 16_385, 100_000, 3_000_000])(
+    'of %i bytes is answered, with headers and trailers',
+    async (bytes) => {
+      const session = await open(echo);
+      const body = Buffer.alloc(bytes, 'abcdefg');
+      const answer = await post(session, body);
+      expect(answer).toMatchObject({ status: 200, trailers: { 'x-bytes': String(bytes || 5) } });
+      expect(answer.body.equals(bytes > 0 ? body : Buffer.from('hello'))).toBe(true);
+    },
+  );
 
   it('is one of many at a time', async () => {
     const session = await open(echo);
-    const answers = await Promise.all(Array.from({ length: 500 }, (_, index) => post(session, Buffer.from(`body ${index}`))));
-    expect(answers.map(({ body }) => body.toString())).toEqual(Array.from({ length: 500 }, (_, index) => `body ${index}`));
+    const answers = await Promise.all(
+      Array.from({ length: 500 }, (_, index) => post(session, Buffer.from(`body ${index}`))),
+    );
+    expect(answers.map(({ body }) => body.toString())).toEqual(
+      Array.from({ length: 500 }, (_, index) => `body ${index}`),
+    );
   });
 
   it('may have headers longer than a frame', async () => {
@@ -105,10 +119,27 @@ describe('a request', () => {
 
   it('with headers that are too large is refused, and the connection goes on', async () => {
     await open(echo);
-    const headers = encodeHeaders([':method', 'POST', ':scheme', 'http', ':path', '/', 'x', 'y'.repeat(16_000), 'z', 'z'.repeat(600)]);
-    const pieces = [encodeFrame(frameType.headers, 1, 1, headers.subarray(0, 16_000)), encodeFrame(frameType.continuation, 4, 1, headers.subarray(16_000))];
+    const headers = encodeHeaders([
+      ':method',
+      'POST',
+      ':scheme',
+      'http',
+      ':path',
+      '/',
+      'x',
+      'y'.repeat(16_000),
+      'z',
+      'z'.repeat(600),
+    ]);
+    const pieces = [
+      encodeFrame(frameType.headers, 1, 1, headers.subarray(0, 16_000)),
+      encodeFrame(frameType.continuation, 4, 1, headers.subarray(16_000)),
+    ];
     const { received } = await raw(...pieces, headersFrame(3));
-    await until('both are answered', () => framesOf(received()).filter(({ type }) => type === frameType.headers).length >= 3);
+    await until(
+      'both are answered',
+      () => framesOf(received()).filter(({ type }) => type === frameType.headers).length >= 3,
+    );
     expect(goaway(received())).toBeUndefined();
   });
 });
@@ -151,20 +182,28 @@ describe('flow control', () => {
       stream.end(['x', 'y']);
     });
     const { socket, received } = await raw(encodeSettings([[4, 100]]), headersFrame(1));
-    const bytes = () => framesOf(received()).filter(({ type, stream }) => type === frameType.data && stream === 1).reduce((sum, { payload }) => sum + payload.length, 0);
+    const bytes = () =>
+      framesOf(received())
+        .filter(({ type, stream }) => type === frameType.data && stream === 1)
+        .reduce((sum, { payload }) => sum + payload.length, 0);
     await until('what the window allows has come', () => bytes() === 100);
     // A hundred bytes less than nothing: the next hundred allow none.
     socket.write(Buffer.concat([encodeSettings([[4, 0]]), encodeNumber(frameType.windowUpdate, 1, 150)]));
     await until('fifty more have come', () => bytes() === 150);
     socket.write(encodeNumber(frameType.windowUpdate, 1, 1_000));
-    await until('all has come, and the trailers', () => bytes() === 300 && framesOf(received()).filter(({ type }) => type === frameType.headers).length === 2);
+    await until(
+      'all has come, and the trailers',
+      () => bytes() === 300 && framesOf(received()).filter(({ type }) => type === frameType.headers).length === 2,
+    );
   });
 });
 
 describe('the end', () => {
   it('of a stream that its client takes back is told, once', async () => {
     const closed: boolean[] = [];
-    const session = await open((stream) => (stream.listener = { ...ignored, closed: (complete) => closed.push(complete) }));
+    const session = await open(
+      (stream) => (stream.listener = { ...ignored, closed: (complete) => closed.push(complete) }),
+    );
     const stream = session.request({ ':method': 'POST', ':path': '/' });
     stream.on('error', () => undefined).write('x');
     await until('it has come', () => rig?.connections[0]?.used === true);
@@ -177,8 +216,14 @@ describe('the end', () => {
 
   it('of a connection ends its streams', async () => {
     const closed: boolean[] = [];
-    const session = await open((stream) => (stream.listener = { ...ignored, closed: (complete) => closed.push(complete) }));
-    for (let index = 0; index < 3; index++) session.request({ ':method': 'POST', ':path': '/' }).on('error', () => undefined).write('x');
+    const session = await open(
+      (stream) => (stream.listener = { ...ignored, closed: (complete) => closed.push(complete) }),
+    );
+    for (let index = 0; index < 3; index++)
+      session
+        .request({ ':method': 'POST', ':path': '/' })
+        .on('error', () => undefined)
+        .write('x');
     await until('they have come', () => rig?.connections[0]?.used === true);
     await until('all three', () => {
       session.destroy();
@@ -219,7 +264,11 @@ describe('the end', () => {
 describe('an attack', () => {
   const calm = 11;
   it.each([
-    ['requests taken back at once', (index: number) => Buffer.concat([headersFrame(2 * index + 1, 4), encodeNumber(frameType.rstStream, 2 * index + 1, 8)])],
+    [
+      'requests taken back at once',
+      (index: number) =>
+        Buffer.concat([headersFrame(2 * index + 1, 4), encodeNumber(frameType.rstStream, 2 * index + 1, 8)]),
+    ],
     ['pings', () => encodeFrame(frameType.ping, 0, 0, Buffer.alloc(8))],
     ['settings', () => encodeSettings([[4, 65_535]])],
     ['priorities', () => encodeFrame(frameType.priority, 0, 1, Buffer.from([0, 0, 0, 0, 1]))],
@@ -232,9 +281,15 @@ describe('an attack', () => {
 
   it('by empty frames, or by headers without end, costs its connection', async () => {
     await open((stream) => (stream.listener = ignored));
-    const empty = await raw(headersFrame(1, 4), ...Array.from({ length: 4_000 }, () => encodeFrame(frameType.data, 0, 1, Buffer.alloc(0))));
+    const empty = await raw(
+      headersFrame(1, 4),
+      ...Array.from({ length: 4_000 }, () => encodeFrame(frameType.data, 0, 1, Buffer.alloc(0))),
+    );
     await until('it is told to calm down', () => goaway(empty.received()) === calm);
-    const endless = await raw(headersFrame(1, 0), ...Array.from({ length: 20 }, () => encodeFrame(frameType.continuation, 0, 1, Buffer.alloc(16_384, 0x82))));
+    const endless = await raw(
+      headersFrame(1, 0),
+      ...Array.from({ length: 20 }, () => encodeFrame(frameType.continuation, 0, 1, Buffer.alloc(16_384, 0x82))),
+    );
     await until('it is told to calm down, too', () => goaway(endless.received()) === calm);
   });
 

@@ -251,7 +251,12 @@ export class Http2Connection implements StreamOwner {
       if (length > maxPayloadBytes) throw new ConnectionError(errorCode.frameSize, `a frame of ${length} bytes`);
       const from = at + frameHeaderBytes;
       if (bytes.length < from + length) break;
-      this.#frame(bytes[at + 3] as number, bytes[at + 4] as number, bytes.readUInt32BE(at + 5) & 0x7fffffff, bytes.subarray(from, from + length));
+      this.#frame(
+        bytes[at + 3] as number,
+        bytes[at + 4] as number,
+        bytes.readUInt32BE(at + 5) & 0x7fffffff,
+        bytes.subarray(from, from + length),
+      );
       at = from + length;
     }
     this.#pending = at < bytes.length ? bytes.subarray(at) : nothing;
@@ -260,7 +265,8 @@ export class Http2Connection implements StreamOwner {
   /** Where the frames begin; -1 if the preface is not complete. */
   #readPreface(bytes: Buffer): number {
     const length = Math.min(bytes.length, preface.length);
-    if (preface.compare(bytes, 0, length, 0, length) !== 0) throw new ConnectionError(errorCode.protocol, 'the preface of HTTP/2 is missing');
+    if (preface.compare(bytes, 0, length, 0, length) !== 0)
+      throw new ConnectionError(errorCode.protocol, 'the preface of HTTP/2 is missing');
     this.#pending = bytes;
     if (length < preface.length) return -1;
     this.#state = 'settings';
@@ -269,7 +275,8 @@ export class Http2Connection implements StreamOwner {
 
   #frame(type: number, flags: number, id: number, payload: Buffer): void {
     if (this.#state === 'settings') {
-      if (type !== frameType.settings || (flags & flag.ack) !== 0) throw new ConnectionError(errorCode.protocol, 'SETTINGS do not come first');
+      if (type !== frameType.settings || (flags & flag.ack) !== 0)
+        throw new ConnectionError(errorCode.protocol, 'SETTINGS do not come first');
       this.#state = 'open';
     }
     if (this.#block && (type !== frameType.continuation || id !== this.#block.stream)) {
@@ -340,7 +347,8 @@ export class Http2Connection implements StreamOwner {
 
   #checkLength({ id, announced, received }: Http2Stream, ended: boolean): void {
     if (announced === undefined) return;
-    if (received > announced || (ended && received < announced)) throw new StreamError(id, errorCode.protocol, 'the body is not as long as announced');
+    if (received > announced || (ended && received < announced))
+      throw new StreamError(id, errorCode.protocol, 'the body is not as long as announced');
   }
 
   #headers(flags: number, id: number, payload: Buffer): void {
@@ -368,7 +376,8 @@ export class Http2Connection implements StreamOwner {
     block.pieces.push(bytes);
     block.size += bytes.length;
     // A list that is somewhat too large is read to its end and refused by itself; one without end costs the connection.
-    if (block.size > this.#options.headerBytes * 8) throw new ConnectionError(errorCode.enhanceYourCalm, 'a header block without end');
+    if (block.size > this.#options.headerBytes * 8)
+      throw new ConnectionError(errorCode.enhanceYourCalm, 'a header block without end');
     if ((flags & flag.endHeaders) === 0) return;
     this.#block = undefined;
     this.#endOfBlock(block);
@@ -386,7 +395,13 @@ export class Http2Connection implements StreamOwner {
       return this.send(encodeNumber(frameType.rstStream, id, errorCode.refusedStream));
     }
     const announced = headers === tooLarge ? undefined : checkRequest(id, headers);
-    const request = { id, headers: headers === tooLarge ? [] : headers, announced, sendWindow: this.#initialWindow, receiveWindow: streamWindow };
+    const request = {
+      id,
+      headers: headers === tooLarge ? [] : headers,
+      announced,
+      sendWindow: this.#initialWindow,
+      receiveWindow: streamWindow,
+    };
     const opened = new Http2Stream(this, request);
     this.#streams.set(id, opened);
     if (endStream) {
@@ -415,9 +430,11 @@ export class Http2Connection implements StreamOwner {
   /** Something came for a stream that has ended. */
   #late(id: number, what: 'DATA' | 'HEADERS'): void {
     if (this.#ended.get(id) === true) return this.#bother();
-    if (id > this.#lastStream) throw new ConnectionError(errorCode.protocol, `${what} for stream ${id}, which was not opened`);
+    if (id > this.#lastStream)
+      throw new ConnectionError(errorCode.protocol, `${what} for stream ${id}, which was not opened`);
     const detail = `${what} for stream ${id}, which has ended`;
-    if (this.#streams.has(id) || (this.#ended.has(id) && what === 'DATA')) throw new StreamError(id, errorCode.streamClosed, detail);
+    if (this.#streams.has(id) || (this.#ended.has(id) && what === 'DATA'))
+      throw new StreamError(id, errorCode.streamClosed, detail);
     if (this.#ended.has(id)) throw new ConnectionError(errorCode.streamClosed, detail);
     throw new ConnectionError(errorCode.protocol, `${what} for stream ${id}, which is older than the last`);
   }
@@ -425,13 +442,15 @@ export class Http2Connection implements StreamOwner {
   #priority(id: number, payload: Buffer): void {
     if (id === 0) throw new ConnectionError(errorCode.protocol, 'PRIORITY without a stream');
     if (payload.length !== 5) throw new StreamError(id, errorCode.frameSize, 'PRIORITY of a wrong size');
-    if ((payload.readUInt32BE(0) & 0x7fffffff) === id) throw new StreamError(id, errorCode.protocol, 'a stream depends on itself');
+    if ((payload.readUInt32BE(0) & 0x7fffffff) === id)
+      throw new StreamError(id, errorCode.protocol, 'a stream depends on itself');
     this.#bother();
   }
 
   #rstStream(id: number, payload: Buffer): void {
     if (payload.length !== 4) throw new ConnectionError(errorCode.frameSize, 'RST_STREAM of a wrong size');
-    if (id === 0 || id > this.#lastStream) throw new ConnectionError(errorCode.protocol, `RST_STREAM for stream ${id}, which was not opened`);
+    if (id === 0 || id > this.#lastStream)
+      throw new ConnectionError(errorCode.protocol, `RST_STREAM for stream ${id}, which was not opened`);
     const stream = this.#streams.get(id);
     if (!stream) return;
     this.#bother();
@@ -447,21 +466,25 @@ export class Http2Connection implements StreamOwner {
     }
     if (payload.length % 6 !== 0) throw new ConnectionError(errorCode.frameSize, 'SETTINGS of a wrong size');
     this.#bother();
-    for (let at = 0; at < payload.length; at += 6) this.#setting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
+    for (let at = 0; at < payload.length; at += 6)
+      this.#setting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
     this.send(encodeFrame(frameType.settings, flag.ack, 0, nothing));
     this.#flushStreams();
   }
 
   #setting(id: number, value: number): void {
-    if (id === setting.enablePush && value > 1) throw new ConnectionError(errorCode.protocol, `ENABLE_PUSH is ${value}`);
-    if (id === setting.maxFrameSize && (value < maxPayloadBytes || value > 2 ** 24 - 1)) throw new ConnectionError(errorCode.protocol, `MAX_FRAME_SIZE is ${value}`);
+    if (id === setting.enablePush && value > 1)
+      throw new ConnectionError(errorCode.protocol, `ENABLE_PUSH is ${value}`);
+    if (id === setting.maxFrameSize && (value < maxPayloadBytes || value > 2 ** 24 - 1))
+      throw new ConnectionError(errorCode.protocol, `MAX_FRAME_SIZE is ${value}`);
     if (id !== setting.initialWindowSize) return;
     if (value > largestWindow) throw new ConnectionError(errorCode.flowControl, `INITIAL_WINDOW_SIZE is ${value}`);
     const change = value - this.#initialWindow;
     this.#initialWindow = value;
     for (const stream of this.#streams.values()) {
       stream.sendWindow += change;
-      if (stream.sendWindow > largestWindow) throw new ConnectionError(errorCode.flowControl, 'a window that is too large');
+      if (stream.sendWindow > largestWindow)
+        throw new ConnectionError(errorCode.flowControl, 'a window that is too large');
     }
   }
 
@@ -479,17 +502,20 @@ export class Http2Connection implements StreamOwner {
     if (id === 0) {
       if (bytes === 0) throw new ConnectionError(errorCode.protocol, 'a window grows by nothing');
       this.#sendWindow += bytes;
-      if (this.#sendWindow > largestWindow) throw new ConnectionError(errorCode.flowControl, 'a window that is too large');
+      if (this.#sendWindow > largestWindow)
+        throw new ConnectionError(errorCode.flowControl, 'a window that is too large');
       return this.#flushStreams();
     }
     const stream = this.#streams.get(id);
     if (!stream) {
-      if (id > this.#lastStream) throw new ConnectionError(errorCode.protocol, `WINDOW_UPDATE for stream ${id}, which was not opened`);
+      if (id > this.#lastStream)
+        throw new ConnectionError(errorCode.protocol, `WINDOW_UPDATE for stream ${id}, which was not opened`);
       return;
     }
     if (bytes === 0) throw new StreamError(id, errorCode.protocol, 'a window grows by nothing');
     stream.sendWindow += bytes;
-    if (stream.sendWindow > largestWindow) throw new StreamError(id, errorCode.flowControl, 'a window that is too large');
+    if (stream.sendWindow > largestWindow)
+      throw new StreamError(id, errorCode.flowControl, 'a window that is too large');
     if (this.#waiting.has(stream)) this.#flushStreams();
   }
 
@@ -499,7 +525,8 @@ export class Http2Connection implements StreamOwner {
     const now = performance.now();
     this.#patience = Math.min(nuisance.burst, Math.floor(((now - this.#patienceAt) / 1000) * nuisance.perSecond));
     this.#patienceAt = now;
-    if (this.#patience <= 0) throw new ConnectionError(errorCode.enhanceYourCalm, 'too many frames that ask for nothing');
+    if (this.#patience <= 0)
+      throw new ConnectionError(errorCode.enhanceYourCalm, 'too many frames that ask for nothing');
   }
 
   /** Asks a client that has been silent whether it is still there, and lets one go that is not. */
@@ -519,7 +546,12 @@ export class Http2Connection implements StreamOwner {
   }
 
   #fail(error: Error): void {
-    const code = error instanceof ConnectionError ? error.code : error instanceof CompressionError ? errorCode.compression : errorCode.internal;
+    const code =
+      error instanceof ConnectionError
+        ? error.code
+        : error instanceof CompressionError
+          ? errorCode.compression
+          : errorCode.internal;
     this.#reason ??= error.message;
     this.#state = 'closed';
     this.send(encodeGoaway(this.#lastStream, code, error.message));

@@ -31,7 +31,13 @@ export const errorCode = {
 } as const;
 
 /** RFC 9113, section 6.5.2. */
-export const setting = { enablePush: 2, maxConcurrentStreams: 3, initialWindowSize: 4, maxFrameSize: 5, maxHeaderListSize: 6 } as const;
+export const setting = {
+  enablePush: 2,
+  maxConcurrentStreams: 3,
+  initialWindowSize: 4,
+  maxFrameSize: 5,
+  maxHeaderListSize: 6,
+} as const;
 
 export const frameHeaderBytes = 9;
 /** Payload of a frame at most, unless SETTINGS_MAX_FRAME_SIZE says otherwise. Ours never does. */
@@ -61,7 +67,11 @@ export class StreamError extends Error {
 }
 
 /** Writes a frame's header; returns where its payload begins. */
-export function writeFrameHeader(target: Buffer, at: number, frame: { readonly type: number; readonly flags: number; readonly stream: number; readonly length: number }): number {
+export function writeFrameHeader(
+  target: Buffer,
+  at: number,
+  frame: { readonly type: number; readonly flags: number; readonly stream: number; readonly length: number },
+): number {
   target.writeUIntBE(frame.length, at, 3);
   target[at + 3] = frame.type;
   target[at + 4] = frame.flags;
@@ -84,7 +94,8 @@ export function encodeNumber(type: number, stream: number, value: number): Buffe
 
 export function encodeSettings(settings: readonly (readonly [id: number, value: number])[]): Buffer {
   const payload = Buffer.allocUnsafe(settings.length * 6);
-  for (const [index, [id, value]] of settings.entries()) payload.writeUInt32BE(value, payload.writeUInt16BE(id, index * 6));
+  for (const [index, [id, value]] of settings.entries())
+    payload.writeUInt32BE(value, payload.writeUInt16BE(id, index * 6));
   return encodeFrame(frameType.settings, 0, 0, payload);
 }
 
@@ -101,7 +112,9 @@ export function encodeHeaderFrames(stream: number, block: Buffer, endStream: boo
   const frames = [encodeFrame(frameType.headers, end, stream, block.subarray(0, maxPayload))];
   for (let at = maxPayload; at < block.length; at += maxPayload) {
     const last = at + maxPayload >= block.length;
-    frames.push(encodeFrame(frameType.continuation, last ? flag.endHeaders : 0, stream, block.subarray(at, at + maxPayload)));
+    frames.push(
+      encodeFrame(frameType.continuation, last ? flag.endHeaders : 0, stream, block.subarray(at, at + maxPayload)),
+    );
   }
   return Buffer.concat(frames);
 }
@@ -110,6 +123,7 @@ export function encodeHeaderFrames(stream: number, block: Buffer, endStream: boo
 export function withoutPadding(payload: Buffer, flags: number): Buffer {
   if ((flags & flag.padded) === 0) return payload;
   const padding = payload[0];
-  if (padding === undefined || padding >= payload.length) throw new ConnectionError(errorCode.protocol, 'the padding is longer than its frame');
+  if (padding === undefined || padding >= payload.length)
+    throw new ConnectionError(errorCode.protocol, 'the padding is longer than its frame');
   return payload.subarray(1, payload.length - padding);
 }

@@ -13,7 +13,9 @@ describe.runIf(h2spec)('HTTP/2', () => {
   afterAll(() => rig.close());
 
   it('is as its specifications want it, every case of h2spec', async () => {
-    const { code, stdout } = await run('h2spec', ['--strict', '-h', '127.0.0.1', '-p', String(rig.port), '-o', '2'], { env: { ...process.env, PATH: toolPath() } });
+    const { code, stdout } = await run('h2spec', ['--strict', '-h', '127.0.0.1', '-p', String(rig.port), '-o', '2'], {
+      env: { ...process.env, PATH: toolPath() },
+    });
     const failures = stdout.slice(stdout.indexOf('Failures:')).trim();
     expect(stdout).toMatch(/\d{3} tests, \d{3} passed, 0 skipped, 0 failed/);
     expect({ code, failures: stdout.includes('Failures:') ? failures : '' }).toEqual({ code: 0, failures: '' });

@@ -10,8 +10,14 @@ const decoder = () => new HpackDecoder({ listBytes: 16_384 });
 /** RFC 7541, appendix C. */
 const plain = [
   ['8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d', ':method GET :scheme http :path / :authority www.example.com'],
-  ['8286 84be 5808 6e6f 2d63 6163 6865', ':method GET :scheme http :path / :authority www.example.com cache-control no-cache'],
-  ['8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65', ':method GET :scheme https :path /index.html :authority www.example.com custom-key custom-value'],
+  [
+    '8286 84be 5808 6e6f 2d63 6163 6865',
+    ':method GET :scheme http :path / :authority www.example.com cache-control no-cache',
+  ],
+  [
+    '8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65',
+    ':method GET :scheme https :path /index.html :authority www.example.com custom-key custom-value',
+  ],
 ] as const;
 const coded = [
   ['8286 8441 8cf1 e3c2 e5f2 3a6b a0ab 90f4 ff', plain[0][1]],
@@ -20,7 +26,10 @@ const coded = [
 ] as const;
 
 describe('header blocks', () => {
-  it.each([['plain', plain], ['in the Huffman code', coded]])('of the specification are read, %s', (_, blocks) => {
+  it.each([
+    ['plain', plain],
+    ['in the Huffman code', coded],
+  ])('of the specification are read, %s', (_, blocks) => {
     const hpack = decoder();
     for (const [block, headers] of blocks) expect(hpack.decode(hex(block))).toEqual(headers.split(' '));
   });
@@ -28,18 +37,42 @@ describe('header blocks', () => {
   it('evict what no longer fits the table', () => {
     // RFC 7541, appendix C.5, with a table of 256 bytes.
     const hpack = new HpackDecoder({ tableBytes: 256, listBytes: 16_384 });
-    hpack.decode(hex('4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3120 474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d'));
-    expect(hpack.decode(hex('4803 3330 37c1 c0bf'))).toEqual([':status', '307', 'cache-control', 'private', 'date', 'Mon, 21 Oct 2013 20:13:21 GMT', 'location', 'https://www.example.com']);
+    hpack.decode(
+      hex(
+        '4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3120 474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d',
+      ),
+    );
+    expect(hpack.decode(hex('4803 3330 37c1 c0bf'))).toEqual([
+      ':status',
+      '307',
+      'cache-control',
+      'private',
+      'date',
+      'Mon, 21 Oct 2013 20:13:21 GMT',
+      'location',
+      'https://www.example.com',
+    ]);
     // The first :status has made room for the second; what was its neighbour is the last.
     expect(() => hpack.decode(hex('c2'))).toThrow(CompressionError);
   });
 
   it('come back as they were', () => {
     const name = fc.stringMatching(/^[a-z0-9-]{1,20}$/);
-    const value = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code === 0x7f ? 0x20 : code)), maxLength: 300 });
-    const property = fc.property(fc.array(fc.tuple(fc.oneof(name, fc.constantFrom(':status', 'content-type', 'date')), fc.oneof(value, fc.constantFrom('200', '404')))), (headers) => {
-      expect(decoder().decode(Buffer.from(encodeHeaders(headers.flat())))).toEqual(headers.flat());
+    const value = fc.string({
+      unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code === 0x7f ? 0x20 : code)),
+      maxLength: 300,
     });
+    const property = fc.property(
+      fc.array(
+        fc.tuple(
+          fc.oneof(name, fc.constantFrom(':status', 'content-type', 'date')),
+          fc.oneof(value, fc.constantFrom('200', '404')),
+        ),
+      ),
+      (headers) => {
+        expect(decoder().decode(Buffer.from(encodeHeaders(headers.flat())))).toEqual(headers.flat());
+      },
+    );
     fc.assert(property);
   });
 
@@ -87,5 +120,7 @@ describe('header blocks', () => {
 it('knows the code of every character', () => {
   // Every byte in order, as another implementation (Go's) coded it.
   const bytes = readFileSync(new URL('huffman.fixture.bin', import.meta.url));
-  expect(huffmanDecoded(bytes, 0, bytes.length)).toBe(String.fromCharCode(...Array.from({ length: 256 }, (_, code) => code)));
+  expect(huffmanDecoded(bytes, 0, bytes.length)).toBe(
+    String.fromCharCode(...Array.from({ length: 256 }, (_, code) => code)),
+  );
 });

@@ -175,7 +175,8 @@ export function encodeHeaders(headers: readonly string[]): Buffer {
     }
     const named = staticIndex.get(name);
     if ((named === undefined && headerName(name) !== name) || notInValue.test(value)) continue;
-    at = named === undefined ? writeString(block, writeInteger(block, at, 4, 0), name) : writeInteger(block, at, 4, named);
+    at =
+      named === undefined ? writeString(block, writeInteger(block, at, 4, 0), name) : writeInteger(block, at, 4, named);
     at = writeString(block, at, value);
   }
   return block.subarray(0, at);

@@ -24,7 +24,17 @@ export class Http2Rig {
         stream.respond([':status', '431'], { end: true });
       };
       const closed = (reason: string | undefined) => void rig.reasons.push(reason);
-      rig.connections.push(new Http2Connection(socket, { request, tooLarge, headerBytes: 16_384, pingAfterMs: 30_000, pingTimeoutMs: 10_000, closed, ...options }));
+      rig.connections.push(
+        new Http2Connection(socket, {
+          request,
+          tooLarge,
+          headerBytes: 16_384,
+          pingAfterMs: 30_000,
+          pingTimeoutMs: 10_000,
+          closed,
+          ...options,
+        }),
+      );
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     return rig;

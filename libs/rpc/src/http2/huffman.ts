@@ -75,7 +75,9 @@ function build(): (Step | undefined)[] {
 
 /** Every symbol with its code: by length, then by symbol, each code the one before plus one. */
 function codes(): { symbol: number; code: number; length: number }[] {
-  const order = lengths.map((length, symbol) => ({ symbol, length })).sort((one, other) => one.length - other.length || one.symbol - other.symbol);
+  const order = lengths
+    .map((length, symbol) => ({ symbol, length }))
+    .sort((one, other) => one.length - other.length || one.symbol - other.symbol);
   let code = -1;
   let before = order[0]?.length ?? 0;
   return order.map(({ symbol, length }) => {

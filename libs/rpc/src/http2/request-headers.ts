@@ -22,17 +22,20 @@ export function checkRequest(stream: number, headers: readonly string[]): number
       length ??= found;
       continue;
     }
-    if (regular || !pseudo.has(name) || seen.has(name) || notInValue.test(value)) throw malformed(stream, `pseudo-header ${name}`);
+    if (regular || !pseudo.has(name) || seen.has(name) || notInValue.test(value))
+      throw malformed(stream, `pseudo-header ${name}`);
     if (name === ':path' && value === '') throw malformed(stream, 'an empty path');
     seen.add(name);
   }
-  if (!seen.has(':method') || !seen.has(':scheme') || !seen.has(':path')) throw malformed(stream, 'a missing pseudo-header');
+  if (!seen.has(':method') || !seen.has(':scheme') || !seen.has(':path'))
+    throw malformed(stream, 'a missing pseudo-header');
   return length;
 }
 
 /** Checks what a request ends with (RFC 9113, section 8.1). Throws StreamError. */
 export function checkTrailers(stream: number, headers: readonly string[]): void {
-  for (let index = 0; index < headers.length; index += 2) checkField(stream, headers[index] as string, headers[index + 1] as string);
+  for (let index = 0; index < headers.length; index += 2)
+    checkField(stream, headers[index] as string, headers[index + 1] as string);
 }
 
 const colon = 0x3a;

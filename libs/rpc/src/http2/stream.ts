@@ -1,5 +1,13 @@
 import { encodeHeaders } from './hpack.js';
-import { encodeFrame, encodeHeaderFrames, errorCode, flag, frameHeaderBytes, frameType, writeFrameHeader } from './frames.js';
+import {
+  encodeFrame,
+  encodeHeaderFrames,
+  errorCode,
+  flag,
+  frameHeaderBytes,
+  frameType,
+  writeFrameHeader,
+} from './frames.js';
 
 /** What becomes of a request, told as it comes. */
 export interface StreamListener {
@@ -60,7 +68,16 @@ export class Http2Stream {
   #queued = 0;
   #ending: { readonly trailers: Buffer | undefined } | undefined;
 
-  constructor(owner: StreamOwner, request: { id: number; headers: readonly string[]; announced: number | undefined; sendWindow: number; receiveWindow: number }) {
+  constructor(
+    owner: StreamOwner,
+    request: {
+      id: number;
+      headers: readonly string[];
+      announced: number | undefined;
+      sendWindow: number;
+      receiveWindow: number;
+    },
+  ) {
     this.#owner = owner;
     this.id = request.id;
     this.headers = request.headers;
@@ -81,7 +98,8 @@ export class Http2Stream {
   }
 
   header(name: string): string | undefined {
-    for (let index = 0; index < this.headers.length; index += 2) if (this.headers[index] === name) return this.headers[index + 1];
+    for (let index = 0; index < this.headers.length; index += 2)
+      if (this.headers[index] === name) return this.headers[index + 1];
     return undefined;
   }
 
@@ -98,7 +116,10 @@ export class Http2Stream {
     if (this.over || this.#answered) return;
     const [first, last] = [encodeHeaders(headers), encodeHeaders(trailers)];
     const { maxPayload } = this.#owner;
-    const fits = first.length <= maxPayload && last.length <= maxPayload && body.length <= Math.min(maxPayload, this.sendWindow, this.#owner.sendable());
+    const fits =
+      first.length <= maxPayload &&
+      last.length <= maxPayload &&
+      body.length <= Math.min(maxPayload, this.sendWindow, this.#owner.sendable());
     if (!fits) {
       this.respond(headers);
       this.write(body);
@@ -108,11 +129,21 @@ export class Http2Stream {
     this.#spend(body.length);
     const frames = Buffer.allocUnsafe(3 * frameHeaderBytes + first.length + body.length + last.length);
     const stream = this.id;
-    let at = writeFrameHeader(frames, 0, { type: frameType.headers, flags: flag.endHeaders, stream, length: first.length });
+    let at = writeFrameHeader(frames, 0, {
+      type: frameType.headers,
+      flags: flag.endHeaders,
+      stream,
+      length: first.length,
+    });
     frames.set(first, at);
     at = writeFrameHeader(frames, at + first.length, { type: frameType.data, flags: 0, stream, length: body.length });
     frames.set(body, at);
-    at = writeFrameHeader(frames, at + body.length, { type: frameType.headers, flags: flag.endHeaders | flag.endStream, stream, length: last.length });
+    at = writeFrameHeader(frames, at + body.length, {
+      type: frameType.headers,
+      flags: flag.endHeaders | flag.endStream,
+      stream,
+      length: last.length,
+    });
     frames.set(last, at);
     this.#owner.send(frames);
     this.#ended();

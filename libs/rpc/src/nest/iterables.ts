@@ -1,5 +1,11 @@
 import 'reflect-metadata';
-import { type CallHandler, type ExecutionContext, type INestMicroservice, type NestInterceptor, UseInterceptors } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  type INestMicroservice,
+  type NestInterceptor,
+  UseInterceptors,
+} from '@nestjs/common';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { mergeMap, Observable, of } from 'rxjs';
 import type { ServiceDefinition } from '@micro/proto';

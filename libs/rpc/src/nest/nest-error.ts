@@ -32,7 +32,11 @@ function fromHttp(exception: HttpException): MicroError {
   const response = exception.getResponse();
   // ValidationPipe puts one message for each field.
   const message = typeof response === 'string' ? response : (response as { message?: unknown }).message;
-  const detail = Array.isArray(message) ? message.join('; ') : typeof message === 'string' ? message : exception.message;
+  const detail = Array.isArray(message)
+    ? message.join('; ')
+    : typeof message === 'string'
+      ? message
+      : exception.message;
   return new MicroError(codeFromHttp(status), detail, { cause: exception });
 }
 
@@ -44,7 +48,8 @@ function fromRpc(error: unknown): unknown {
   const { code, message, details } = error as { code?: unknown; message?: unknown; details?: unknown };
   const detail = typeof details === 'string' ? details : typeof message === 'string' ? message : undefined;
   if (detail === undefined) return error;
-  if (detail === masked && code === undefined) return new MicroError('internal', 'internal error; its cause is in the log of the service');
+  if (detail === masked && code === undefined)
+    return new MicroError('internal', 'internal error; its cause is in the log of the service');
   if (detail === forbidden && code === undefined) return new MicroError('permission_denied', detail);
   return new MicroError(codeOf(code), detail, { cause: error });
 }

@@ -14,7 +14,10 @@ const decorators = { no_stream: '@GrpcMethod', rx_stream: '@GrpcStreamMethod', p
  * The method that each pattern is for, by Nest's rules: the service by its short or its full name, the method by its exact name. MicroError
  * `failed_precondition` for a pattern that is for none, or by the wrong decorator: a handler that nothing can reach is a mistake.
  */
-export function matchPatterns<H>(patterns: ReadonlyMap<string, H>, services: readonly ServiceDefinition[]): Map<MethodDefinition, H> {
+export function matchPatterns<H>(
+  patterns: ReadonlyMap<string, H>,
+  services: readonly ServiceDefinition[],
+): Map<MethodDefinition, H> {
   const matched = new Map<MethodDefinition, H>();
   for (const [text, handler] of patterns) {
     const pattern = parsePattern(text);
@@ -29,7 +32,9 @@ export function matchPatterns<H>(patterns: ReadonlyMap<string, H>, services: rea
 export function answersWithStream(pattern: unknown, services: readonly ServiceDefinition[]): boolean {
   const { service, rpc } = (pattern ?? {}) as Partial<GrpcPattern>;
   const candidates = services.filter(({ name, shortName }) => name === service || shortName === service);
-  return candidates.some(({ methods }) => methods.some(({ name, kind }) => name === rpc && (kind === 'serverStream' || kind === 'bidiStream')));
+  return candidates.some(({ methods }) =>
+    methods.some(({ name, kind }) => name === rpc && (kind === 'serverStream' || kind === 'bidiStream')),
+  );
 }
 
 function parsePattern(text: string): GrpcPattern {
@@ -39,14 +44,22 @@ function parsePattern(text: string): GrpcPattern {
   } catch {
     // A pattern of @MessagePattern('text').
   }
-  throw new MicroError('failed_precondition', `the pattern ${text} is no method of a .proto: use @GrpcMethod or @GrpcStreamMethod`);
+  throw new MicroError(
+    'failed_precondition',
+    `the pattern ${text} is no method of a .proto: use @GrpcMethod or @GrpcStreamMethod`,
+  );
 }
 
 function methodOf(pattern: GrpcPattern, services: readonly ServiceDefinition[]): MethodDefinition {
-  const candidates = services.filter(({ name, shortName }) => name === pattern.service || shortName === pattern.service);
+  const candidates = services.filter(
+    ({ name, shortName }) => name === pattern.service || shortName === pattern.service,
+  );
   if (candidates.length === 0) {
     const names = services.map(({ name }) => name).join(', ') || 'none';
-    throw misfit(pattern, `there is no service ${pattern.service}: the .proto files have ${names}. Name the service in the decorator, or the class like the service`);
+    throw misfit(
+      pattern,
+      `there is no service ${pattern.service}: the .proto files have ${names}. Name the service in the decorator, or the class like the service`,
+    );
   }
   const method = candidates.flatMap(({ methods }) => methods).find(({ name }) => name === pattern.rpc);
   if (!method) {
@@ -56,11 +69,17 @@ function methodOf(pattern: GrpcPattern, services: readonly ServiceDefinition[]):
   const streamsIn = method.kind === 'clientStream' || method.kind === 'bidiStream';
   const wanted = streamsIn ? 'rx_stream' : 'no_stream';
   if (pattern.streaming !== wanted) {
-    throw misfit(pattern, `${method.path} takes ${streamsIn ? 'a stream of requests' : 'one request'}: use ${decorators[wanted]}`);
+    throw misfit(
+      pattern,
+      `${method.path} takes ${streamsIn ? 'a stream of requests' : 'one request'}: use ${decorators[wanted]}`,
+    );
   }
   return method;
 }
 
 function misfit({ service, rpc, streaming }: GrpcPattern, detail: string): MicroError {
-  return new MicroError('failed_precondition', `${decorators[streaming] ?? streaming}('${service}', '${rpc}'): ${detail}`);
+  return new MicroError(
+    'failed_precondition',
+    `${decorators[streaming] ?? streaming}('${service}', '${rpc}'): ${detail}`,
+  );
 }

@@ -19,7 +19,8 @@ export function requestObservable<T>(requests: AsyncIterable<T>): RequestObserva
       }
     };
     read().catch((error: unknown) => {
-      if (error instanceof MicroError && (error.code === 'canceled' || error.code === 'deadline_exceeded')) subscriber.complete();
+      if (error instanceof MicroError && (error.code === 'canceled' || error.code === 'deadline_exceeded'))
+        subscriber.complete();
       else subscriber.error(error);
     });
     return () => void iterator.return?.();

@@ -21,14 +21,30 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { status } from '@grpc/grpc-js';
-import { Ctx, GrpcMethod, GrpcStreamCall, GrpcStreamMethod, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import {
+  Ctx,
+  GrpcMethod,
+  GrpcStreamCall,
+  GrpcStreamMethod,
+  MessagePattern,
+  Payload,
+  RpcException,
+} from '@nestjs/microservices';
 import { MicroError } from '@micro/errors';
 import { until } from '@micro/testing';
 import { EMPTY, finalize, from, interval, map, NEVER, type Observable, of, reduce, throwError } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallContext } from '../handler.js';
 import { Metadata } from '../metadata.js';
-import { bidiStream, clientStream, outcome, plainClient, type PlainClient, serverStream, unary } from '../server/grpc-client.fixture.js';
+import {
+  bidiStream,
+  clientStream,
+  outcome,
+  plainClient,
+  type PlainClient,
+  serverStream,
+  unary,
+} from '../server/grpc-client.fixture.js';
 import { type Dish, Kitchen, type Order } from '../server/kitchen.fixture.js';
 import { Call, type RequestObservable, RpcTransport } from './index.js';
 
@@ -68,7 +84,9 @@ class Spoilt extends Error {}
 @Catch(Spoilt)
 class SpoiltFilter implements ExceptionFilter {
   catch(exception: Spoilt, _host: ArgumentsHost): Observable<never> {
-    return throwError(() => new RpcException({ code: status.DATA_LOSS, message: `spoilt: ${exception.message}` }).getError());
+    return throwError(() =>
+      new RpcException({ code: status.DATA_LOSS, message: `spoilt: ${exception.message}` }).getError(),
+    );
   }
 }
 
@@ -108,7 +126,10 @@ class KitchenController {
       case 'fault':
         throw new TypeError('the secret recipe is 42');
       default:
-        return { name: this.pantry.fetch(order.name), notes: { from: metadata.get('micro-from-service') ?? '', namespace: call.namespace } };
+        return {
+          name: this.pantry.fetch(order.name),
+          notes: { from: metadata.get('micro-from-service') ?? '', namespace: call.namespace },
+        };
     }
   }
 
@@ -118,7 +139,11 @@ class KitchenController {
   }
 
   @GrpcMethod('Kitchen')
-  courses({ name, count }: Order, _metadata: Metadata, call: CallContext): Observable<Partial<Dish>> | AsyncIterable<Partial<Dish>> {
+  courses(
+    { name, count }: Order,
+    _metadata: Metadata,
+    call: CallContext,
+  ): Observable<Partial<Dish>> | AsyncIterable<Partial<Dish>> {
     if (name === 'endless') {
       return interval(5).pipe(
         map((course) => ({ count: BigInt(course) })),
@@ -134,7 +159,11 @@ class KitchenController {
           yield { name };
           log.push('asked for more');
           if (name === 'waits') await new Promise((resolve) => call.signal.addEventListener('abort', resolve));
-          throw name === 'fault' ? new TypeError('the secret recipe is 42') : name === 'replaced' ? new Replaceable() : new Spoilt('milk');
+          throw name === 'fault'
+            ? new TypeError('the secret recipe is 42')
+            : name === 'replaced'
+              ? new Replaceable()
+              : new Spoilt('milk');
         } finally {
           log.push(`${name} left`);
         }
@@ -225,8 +254,14 @@ describe('streams', () => {
   });
 
   it('of no response, and of an error', async () => {
-    expect(await outcome(serverStream(client, 'Courses', { name: 'none' }))).toMatchObject({ messages: [], status: { code: status.OK } });
-    expect((await outcome(serverStream(client, 'Courses', { name: 'fails' }))).status).toMatchObject({ code: status.ABORTED, details: 'again, please' });
+    expect(await outcome(serverStream(client, 'Courses', { name: 'none' }))).toMatchObject({
+      messages: [],
+      status: { code: status.OK },
+    });
+    expect((await outcome(serverStream(client, 'Courses', { name: 'fails' }))).status).toMatchObject({
+      code: status.ABORTED,
+      details: 'again, please',
+    });
   });
 
   it('unsubscribe when the caller cancels', async () => {
@@ -312,11 +347,17 @@ describe('errors', () => {
   });
 
   it('of pipes', async () => {
-    expect((await cook('inedible')).body).toMatchObject({ code: 'invalid_argument', message: 'name must be edible; name must be short' });
+    expect((await cook('inedible')).body).toMatchObject({
+      code: 'invalid_argument',
+      message: 'name must be edible; name must be short',
+    });
   });
 
   it('of guards', async () => {
-    expect(await cook('Alice', { 'x-banned': 'yes' })).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
+    expect(await cook('Alice', { 'x-banned': 'yes' })).toMatchObject({
+      status: 403,
+      body: { code: 'permission_denied' },
+    });
   });
 
   it('of faults tell nothing but the trace', async () => {
@@ -399,6 +440,9 @@ describe('a handler that nothing can reach stops the boot', () => {
     Controller()(controller);
     class Root {}
     Module({ controllers: [controller] })(Root);
-    await expect(boot(Root)).rejects.toMatchObject({ code: 'failed_precondition', detail: expect.stringMatching(detail) });
+    await expect(boot(Root)).rejects.toMatchObject({
+      code: 'failed_precondition',
+      detail: expect.stringMatching(detail),
+    });
   });
 });

@@ -1,5 +1,11 @@
 import type { INestMicroservice } from '@nestjs/common';
-import { type CustomTransportStrategy, type MessageHandler, Server, ServerGrpc, Transport } from '@nestjs/microservices';
+import {
+  type CustomTransportStrategy,
+  type MessageHandler,
+  Server,
+  ServerGrpc,
+  Transport,
+} from '@nestjs/microservices';
 import { isObservable } from 'rxjs';
 import { MicroError } from '@micro/errors';
 import type { MethodDefinition, ServiceDefinition } from '@micro/proto';
@@ -64,8 +70,10 @@ export class RpcTransport extends Server implements CustomTransportStrategy {
   /** Called by Nest with every handler's pattern. */
   override addHandler(pattern: unknown, handler: MessageHandler, isEventHandler = false): void {
     const text = typeof pattern === 'string' ? pattern : JSON.stringify(pattern);
-    if (isEventHandler) throw new MicroError('failed_precondition', `@EventPattern(${text}): events do not come by RPC; use @GrpcMethod`);
-    if (this.messageHandlers.has(text)) throw new MicroError('failed_precondition', `two handlers have the pattern ${text}: remove one`);
+    if (isEventHandler)
+      throw new MicroError('failed_precondition', `@EventPattern(${text}): events do not come by RPC; use @GrpcMethod`);
+    if (this.messageHandlers.has(text))
+      throw new MicroError('failed_precondition', `two handlers have the pattern ${text}: remove one`);
     this.messageHandlers.set(text, handler);
   }
 
@@ -104,11 +112,17 @@ Object.setPrototypeOf(RpcTransport.prototype, ServerGrpc.prototype);
 
 type NestHandler = (data: unknown, metadata: unknown, call: CallContext) => Promise<unknown>;
 
-function handlerOf(method: MethodDefinition, handler: MessageHandler | undefined): ((request: never, context: CallContext) => unknown) | undefined {
+function handlerOf(
+  method: MethodDefinition,
+  handler: MessageHandler | undefined,
+): ((request: never, context: CallContext) => unknown) | undefined {
   if (!handler) return undefined;
   const call = handler as unknown as NestHandler;
   const { kind } = method;
-  const input = kind === 'clientStream' || kind === 'bidiStream' ? (requests: AsyncIterable<unknown>) => requestObservable(requests) : (request: unknown) => request;
+  const input =
+    kind === 'clientStream' || kind === 'bidiStream'
+      ? (requests: AsyncIterable<unknown>) => requestObservable(requests)
+      : (request: unknown) => request;
   if (kind === 'serverStream' || kind === 'bidiStream') {
     return async function* (request: never, context: CallContext) {
       try {
@@ -127,4 +141,3 @@ function handlerOf(method: MethodDefinition, handler: MessageHandler | undefined
     }
   };
 }
-

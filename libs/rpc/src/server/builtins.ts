@@ -23,7 +23,9 @@ export class BuiltinServices {
     const builtin: ServiceDefinition[] = [health, ...reflectionVersions.map(reflectionService)];
     const described = () => [...this.#services(), ...builtin];
     const handlersOf = (service: ServiceDefinition) =>
-      service === health ? healthHandlers(this.#serving, (asked) => this.#services().some(({ name }) => name === asked)) : reflectionHandlers(described);
+      service === health
+        ? healthHandlers(this.#serving, (asked) => this.#services().some(({ name }) => name === asked))
+        : reflectionHandlers(described);
     return new Map(
       builtin.flatMap((service) => {
         const handlers = handlersOf(service) as Readonly<Record<string, AnyHandler>>;

@@ -7,7 +7,11 @@ import { Kitchen } from './kitchen.fixture.js';
 import { RpcServer } from './server.js';
 
 const cook = (address: string, name: string) =>
-  fetch(`http://${address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: { 'content-type': 'application/json', 'micro-namespace': name }, body: '{}' });
+  fetch(`http://${address}/kitchen.v1.Kitchen/Cook`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'micro-namespace': name },
+    body: '{}',
+  });
 
 const handlers = {
   async cook() {
@@ -24,16 +28,21 @@ const handlers = {
 };
 
 it('is not kept where nobody needs it', async () => {
-  await using server = Object.assign(new RpcServer({ name: 'kitchen' }).add(Kitchen, handlers), { [Symbol.asyncDispose]: () => server.close() });
+  await using server = Object.assign(new RpcServer({ name: 'kitchen' }).add(Kitchen, handlers), {
+    [Symbol.asyncDispose]: () => server.close(),
+  });
   await server.listen();
   expect(await (await cook(server.address, 'a')).json()).toEqual({ name: 'undefined undefined' });
 });
 
 it("is each handler's own, in both lanes, behind interceptors", async () => {
   enableCallScope();
-  await using server = Object.assign(new RpcServer({ name: 'kitchen', intercept: (_context, proceed) => proceed() }).add(Kitchen, handlers), {
-    [Symbol.asyncDispose]: () => server.close(),
-  });
+  await using server = Object.assign(
+    new RpcServer({ name: 'kitchen', intercept: (_context, proceed) => proceed() }).add(Kitchen, handlers),
+    {
+      [Symbol.asyncDispose]: () => server.close(),
+    },
+  );
   await server.listen();
   const names = ['a', 'b', 'c', 'd'];
   const answers = await Promise.all(names.map(async (name) => (await cook(server.address, name)).json()));

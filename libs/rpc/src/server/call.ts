@@ -107,7 +107,12 @@ export class CallRuntime {
   explain(thrown: unknown, call: ServerCall): MicroError {
     if (thrown instanceof MicroError) {
       const level = isFault(thrown.code) ? 'error' : 'debug';
-      this.logger[level]('call failed', { method: call.method.path, code: thrown.code, detail: thrown.detail, ...causeOf(thrown) });
+      this.logger[level]('call failed', {
+        method: call.method.path,
+        code: thrown.code,
+        detail: thrown.detail,
+        ...causeOf(thrown),
+      });
       return thrown;
     }
     const error = MicroError.from(thrown, this.name);
@@ -118,7 +123,10 @@ export class CallRuntime {
     const parent = call.header('traceparent');
     const trace = traceId(isTraceparent(parent) ? parent : newTraceparent());
     this.logger.error('call failed', { method: call.method.path, code: error.code, trace, error: thrown });
-    return new MicroError('internal', `internal error; its cause is in the log of ${this.name} under trace ${trace}`, { id: this.name, cause: thrown });
+    return new MicroError('internal', `internal error; its cause is in the log of ${this.name} under trace ${trace}`, {
+      id: this.name,
+      cause: thrown,
+    });
   }
 
   /** Name of who raised an error, for the wire; a service's own errors need not name it. */
@@ -128,7 +136,11 @@ export class CallRuntime {
   }
 
   tooLarge(): MicroError {
-    return new MicroError('resource_exhausted', `the message is larger than ${this.limits.messageBytes} bytes, the limit of ${this.name}`, { id: this.name });
+    return new MicroError(
+      'resource_exhausted',
+      `the message is larger than ${this.limits.messageBytes} bytes, the limit of ${this.name}`,
+      { id: this.name },
+    );
   }
 
   #stopping(): MicroError {
@@ -224,7 +236,9 @@ export abstract class ServerCall implements CallContext {
   protected answer(handler: AnyHandler, request: unknown): void {
     let result: unknown;
     try {
-      result = callScopeEnabled() ? runInCall(this, () => this.invoke(handler, request)) : this.invoke(handler, request);
+      result = callScopeEnabled()
+        ? runInCall(this, () => this.invoke(handler, request))
+        : this.invoke(handler, request);
     } catch (error) {
       return this.fail(error);
     }
@@ -268,7 +282,11 @@ export abstract class ServerCall implements CallContext {
       this.timer = setTimeout(() => this.expire(), rounded(left));
       return;
     }
-    this.abort(new MicroError('deadline_exceeded', `${this.method.path} was not done by the caller's deadline`, { id: this.runtime.name }));
+    this.abort(
+      new MicroError('deadline_exceeded', `${this.method.path} was not done by the caller's deadline`, {
+        id: this.runtime.name,
+      }),
+    );
   }
 }
 

@@ -6,17 +6,31 @@ import { Metrics } from '@micro/telemetry';
 import { freePort, until } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Handlers } from '../handler.js';
-import { bidiStream, clientStream, outcome, plainClient, type PlainClient, serverStream, unary } from './grpc-client.fixture.js';
+import {
+  bidiStream,
+  clientStream,
+  outcome,
+  plainClient,
+  type PlainClient,
+  serverStream,
+  unary,
+} from './grpc-client.fixture.js';
 import { Kitchen, http2Lanes, openKitchen, type Seen } from './kitchen.fixture.js';
 import { RpcServer } from './server.js';
 
 describe.each(http2Lanes)('on %s', (_lane, lane) => {
-  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) => openKitchen({ ...lane, ...options }, seen);
+  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) =>
+    openKitchen({ ...lane, ...options }, seen);
 
-  const inFlight = (metrics: Metrics, calls: number) => until(`${calls} calls are in flight`, () => metrics.inFlight('server') === calls);
+  const inFlight = (metrics: Metrics, calls: number) =>
+    until(`${calls} calls are in flight`, () => metrics.inFlight('server') === calls);
   const json = { 'content-type': 'application/json' };
   const cook = (address: string, name: string) =>
-    fetch(`http://${address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: json, body: JSON.stringify({ name }) });
+    fetch(`http://${address}/kitchen.v1.Kitchen/Cook`, {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ name }),
+    });
 
   describe('closing', () => {
     it('finishes what has begun, in both lanes, and takes nothing new', async () => {
@@ -25,7 +39,10 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
       const server = await open({ metrics }, seen);
       const client = plainClient(Kitchen, server.address);
       await unary(client, 'Cook', {});
-      const running = [cook(server.address, 'slow').then((answer) => answer.json()), unary(client, 'Cook', { name: 'slow' })];
+      const running = [
+        cook(server.address, 'slow').then((answer) => answer.json()),
+        unary(client, 'Cook', { name: 'slow' }),
+      ];
       await inFlight(metrics, 2);
       const closed = server.close({ graceMs: 10_000 });
       const [overConnect, overGrpc] = await Promise.all(running);
@@ -43,10 +60,14 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const ask = (name: string) =>
         new Promise<string | undefined>((resolve, reject) => {
-          const request = httpRequest(`http://${server.address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: json, agent }, (response) => {
-            response.resume();
-            response.on('end', () => resolve(response.headers.connection));
-          });
+          const request = httpRequest(
+            `http://${server.address}/kitchen.v1.Kitchen/Cook`,
+            { method: 'POST', headers: json, agent },
+            (response) => {
+              response.resume();
+              response.on('end', () => resolve(response.headers.connection));
+            },
+          );
           request.once('error', reject);
           request.end(JSON.stringify({ name }));
         });
@@ -127,7 +148,9 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
 
       it('of requests, which the caller does not end', async () => {
         const ended = new Promise<{ status: StatusObject }>((resolve) => {
-          clientStream(client, 'Stew', () => undefined).on('status', (end: StatusObject) => resolve({ status: end })).write({ name: 'a' });
+          clientStream(client, 'Stew', () => undefined)
+            .on('status', (end: StatusObject) => resolve({ status: end }))
+            .write({ name: 'a' });
         });
         await closesEarly(ended);
       });
@@ -151,7 +174,10 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
 
       it('while unary calls have all of it', async () => {
         const stream = outcome(serverStream(client, 'Courses', {}));
-        const slow = Promise.all([unary(client, 'Cook', {}), cook(server.address, 'any').then((answer) => answer.json())]);
+        const slow = Promise.all([
+          unary(client, 'Cook', {}),
+          cook(server.address, 'any').then((answer) => answer.json()),
+        ]);
         await inFlight(metrics, 3);
         const closed = server.close(grace);
         expect((await stream).status).toMatchObject(stopped);
@@ -164,7 +190,12 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
 
       it.each(['Banquet', 'Courses'])('nor for callers that neither read nor end: %s', async (method) => {
         const session = connect(`http://${server.address}`);
-        const stream = session.request({ ':method': 'POST', ':path': `/kitchen.v1.Kitchen/${method}`, 'content-type': 'application/grpc', te: 'trailers' });
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': `/kitchen.v1.Kitchen/${method}`,
+          'content-type': 'application/grpc',
+          te: 'trailers',
+        });
         stream.on('error', () => undefined);
         session.on('error', () => undefined);
         stream.write(Buffer.from([0, 0, 0, 0, 0]));
@@ -181,7 +212,11 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
       const metrics = new Metrics();
       const server = await open({ metrics });
       const answer = new Promise<IncomingMessage>((resolve) => {
-        const request = httpRequest(`http://${server.address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: { ...json, 'content-length': 100 } }, resolve);
+        const request = httpRequest(
+          `http://${server.address}/kitchen.v1.Kitchen/Cook`,
+          { method: 'POST', headers: { ...json, 'content-length': 100 } },
+          resolve,
+        );
         request.on('error', () => undefined);
         request.write('{"name":');
       });
@@ -246,7 +281,10 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     it('says which port is taken', async () => {
       await using server = await open();
       const second = new RpcServer({ name: 'second', port: Number(server.address.split(':')[1]) });
-      await expect(second.listen()).rejects.toMatchObject({ code: 'unavailable', detail: expect.stringContaining(server.address) });
+      await expect(second.listen()).rejects.toMatchObject({
+        code: 'unavailable',
+        detail: expect.stringContaining(server.address),
+      });
     });
 
     it('says which address is not there', async () => {

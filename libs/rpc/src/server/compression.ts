@@ -19,7 +19,10 @@ export function isEncoding(name: string): boolean {
 export function negotiate(acceptEncoding: string): 'gzip' | 'br' | undefined {
   let br = false;
   for (const item of acceptEncoding.split(',')) {
-    const [name, quality] = item.trim().toLowerCase().split(/\s*;\s*q=/);
+    const [name, quality] = item
+      .trim()
+      .toLowerCase()
+      .split(/\s*;\s*q=/);
     if (quality !== undefined && !(Number(quality) > 0)) continue;
     if (name === 'gzip') return 'gzip';
     if (name === 'br') br = true;
@@ -34,7 +37,12 @@ export function compress(bytes: Uint8Array, encoding: 'gzip' | 'br', done: Done)
 }
 
 /** Undoes `encoding`. `resource_exhausted` past the limit, without having made more than that; `invalid_argument` for what is not that encoding. */
-export function decompress(bytes: Uint8Array, encoding: string, limit: { readonly bytes: number; readonly exceeded: () => MicroError }, done: Done): void {
+export function decompress(
+  bytes: Uint8Array,
+  encoding: string,
+  limit: { readonly bytes: number; readonly exceeded: () => MicroError },
+  done: Done,
+): void {
   const finish = (error: (Error & { code?: string }) | null, result: Buffer) => {
     if (!error) return done(undefined, result);
     if (error.code === 'ERR_BUFFER_TOO_LARGE') return done(limit.exceeded(), nothing);

@@ -6,7 +6,14 @@ import type { HttpResponse } from '../http1/plain-response.js';
 import { type JsonValue, type MethodDefinition, parseJson } from '@micro/proto';
 import { type AnyHandler, type CallRuntime, ServerCall } from './call.js';
 import { compress, compressFrom, decompress, isEncoding, encodings, negotiate } from './compression.js';
-import { connectErrorBody, connectStatus, errorHeaders, metadataOf, notProcessed, pushHeaders } from '../connect-wire.js';
+import {
+  connectErrorBody,
+  connectStatus,
+  errorHeaders,
+  metadataOf,
+  notProcessed,
+  pushHeaders,
+} from '../connect-wire.js';
 import type { Metadata } from '../metadata.js';
 
 /** What is left of a refused body is read and dropped up to here, so that the answer is not lost with the connection. */
@@ -78,10 +85,15 @@ export class ConnectCall extends ServerCall {
     const parameters = new URLSearchParams(query);
     const codec = parameters.get('encoding') ?? 'json';
     if (codec !== 'json' && codec !== 'proto') {
-      return this.fail(new MicroError('unknown', `encoding ${JSON.stringify(codec.slice(0, 100))} is not json or proto`, { status: 415 }));
+      return this.fail(
+        new MicroError('unknown', `encoding ${JSON.stringify(codec.slice(0, 100))} is not json or proto`, {
+          status: 415,
+        }),
+      );
     }
     const version = parameters.get('connect');
-    if (version !== null && version !== 'v1') return this.fail(new MicroError('invalid_argument', `connect=${version} is not v1`));
+    if (version !== null && version !== 'v1')
+      return this.fail(new MicroError('invalid_argument', `connect=${version} is not v1`));
     this.json = codec === 'json';
     this.encoding = parameters.get('compression') ?? '';
     if (this.encoding === 'identity') this.encoding = '';
@@ -122,7 +134,11 @@ export class ConnectCall extends ServerCall {
           break;
         case 18:
           if (name.toLowerCase() === 'connect-timeout-ms') {
-            if (!/^\d{1,10}$/.test(value)) return new MicroError('invalid_argument', `connect-timeout-ms ${JSON.stringify(value)} is not a whole number of milliseconds of at most ten digits`);
+            if (!/^\d{1,10}$/.test(value))
+              return new MicroError(
+                'invalid_argument',
+                `connect-timeout-ms ${JSON.stringify(value)} is not a whole number of milliseconds of at most ten digits`,
+              );
             this.deadline = Date.now() + Number(value);
           }
           break;
@@ -134,7 +150,8 @@ export class ConnectCall extends ServerCall {
     }
     if (this.request.method === 'GET') return undefined;
     if (contentType === 'application/proto') this.json = false;
-    else if (contentType !== 'application/json' && !this.isJson(contentType)) return this.unsupported(contentType ?? '');
+    else if (contentType !== 'application/json' && !this.isJson(contentType))
+      return this.unsupported(contentType ?? '');
     return this.encoding === '' || isEncoding(this.encoding) ? undefined : unknownEncoding(this.encoding);
   }
 
@@ -155,10 +172,14 @@ export class ConnectCall extends ServerCall {
 
   private unsupported(contentType: string): MicroError {
     const shown = JSON.stringify(contentType.slice(0, 100));
-    return new MicroError('unknown', `content type ${shown} is not supported: send application/json or application/proto`, {
-      status: 415,
-      metadata: { 'accept-post': 'application/json, application/proto' },
-    });
+    return new MicroError(
+      'unknown',
+      `content type ${shown} is not supported: send application/json or application/proto`,
+      {
+        status: 415,
+        metadata: { 'accept-post': 'application/json, application/proto' },
+      },
+    );
   }
 
   private receive(chunk: Buffer): void {
@@ -191,19 +212,28 @@ export class ConnectCall extends ServerCall {
   private decompress(body: Buffer): void {
     if (this.encoding === '' || body.length === 0) return this.decode(body);
     const { runtime } = this;
-    decompress(body, this.encoding, { bytes: runtime.limits.messageBytes, exceeded: () => runtime.tooLarge() }, (error, bytes) => {
-      if (error) this.fail(error);
-      else if (!this.done) this.decode(bytes);
-    });
+    decompress(
+      body,
+      this.encoding,
+      { bytes: runtime.limits.messageBytes, exceeded: () => runtime.tooLarge() },
+      (error, bytes) => {
+        if (error) this.fail(error);
+        else if (!this.done) this.decode(bytes);
+      },
+    );
   }
 
   private decode(body: Buffer): void {
     if (this.deadline !== undefined && this.deadline <= Date.now()) {
-      return this.abort(new MicroError('deadline_exceeded', `the deadline of ${this.method.path} passed before the request was read`));
+      return this.abort(
+        new MicroError('deadline_exceeded', `the deadline of ${this.method.path} passed before the request was read`),
+      );
     }
     let message: unknown;
     try {
-      message = this.json ? this.method.input.fromJson(jsonOf(body), { ignoreUnknownFields: true }) : this.method.input.decode(body);
+      message = this.json
+        ? this.method.input.fromJson(jsonOf(body), { ignoreUnknownFields: true })
+        : this.method.input.decode(body);
     } catch (error) {
       return this.fail(error);
     }
@@ -215,7 +245,8 @@ export class ConnectCall extends ServerCall {
     try {
       const { output } = this.method;
       const body = this.json ? JSON.stringify(output.toJson(message as object)) : output.encode(message as object);
-      const encoding = body.length >= compressFrom && this.acceptEncoding !== '' ? negotiate(this.acceptEncoding) : undefined;
+      const encoding =
+        body.length >= compressFrom && this.acceptEncoding !== '' ? negotiate(this.acceptEncoding) : undefined;
       if (encoding === undefined) return this.send(body);
       this.settle('ok');
       compress(typeof body === 'string' ? Buffer.from(body) : body, encoding, (error, bytes) => {
@@ -240,13 +271,16 @@ export class ConnectCall extends ServerCall {
       this.write(connectStatus(error), headers, JSON.stringify(connectErrorBody(error)));
     } catch {
       // Metadata that no header can carry must not cost the answer.
-      this.response.writeHead(connectStatus(error), ['content-type', 'application/json']).end(JSON.stringify(connectErrorBody(error)));
+      this.response
+        .writeHead(connectStatus(error), ['content-type', 'application/json'])
+        .end(JSON.stringify(connectErrorBody(error)));
     }
   }
 
   protected watchCaller(): void {
     this.response.once('close', () => {
-      if (!this.response.writableEnded) this.abort(new MicroError('canceled', 'the caller went away', { id: this.runtime.name }));
+      if (!this.response.writableEnded)
+        this.abort(new MicroError('canceled', 'the caller went away', { id: this.runtime.name }));
     });
   }
 
@@ -279,5 +313,8 @@ function jsonOf(body: Buffer): JsonValue {
 }
 
 function unknownEncoding(encoding: string): MicroError {
-  return new MicroError('unimplemented', `compression ${JSON.stringify(encoding.slice(0, 100))} is not supported: use ${encodings.join(', ')}`);
+  return new MicroError(
+    'unimplemented',
+    `compression ${JSON.stringify(encoding.slice(0, 100))} is not supported: use ${encodings.join(', ')}`,
+  );
 }

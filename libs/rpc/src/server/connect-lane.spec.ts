@@ -21,7 +21,12 @@ beforeAll(async () => {
 afterAll(() => server.close({ graceMs: 0 }));
 
 function call(method: string, init: RequestInit = {}): Promise<Response> {
-  return fetch(`http://${server.address}/kitchen.v1.Kitchen/${method}`, { method: 'POST', headers: json, body: '{"name":"Alice"}', ...init });
+  return fetch(`http://${server.address}/kitchen.v1.Kitchen/${method}`, {
+    method: 'POST',
+    headers: json,
+    body: '{"name":"Alice"}',
+    ...init,
+  });
 }
 
 describe('a unary call', () => {
@@ -39,7 +44,10 @@ describe('a unary call', () => {
 
   it('in binary', async () => {
     const body = cook?.input.encode({ name: 'Alice' });
-    const response = await call('Cook', { headers: { 'content-type': 'application/proto' }, body: body as Uint8Array<ArrayBuffer> });
+    const response = await call('Cook', {
+      headers: { 'content-type': 'application/proto' },
+      body: body as Uint8Array<ArrayBuffer>,
+    });
     expect(response.headers.get('content-type')).toBe('application/proto');
     expect(cook?.output.decode(new Uint8Array(await response.arrayBuffer()))).toMatchObject({ name: 'Hello Alice' });
   });
@@ -67,13 +75,24 @@ describe('a unary call', () => {
   });
 
   it('carries metadata both ways', async () => {
-    const headers = { ...json, 'X-Table': '7', 'x-raw-bin': 'AP8H', 'micro-namespace': 'acme', 'micro-from-service': 'waiter', 'connect-timeout-ms': '2000' };
+    const headers = {
+      ...json,
+      'X-Table': '7',
+      'x-raw-bin': 'AP8H',
+      'micro-namespace': 'acme',
+      'micro-from-service': 'waiter',
+      'connect-timeout-ms': '2000',
+    };
     const response = await call('Cook', { headers, body: '{"name":"meta"}' });
     expect(response.headers.get('x-oven')).toBe('hot, hotter');
     expect(response.headers.get('x-raw-bin')).toBe('AP8H');
     expect(response.headers.get('trailer-x-smoke')).toBe('no');
     const { notes } = (await response.json()) as { notes: Record<string, string> };
-    expect(notes).toMatchObject({ namespace: 'acme', from: 'waiter', peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
+    expect(notes).toMatchObject({
+      namespace: 'acme',
+      from: 'waiter',
+      peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+    });
     expect(JSON.parse(notes['metadata'] as string)).toMatchObject({ 'x-table': ['7'], 'x-raw-bin': ['AP8H'] });
     expect(JSON.parse(notes['metadata'] as string)).not.toHaveProperty('content-type');
     expect(Number(notes['left'])).toBeGreaterThan(0);
@@ -92,7 +111,12 @@ describe('a failed call', () => {
       details: [{ type: 'kitchen.v1.Dish', value: 'CgNhc2g' }],
     });
     const { headers } = response;
-    expect([headers.get('micro-error-id'), headers.get('retry-after'), headers.get('x-oven'), headers.get('trailer-x-smoke')]).toEqual(['stove', '7', 'hot', 'yes']);
+    expect([
+      headers.get('micro-error-id'),
+      headers.get('retry-after'),
+      headers.get('x-oven'),
+      headers.get('trailer-x-smoke'),
+    ]).toEqual(['stove', '7', 'hot', 'yes']);
   });
 
   it('tells nothing of a fault but where to look it up', async () => {
@@ -137,7 +161,9 @@ describe('a failed call', () => {
 
   it('by a caller who goes away aborts the handler', async () => {
     const abort = new AbortController();
-    const response = call('Cook', { body: '{"name":"wait"}', signal: abort.signal }).catch((error: Error) => error.name);
+    const response = call('Cook', { body: '{"name":"wait"}', signal: abort.signal }).catch(
+      (error: Error) => error.name,
+    );
     await until('the call is in flight', () => metrics.inFlight('server') === 1);
     abort.abort();
     expect(await response).toBe('AbortError');
@@ -150,8 +176,16 @@ describe('GET', () => {
 
   it.each([
     ['JSON', `?connect=v1&encoding=json&message=${encodeURIComponent('{"name":"Ä&lice"}')}`, 'Hello Ä&lice'],
-    ['JSON in base64', `?connect=v1&encoding=json&base64=1&message=${Buffer.from('{"name":"Alice"}').toString('base64url')}`, 'Hello Alice'],
-    ['compressed', `?encoding=json&compression=gzip&base64=1&message=${gzipSync('{"name":"Alice"}').toString('base64url')}`, 'Hello Alice'],
+    [
+      'JSON in base64',
+      `?connect=v1&encoding=json&base64=1&message=${Buffer.from('{"name":"Alice"}').toString('base64url')}`,
+      'Hello Alice',
+    ],
+    [
+      'compressed',
+      `?encoding=json&compression=gzip&base64=1&message=${gzipSync('{"name":"Alice"}').toString('base64url')}`,
+      'Hello Alice',
+    ],
     ['nothing', '', 'Hello '],
   ])('takes %s', async (_what, query, name) => {
     expect(await (await get(query)).json()).toEqual({ name });
@@ -175,7 +209,10 @@ describe('GET', () => {
 
 describe('compression', () => {
   it('of requests', async () => {
-    const response = await call('Cook', { body: gzipSync('{"name":"Alice"}') as Uint8Array<ArrayBuffer>, headers: { ...json, 'content-encoding': 'gzip' } });
+    const response = await call('Cook', {
+      body: gzipSync('{"name":"Alice"}') as Uint8Array<ArrayBuffer>,
+      headers: { ...json, 'content-encoding': 'gzip' },
+    });
     expect(await response.json()).toEqual({ name: 'Hello Alice' });
   });
 
@@ -197,18 +234,25 @@ describe('compression', () => {
   it('cannot be used to get round the limit', async () => {
     const bomb = gzipSync(JSON.stringify({ name: 'x'.repeat(1024 * 1024) }));
     expect(bomb.length).toBeLessThan(64 * 1024);
-    const response = await call('Cook', { body: bomb as Uint8Array<ArrayBuffer>, headers: { ...json, 'content-encoding': 'gzip' } });
+    const response = await call('Cook', {
+      body: bomb as Uint8Array<ArrayBuffer>,
+      headers: { ...json, 'content-encoding': 'gzip' },
+    });
     expect(await response.json()).toMatchObject({ code: 'resource_exhausted' });
   });
 
   /** `fetch` would undo the compression. */
   function raw(body: string, accepted: string): Promise<{ encoding: string | undefined; body: Buffer }> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest(`http://${server.address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: { ...json, 'accept-encoding': accepted } }, async (response) => {
-        const chunks: Buffer[] = [];
-        for await (const chunk of response) chunks.push(chunk as Buffer);
-        resolve({ encoding: response.headers['content-encoding'], body: Buffer.concat(chunks) });
-      });
+      const request = httpRequest(
+        `http://${server.address}/kitchen.v1.Kitchen/Cook`,
+        { method: 'POST', headers: { ...json, 'accept-encoding': accepted } },
+        async (response) => {
+          const chunks: Buffer[] = [];
+          for await (const chunk of response) chunks.push(chunk as Buffer);
+          resolve({ encoding: response.headers['content-encoding'], body: Buffer.concat(chunks) });
+        },
+      );
       request.once('error', reject);
       request.end(body);
     });
@@ -242,7 +286,10 @@ describe('limits', () => {
     });
     const response = await call('Cook', { body, duplex: 'half' } as RequestInit);
     expect(response.status).toBe(429);
-    expect(await response.json()).toMatchObject({ code: 'resource_exhausted', message: expect.stringContaining('65536 bytes') });
+    expect(await response.json()).toMatchObject({
+      code: 'resource_exhausted',
+      message: expect.stringContaining('65536 bytes'),
+    });
   });
 
   it('refuses calls beyond the number at once, and takes them again later', async () => {
@@ -261,7 +308,8 @@ it('refuses the same service twice', () => {
 
 it('takes no inherited function for a handler', async () => {
   const odd = parseSchema({
-    'odd.proto': 'syntax = "proto3"; package odd; service Odd { rpc ToString(M) returns (M); rpc ValueOf(M) returns (M); } message M { string text = 1; }',
+    'odd.proto':
+      'syntax = "proto3"; package odd; service Odd { rpc ToString(M) returns (M); rpc ValueOf(M) returns (M); } message M { string text = 1; }',
   });
   class Implementation {
     valueOf(): object {
@@ -270,12 +318,17 @@ it('takes no inherited function for a handler', async () => {
   }
   await using bare = await openKitchen();
   bare.add(odd.service('odd.Odd'), new Implementation() as never);
-  const ask = async (method: string) => (await fetch(`http://${bare.address}/odd.Odd/${method}`, { method: 'POST', headers: json, body: '{}' })).json();
+  const ask = async (method: string) =>
+    (await fetch(`http://${bare.address}/odd.Odd/${method}`, { method: 'POST', headers: json, body: '{}' })).json();
   expect(await ask('ToString')).toMatchObject({ code: 'unimplemented' });
   expect(await ask('ValueOf')).toEqual({ text: 'mine' });
 });
 
 it('says what it serves', () => {
   expect(server.services().map(({ name }) => name)).toEqual(['kitchen.v1.Kitchen']);
-  expect(server.endpoints().find(({ path }) => path.endsWith('/Menu'))).toMatchObject({ name: 'Kitchen.Menu', kind: 'unary', idempotency: 'noSideEffects' });
+  expect(server.endpoints().find(({ path }) => path.endsWith('/Menu'))).toMatchObject({
+    name: 'Kitchen.Menu',
+    kind: 'unary',
+    idempotency: 'noSideEffects',
+  });
 });

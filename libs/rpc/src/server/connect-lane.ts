@@ -66,7 +66,10 @@ export class ConnectLane {
     if (!get || request.method !== 'GET') {
       const allow = get ? 'GET, POST' : 'POST';
       const detail = `${method.path} is called by ${allow.replace(', ', ' or ')}, not ${request.method}`;
-      return refuse(response, new MicroError('unknown', detail, { id: this.#runtime.name, status: 405, metadata: { allow } }));
+      return refuse(
+        response,
+        new MicroError('unknown', detail, { id: this.#runtime.name, status: 405, metadata: { allow } }),
+      );
     }
     if (!handler) return refuse(response, this.#unimplemented(method.path));
     const url = request.url as string;
@@ -75,11 +78,16 @@ export class ConnectLane {
   }
 
   #unimplemented(path: string): MicroError {
-    return new MicroError('unimplemented', `${path} is not implemented by ${this.#runtime.name}`, { id: this.#runtime.name });
+    return new MicroError('unimplemented', `${path} is not implemented by ${this.#runtime.name}`, {
+      id: this.#runtime.name,
+    });
   }
 
   #streaming(path: string): MicroError {
-    return new MicroError('unimplemented', `${path} is a stream: call it over gRPC`, { id: this.#runtime.name, status: 415 });
+    return new MicroError('unimplemented', `${path} is a stream: call it over gRPC`, {
+      id: this.#runtime.name,
+      status: 415,
+    });
   }
 }
 

@@ -40,7 +40,7 @@ export class FollowedFrames implements MessageFrames {
   }
 
   #follow(chunk: Buffer, limit: number): boolean {
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       if (this.#left > 0) {
         const skipped = Math.min(this.#left, chunk.length - at);
         this.#left -= skipped;

@@ -22,11 +22,18 @@ export function unimplemented(path: string, bound: BoundMethod | undefined, { na
 export function problemOf(headers: IncomingHttpHeaders, runtime: CallRuntime): MicroError | undefined {
   // The peer learns the limit from our SETTINGS; what it sends before it has read them is checked here.
   if (sizeOf(headers) > runtime.limits.headerBytes) {
-    return new MicroError('resource_exhausted', `the headers are larger than ${runtime.limits.headerBytes} bytes, the limit of ${runtime.name}`, { id: runtime.name });
+    return new MicroError(
+      'resource_exhausted',
+      `the headers are larger than ${runtime.limits.headerBytes} bytes, the limit of ${runtime.name}`,
+      { id: runtime.name },
+    );
   }
   const encoding = headers['grpc-encoding'];
   if (encoding !== undefined && !isEncoding(String(encoding))) {
-    return new MicroError('unimplemented', `compression ${JSON.stringify(String(encoding).slice(0, 100))} is not supported: use ${encodings.join(', ')}`);
+    return new MicroError(
+      'unimplemented',
+      `compression ${JSON.stringify(String(encoding).slice(0, 100))} is not supported: use ${encodings.join(', ')}`,
+    );
   }
   return undefined;
 }

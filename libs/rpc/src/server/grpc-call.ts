@@ -82,7 +82,9 @@ export class GrpcCall extends ServerCall {
       onReceiveMessage: (bytes: Buffer) => this.#receive(bytes),
       onReceiveHalfClose: () => this.#halfClosed(),
       // Comes at the end of every call, too.
-      onCancel: () => this.done || this.abort(new MicroError('canceled', 'the caller canceled, or went away', { id: this.runtime.name })),
+      onCancel: () =>
+        this.done ||
+        this.abort(new MicroError('canceled', 'the caller canceled, or went away', { id: this.runtime.name })),
     });
   }
 
@@ -111,7 +113,8 @@ export class GrpcCall extends ServerCall {
     const timeout = this.header('grpc-timeout');
     if (timeout !== undefined) {
       const ms = parseTimeout(timeout);
-      if (ms === undefined) return this.fail(new MicroError('invalid_argument', `grpc-timeout ${JSON.stringify(timeout)} is malformed`));
+      if (ms === undefined)
+        return this.fail(new MicroError('invalid_argument', `grpc-timeout ${JSON.stringify(timeout)} is malformed`));
       this.deadline = Date.now() + ms;
     }
     this.#frames.watch(this.runtime.limits.messageBytes, () => this.abort(this.runtime.tooLarge()));
@@ -122,7 +125,10 @@ export class GrpcCall extends ServerCall {
       this.#run(this.#requests);
       return;
     }
-    this.#requestTimer = setTimeout(() => this.abort(new MicroError('deadline_exceeded', 'the request was not complete in time')), this.runtime.limits.requestMs);
+    this.#requestTimer = setTimeout(
+      () => this.abort(new MicroError('deadline_exceeded', 'the request was not complete in time')),
+      this.runtime.limits.requestMs,
+    );
     this.#wire.startRead();
   }
 
@@ -131,7 +137,9 @@ export class GrpcCall extends ServerCall {
     const compressed = this.#frames.take();
     if (!compressed) return this.#decode(bytes);
     if (this.#encoding === 'identity') {
-      return this.abort(new MicroError('internal', 'a message is marked as compressed, and the call has no grpc-encoding'));
+      return this.abort(
+        new MicroError('internal', 'a message is marked as compressed, and the call has no grpc-encoding'),
+      );
     }
     const limit = { bytes: this.runtime.limits.messageBytes, exceeded: () => this.runtime.tooLarge() };
     decompress(bytes, this.#encoding, limit, (error, content) => {
@@ -148,7 +156,8 @@ export class GrpcCall extends ServerCall {
       return this.abort(MicroError.from(error, this.runtime.name));
     }
     if (this.#requests) return this.#requests.push(message);
-    if (this.#first !== undefined) return this.abort(new MicroError('unimplemented', `${this.method.path} takes one message, and got more`));
+    if (this.#first !== undefined)
+      return this.abort(new MicroError('unimplemented', `${this.method.path} takes one message, and got more`));
     this.#first = message;
     this.#wire.startRead();
   }
@@ -162,7 +171,8 @@ export class GrpcCall extends ServerCall {
       setImmediate(() => !this.#exchange.aborted() && this.#requests?.end());
       return;
     }
-    if (this.#first === undefined) return this.abort(new MicroError('unimplemented', `${this.method.path} takes one message, and got none`));
+    if (this.#first === undefined)
+      return this.abort(new MicroError('unimplemented', `${this.method.path} takes one message, and got none`));
     this.#run(this.#first);
   }
 
@@ -210,7 +220,11 @@ export class GrpcCall extends ServerCall {
     addError(trailers, error, this.runtime);
     if (this.refused) trailers[notProcessed] = 'true';
     if (this.headersOut) this.#sendHeaders();
-    this.#wire.sendStatus({ code: error.grpcStatus, details: statusMessage(error), metadata: this.#exchange.wrap(trailers) });
+    this.#wire.sendStatus({
+      code: error.grpcStatus,
+      details: statusMessage(error),
+      metadata: this.#exchange.wrap(trailers),
+    });
   }
 
   protected watchCaller(): void {
@@ -238,7 +252,9 @@ export class GrpcCall extends ServerCall {
   #sendHeaders(): void {
     if (this.#headersSent) return;
     this.#headersSent = true;
-    const headers: OutgoingHttpHeaders = this.#gzip ? { ...acceptedEncodings, 'grpc-encoding': 'gzip' } : { ...acceptedEncodings };
+    const headers: OutgoingHttpHeaders = this.#gzip
+      ? { ...acceptedEncodings, 'grpc-encoding': 'gzip' }
+      : { ...acceptedEncodings };
     if (this.headersOut) addMetadata(headers, this.headersOut);
     this.#wire.sendMetadata(this.#exchange.wrap(headers));
   }
@@ -252,7 +268,8 @@ export class GrpcCall extends ServerCall {
 
   #write(bytes: Uint8Array, done: () => void): void {
     this.#sendHeaders();
-    if (!this.#gzip || bytes.length < compressFrom) return this.#wire.sendMessage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), done);
+    if (!this.#gzip || bytes.length < compressFrom)
+      return this.#wire.sendMessage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), done);
     compress(bytes, 'gzip', (error, compressed) => {
       if (error) {
         this.fail(error);

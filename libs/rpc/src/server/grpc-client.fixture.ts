@@ -1,5 +1,19 @@
-import { type ChannelOptions, credentials, makeGenericClientConstructor, type Metadata, type ServiceError, type StatusObject } from '@grpc/grpc-js';
-import type { ClientDuplexStream, ClientReadableStream, ClientWritableStream, CallOptions, ClientUnaryCall, Client } from '@grpc/grpc-js';
+import {
+  type ChannelOptions,
+  credentials,
+  makeGenericClientConstructor,
+  type Metadata,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js';
+import type {
+  ClientDuplexStream,
+  ClientReadableStream,
+  ClientWritableStream,
+  CallOptions,
+  ClientUnaryCall,
+  Client,
+} from '@grpc/grpc-js';
 import type { ServiceDefinition } from '@micro/proto';
 
 type Init = object;
@@ -36,9 +50,19 @@ export interface Outcome {
   readonly status: StatusObject;
 }
 
-export function unary(client: PlainClient, method: string, request: Init, how: { metadata?: Metadata; options?: CallOptions } = {}): Promise<Outcome> {
+export function unary(
+  client: PlainClient,
+  method: string,
+  request: Init,
+  how: { metadata?: Metadata; options?: CallOptions } = {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
-    const call = client[method] as (request: Init, metadata: Metadata | CallOptions, options: CallOptions | Callback, callback?: Callback) => ClientUnaryCall;
+    const call = client[method] as (
+      request: Init,
+      metadata: Metadata | CallOptions,
+      options: CallOptions | Callback,
+      callback?: Callback,
+    ) => ClientUnaryCall;
     const messages: Record<string, unknown>[] = [];
     const done: Callback = (_error, response) => response && messages.push(response);
     const running = how.metadata
@@ -48,16 +72,39 @@ export function unary(client: PlainClient, method: string, request: Init, how: {
   });
 }
 
-export function serverStream(client: PlainClient, method: string, request: Init, options: CallOptions = {}): ClientReadableStream<Record<string, unknown>> {
-  return (client[method] as (request: Init, options: CallOptions) => ClientReadableStream<Record<string, unknown>>).call(client, request, options);
+export function serverStream(
+  client: PlainClient,
+  method: string,
+  request: Init,
+  options: CallOptions = {},
+): ClientReadableStream<Record<string, unknown>> {
+  return (
+    client[method] as (request: Init, options: CallOptions) => ClientReadableStream<Record<string, unknown>>
+  ).call(client, request, options);
 }
 
-export function clientStream(client: PlainClient, method: string, done: Callback, options: CallOptions = {}): ClientWritableStream<Init> {
-  return (client[method] as (options: CallOptions, callback: Callback) => ClientWritableStream<Init>).call(client, options, done);
+export function clientStream(
+  client: PlainClient,
+  method: string,
+  done: Callback,
+  options: CallOptions = {},
+): ClientWritableStream<Init> {
+  return (client[method] as (options: CallOptions, callback: Callback) => ClientWritableStream<Init>).call(
+    client,
+    options,
+    done,
+  );
 }
 
-export function bidiStream(client: PlainClient, method: string, options: CallOptions = {}): ClientDuplexStream<Init, Record<string, unknown>> {
-  return (client[method] as (options: CallOptions) => ClientDuplexStream<Init, Record<string, unknown>>).call(client, options);
+export function bidiStream(
+  client: PlainClient,
+  method: string,
+  options: CallOptions = {},
+): ClientDuplexStream<Init, Record<string, unknown>> {
+  return (client[method] as (options: CallOptions) => ClientDuplexStream<Init, Record<string, unknown>>).call(
+    client,
+    options,
+  );
 }
 
 /** Reads a stream to its end. */
@@ -70,7 +117,10 @@ export function outcome(stream: ClientReadableStream<Record<string, unknown>>): 
 }
 
 function collect(
-  call: { on(event: 'metadata', listener: (metadata: Metadata) => void): unknown; on(event: 'status', listener: (status: StatusObject) => void): unknown },
+  call: {
+    on(event: 'metadata', listener: (metadata: Metadata) => void): unknown;
+    on(event: 'status', listener: (status: StatusObject) => void): unknown;
+  },
   messages: Record<string, unknown>[],
   resolve: (outcome: Outcome) => void,
 ): void {

@@ -6,7 +6,15 @@ import { MicroError } from '@micro/errors';
 import { Metrics } from '@micro/telemetry';
 import { until } from '@micro/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bidiStream, clientStream, outcome, plainClient, type PlainClient, serverStream, unary } from './grpc-client.fixture.js';
+import {
+  bidiStream,
+  clientStream,
+  outcome,
+  plainClient,
+  type PlainClient,
+  serverStream,
+  unary,
+} from './grpc-client.fixture.js';
 import { http2Lanes, Kitchen, openKitchen, type Seen } from './kitchen.fixture.js';
 import type { RpcServer } from './server.js';
 
@@ -27,13 +35,21 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
 
   describe('all four kinds', () => {
     it('unary', async () => {
-      const { messages, status: end } = await unary(client, 'Cook', { name: 'Alice', count: 9007199254740993n, notes: { a: 'b' } });
+      const { messages, status: end } = await unary(client, 'Cook', {
+        name: 'Alice',
+        count: 9007199254740993n,
+        notes: { a: 'b' },
+      });
       expect(messages).toEqual([{ name: 'Hello Alice', count: 9007199254740993n, notes: { a: 'b' } }]);
       expect(end.code).toBe(status.OK);
     });
 
     it('server stream, with headers before and trailers after', async () => {
-      const { messages, headers, status: end } = await outcome(serverStream(client, 'Courses', { name: 'soup', count: 3n }));
+      const {
+        messages,
+        headers,
+        status: end,
+      } = await outcome(serverStream(client, 'Courses', { name: 'soup', count: 3n }));
       expect(messages.map(({ count }) => count)).toEqual([0n, 1n, 2n]);
       expect(headers?.get('x-oven')).toEqual(['hot']);
       expect(end.metadata.get('x-smoke')).toEqual(['no']);
@@ -78,7 +94,11 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
     metadata.set('x-table', '7');
     metadata.set('x-raw-bin', Buffer.of(0, 255, 7));
     metadata.set('micro-namespace', 'acme');
-    const { messages, headers, status: end } = await unary(client, 'Cook', { name: 'meta' }, { metadata, options: { deadline: Date.now() + 5000 } });
+    const {
+      messages,
+      headers,
+      status: end,
+    } = await unary(client, 'Cook', { name: 'meta' }, { metadata, options: { deadline: Date.now() + 5000 } });
     const notes = messages[0]?.['notes'] as Record<string, string>;
     expect(notes).toMatchObject({ namespace: 'acme', peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
     expect(JSON.parse(notes['metadata'] as string)).toMatchObject({ 'x-table': ['7'], 'x-raw-bin': ['AP8H'] });
@@ -93,7 +113,11 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
       const { headers, status: end } = await unary(client, 'Cook', { name: 'burn' });
       expect(end).toMatchObject({ code: status.FAILED_PRECONDITION, details: 'burnt: 100% ash ☠ \n' });
       expect(headers?.get('x-oven')).toEqual(['hot']);
-      expect([end.metadata.get('micro-error-id'), end.metadata.get('retry-after'), end.metadata.get('x-smoke')]).toEqual([['stove'], ['7'], ['yes']]);
+      expect([
+        end.metadata.get('micro-error-id'),
+        end.metadata.get('retry-after'),
+        end.metadata.get('x-smoke'),
+      ]).toEqual([['stove'], ['7'], ['yes']]);
       const [bytes] = end.metadata.get('grpc-status-details-bin') as Buffer[];
       expect(bytes?.subarray(0, 2)).toEqual(Buffer.of(0x08, status.FAILED_PRECONDITION));
       expect(bytes?.includes('type.googleapis.com/kitchen.v1.Dish')).toBe(true);
@@ -118,10 +142,16 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
 
     it('for methods that nobody implements, and that nobody knows', async () => {
       expect((await unary(client, 'Nobody', {})).status).toMatchObject({ code: status.UNIMPLEMENTED });
-      const stranger = plainClient({ ...Kitchen, methods: Kitchen.methods.map((method) => ({ ...method, path: '/kitchen.v1.Garden/Dig' })) }, server.address);
+      const stranger = plainClient(
+        { ...Kitchen, methods: Kitchen.methods.map((method) => ({ ...method, path: '/kitchen.v1.Garden/Dig' })) },
+        server.address,
+      );
       const { status: end } = await unary(stranger, 'Cook', {});
       stranger.close();
-      expect(end).toMatchObject({ code: status.UNIMPLEMENTED, details: expect.stringContaining('/kitchen.v1.Garden/Dig') });
+      expect(end).toMatchObject({
+        code: status.UNIMPLEMENTED,
+        details: expect.stringContaining('/kitchen.v1.Garden/Dig'),
+      });
     });
 
     it('survive any text', async () => {
@@ -139,27 +169,45 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
   describe('errors whose metadata no header can carry', () => {
     it('reach their callers without it, in both lanes', async () => {
       const metadata = { 'not a name': 'x', 'x-text': 'süß', 'x-fine': 'yes' };
-      await using odd = await openKitchen({ ...lane, intercept: () => Promise.reject(new MicroError('aborted', 'odd', { metadata })) });
+      await using odd = await openKitchen({
+        ...lane,
+        intercept: () => Promise.reject(new MicroError('aborted', 'odd', { metadata })),
+      });
       const other = plainClient(Kitchen, odd.address);
       const { status: end } = await unary(other, 'Cook', {}, { options: { deadline: Date.now() + 10_000 } });
       expect(end).toMatchObject({ code: status.ABORTED, details: 'odd' });
       expect(end.metadata.get('x-fine')).toEqual(['yes']);
       other.close();
-      const answer = await fetch(`http://${odd.address}/kitchen.v1.Kitchen/Cook`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+      const answer = await fetch(`http://${odd.address}/kitchen.v1.Kitchen/Cook`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{}',
+      });
       expect([answer.status, await answer.json()]).toMatchObject([409, { code: 'aborted', message: 'odd' }]);
     });
   });
 
   describe('cancellation and deadlines', () => {
     it('a deadline ends the call and aborts its handler', async () => {
-      const { status: end } = await unary(client, 'Cook', { name: 'wait' }, { options: { deadline: Date.now() + 100 } });
+      const { status: end } = await unary(
+        client,
+        'Cook',
+        { name: 'wait' },
+        { options: { deadline: Date.now() + 100 } },
+      );
       expect(end.code).toBe(status.DEADLINE_EXCEEDED);
-      await until('the handler was aborted', () => ['deadline_exceeded', 'canceled'].includes(seen.aborted.pop()?.code ?? ''));
+      await until('the handler was aborted', () =>
+        ['deadline_exceeded', 'canceled'].includes(seen.aborted.pop()?.code ?? ''),
+      );
       await until('nothing is in flight', () => metrics.inFlight('server') === 0);
     });
 
     it('cancelling a unary call aborts its handler', async () => {
-      const call = (client['Cook'] as (request: object, callback: () => void) => { cancel(): void }).call(client, { name: 'wait' }, () => undefined);
+      const call = (client['Cook'] as (request: object, callback: () => void) => { cancel(): void }).call(
+        client,
+        { name: 'wait' },
+        () => undefined,
+      );
       await until('the call is in flight', () => metrics.inFlight('server') === 1);
       call.cancel();
       await until('the handler was aborted', () => seen.aborted.pop()?.code === 'canceled');
@@ -188,7 +236,12 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
     });
 
     it('keeps deadlines of many days', async () => {
-      const { status: end } = await unary(client, 'Cook', { name: 'slow' }, { options: { deadline: Date.now() + 90 * 24 * 3600 * 1000 } });
+      const { status: end } = await unary(
+        client,
+        'Cook',
+        { name: 'slow' },
+        { options: { deadline: Date.now() + 90 * 24 * 3600 * 1000 } },
+      );
       expect(end.code).toBe(status.OK);
     });
   });
@@ -218,11 +271,15 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
     });
 
     it('compressed are understood, answered in kind, and held to the limit', async () => {
-      const compressed = plainClient(Kitchen, server.address, { 'grpc.default_compression_algorithm': compressionAlgorithms.gzip });
+      const compressed = plainClient(Kitchen, server.address, {
+        'grpc.default_compression_algorithm': compressionAlgorithms.gzip,
+      });
       const { messages, headers } = await unary(compressed, 'Cook', { name: 'y'.repeat(5000) });
       expect(messages[0]?.['name']).toBe(`Hello ${'y'.repeat(5000)}`);
       expect(headers?.get('grpc-encoding')).toEqual([]);
-      expect((await unary(compressed, 'Cook', { name: 'x'.repeat(1_000_000) })).status.code).toBe(status.RESOURCE_EXHAUSTED);
+      expect((await unary(compressed, 'Cook', { name: 'x'.repeat(1_000_000) })).status.code).toBe(
+        status.RESOURCE_EXHAUSTED,
+      );
       compressed.close();
     });
 
@@ -242,7 +299,10 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
         const stream = session.request({ ...grpcRequest('Cook'), ...headers });
         const chunks: Buffer[] = [];
         let answered: Record<string, unknown> = {};
-        stream.on('response', (received) => (answered = received)).on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
+        stream
+          .on('response', (received) => (answered = received))
+          .on('data', (chunk: Buffer) => chunks.push(chunk))
+          .on('error', reject);
         stream.on('end', () => {
           session.close();
           resolve({ headers: answered, body: Buffer.concat(chunks) });
@@ -268,16 +328,22 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
   });
 
   it('hands requests for unknown paths to who asked for them', async () => {
-    await using odd = await openKitchen({ http2: (stream) => stream.respond([':status', stream.header(':path') === '/raw' ? '204' : '404'], { end: true }) });
+    await using odd = await openKitchen({
+      http2: (stream) => stream.respond([':status', stream.header(':path') === '/raw' ? '204' : '404'], { end: true }),
+    });
     const session = http2Connect(`http://${odd.address}`);
-    const answered = await new Promise((resolve) => session.request({ ':path': '/raw' }).on('response', (headers) => resolve(headers[':status'])));
+    const answered = await new Promise((resolve) =>
+      session.request({ ':path': '/raw' }).on('response', (headers) => resolve(headers[':status'])),
+    );
     session.close();
     expect(answered).toBe(204);
   });
 
   it('counts calls by method and outcome', async () => {
     const text = await metrics.render();
-    expect(text).toMatch(/micro_rpc_server_duration_seconds_count\{method="\/kitchen\.v1\.Kitchen\/Cook",code="ok"\} [1-9]/);
+    expect(text).toMatch(
+      /micro_rpc_server_duration_seconds_count\{method="\/kitchen\.v1\.Kitchen\/Cook",code="ok"\} [1-9]/,
+    );
     expect(text).toMatch(/method="\/kitchen\.v1\.Kitchen\/Courses",code="failed_precondition"\} [1-9]/);
     expect(text).not.toContain('Garden');
     await until('nothing is in flight', () => metrics.inFlight('server') === 0);
@@ -287,12 +353,21 @@ describe.each(http2Lanes)('on %s', (_, lane) => {
     await using small = await openKitchen({ ...lane, limits: { concurrentCalls: 2 } });
     const other = plainClient(Kitchen, small.address);
     const answers = await Promise.all(Array.from({ length: 3 }, () => unary(other, 'Cook', { name: 'slow' })));
-    expect(answers.map(({ status: { code } }) => code).sort()).toEqual([status.OK, status.OK, status.RESOURCE_EXHAUSTED]);
+    expect(answers.map(({ status: { code } }) => code).sort()).toEqual([
+      status.OK,
+      status.OK,
+      status.RESOURCE_EXHAUSTED,
+    ]);
     other.close();
   });
 
   function grpcRequest(method: string): Record<string, string> {
-    return { ':method': 'POST', ':path': `/kitchen.v1.Kitchen/${method}`, 'content-type': 'application/grpc', te: 'trailers' };
+    return {
+      ':method': 'POST',
+      ':path': `/kitchen.v1.Kitchen/${method}`,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    };
   }
 
   function framed(order: object): Buffer {

@@ -1,4 +1,10 @@
-import type { Http2Server, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type {
+  Http2Server,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Server, ServerInterceptingCallInterface, ServerMethodDefinition } from '@grpc/grpc-js';
 import { MicroError } from '@micro/errors';
@@ -56,7 +62,14 @@ export class GrpcLane {
     const begin = (wire: ServerInterceptingCallInterface) => {
       const { stream, headers, bound } = this.#current as Admitted;
       const frames = new FollowedFrames(stream);
-      new GrpcCall(bound, options.runtime, { wire, frames, headers, wrap, aborted: () => stream.aborted, cut: () => stream.close(cancelCode) }).start();
+      new GrpcCall(bound, options.runtime, {
+        wire,
+        frames,
+        headers,
+        wrap,
+        aborted: () => stream.aborted,
+        cut: () => stream.close(cancelCode),
+      }).start();
     };
     class Intercepted extends grpc.ServerInterceptingCall {
       readonly #wire: ServerInterceptingCallInterface;
@@ -76,7 +89,10 @@ export class GrpcLane {
       // Drops peers that answer no ping: those that are gone, and those that were no HTTP/2 clients, to which Node keeps the connection open.
       'grpc.keepalive_time_ms': limits.headersMs * 3,
       'grpc.keepalive_timeout_ms': limits.headersMs,
-      interceptors: [(_method: ServerMethodDefinition<unknown, unknown>, wire: ServerInterceptingCallInterface) => new Intercepted(wire)],
+      interceptors: [
+        (_method: ServerMethodDefinition<unknown, unknown>, wire: ServerInterceptingCallInterface) =>
+          new Intercepted(wire),
+      ],
     });
     const injector = this.#server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
     this.#inject = (socket) => injector.injectConnection(socket);
@@ -136,7 +152,11 @@ export class GrpcLane {
     });
   }
 
-  #admit(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, handle: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void): void {
+  #admit(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    handle: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+  ): void {
     const { runtime, find } = this.#options;
     const session = stream.session && this.#sessions.get(stream.session as ServerHttp2Session);
     if (session) session.used = true;
@@ -147,10 +167,17 @@ export class GrpcLane {
     const busy = runtime.refusal(runtime.inFlight);
     if (busy) return respond(stream, { ...statusHeaders(busy, runtime), [notProcessed]: 'true', ...acceptedEncodings });
     const problem = bound?.handler ? problemOf(headers, runtime) : unimplemented(path, bound, runtime);
-    if (!bound || problem) return respond(stream, { ...statusHeaders(problem as MicroError, runtime), ...acceptedEncodings });
+    if (!bound || problem)
+      return respond(stream, { ...statusHeaders(problem as MicroError, runtime), ...acceptedEncodings });
     if (!this.#registered.has(path)) {
       this.#registered.add(path);
-      this.#server.register(path, () => undefined, (bytes: Buffer) => bytes, (bytes: Buffer) => bytes, 'unary');
+      this.#server.register(
+        path,
+        () => undefined,
+        (bytes: Buffer) => bytes,
+        (bytes: Buffer) => bytes,
+        'unary',
+      );
     }
     // The call keeps deadlines and decompresses, as in the other lane: grpc-js cuts long deadlines to 32 bits, and answers its own errors itself.
     this.#current = { stream, headers, bound };
@@ -175,6 +202,10 @@ function respond(stream: ServerHttp2Stream, headers: OutgoingHttpHeaders): void 
 function http2ServerOf(server: Server): Http2Server {
   const servers = (server as unknown as { http2Servers?: Map<Http2Server, unknown> }).http2Servers;
   const [http2] = servers?.keys() ?? [];
-  if (!http2) throw new MicroError('internal', 'this version of @grpc/grpc-js keeps its HTTP/2 server elsewhere: adapt grpc-lane.ts');
+  if (!http2)
+    throw new MicroError(
+      'internal',
+      'this version of @grpc/grpc-js keeps its HTTP/2 server elsewhere: adapt grpc-lane.ts',
+    );
   return http2;
 }

@@ -11,7 +11,8 @@ import { http2Lanes, openKitchen } from './kitchen.fixture.js';
 import { reflectionService, reflectionVersions } from './reflection.js';
 
 describe.each(http2Lanes)('on %s', (_lane, lane) => {
-  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) => openKitchen({ ...lane, ...options }, seen);
+  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) =>
+    openKitchen({ ...lane, ...options }, seen);
 
   const grpcurl = { name: 'grpcurl', go: 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3' };
 
@@ -83,7 +84,11 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
 
     it('answers to curl, too', async () => {
       await using server = await open();
-      const answer = await fetch(`http://${server.address}/grpc.health.v1.Health/Check`, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+      const answer = await fetch(`http://${server.address}/grpc.health.v1.Health/Check`, {
+        method: 'POST',
+        body: '{}',
+        headers: { 'content-type': 'application/json' },
+      });
       expect(await answer.json()).toEqual({ status: 'SERVING' });
     });
   });
@@ -96,7 +101,10 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
         const call = bidiStream(client, 'ServerReflectionInfo');
         for (const request of requests) call.write(request);
         call.end();
-        return (await outcome(call)).messages as Record<string, { errorCode?: number; service?: { name: string }[]; fileDescriptorProto?: Uint8Array[] }>[];
+        return (await outcome(call)).messages as Record<
+          string,
+          { errorCode?: number; service?: { name: string }[]; fileDescriptorProto?: Uint8Array[] }
+        >[];
       };
       const [list, file, symbol, unknown, extension] = await ask(
         { listServices: '' },
@@ -111,10 +119,17 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
         'grpc.reflection.v1alpha.ServerReflection',
         'kitchen.v1.Kitchen',
       ]);
-      expect(Buffer.from(file?.['fileDescriptorResponse']?.fileDescriptorProto?.[0] as Uint8Array).toString('latin1')).toContain('kitchen/v1/kitchen.proto');
-      expect(symbol?.['fileDescriptorResponse']?.fileDescriptorProto).toEqual(file?.['fileDescriptorResponse']?.fileDescriptorProto);
+      expect(
+        Buffer.from(file?.['fileDescriptorResponse']?.fileDescriptorProto?.[0] as Uint8Array).toString('latin1'),
+      ).toContain('kitchen/v1/kitchen.proto');
+      expect(symbol?.['fileDescriptorResponse']?.fileDescriptorProto).toEqual(
+        file?.['fileDescriptorResponse']?.fileDescriptorProto,
+      );
       expect(unknown?.['errorResponse']?.errorCode).toBe(status.NOT_FOUND);
-      expect(extension?.['allExtensionNumbersResponse']).toMatchObject({ baseTypeName: 'kitchen.v1.Order', extensionNumber: [] });
+      expect(extension?.['allExtensionNumbersResponse']).toMatchObject({
+        baseTypeName: 'kitchen.v1.Order',
+        extensionNumber: [],
+      });
       client.close();
     });
   });
@@ -122,7 +137,8 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
   it('describes several services that share file names', async () => {
     await using server = await open();
     const other = parseSchema({
-      'kitchen/v1/kitchen.proto': 'syntax = "proto3"; package bar; import "google/protobuf/empty.proto"; service Bar { rpc Serve(google.protobuf.Empty) returns (google.protobuf.Empty); }',
+      'kitchen/v1/kitchen.proto':
+        'syntax = "proto3"; package bar; import "google/protobuf/empty.proto"; service Bar { rpc Serve(google.protobuf.Empty) returns (google.protobuf.Empty); }',
     });
     server.add(other.service('bar.Bar'), {});
     const client = plainClient(reflectionService('v1'), server.address);
@@ -130,14 +146,18 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     call.write({ fileContainingSymbol: 'bar.Bar' });
     call.end();
     const [answer] = (await outcome(call)).messages as Record<string, { fileDescriptorProto: Uint8Array[] }>[];
-    const files = answer?.['fileDescriptorResponse']?.fileDescriptorProto.map((bytes) => Buffer.from(bytes).toString('latin1')) as string[];
+    const files = answer?.['fileDescriptorResponse']?.fileDescriptorProto.map((bytes) =>
+      Buffer.from(bytes).toString('latin1'),
+    ) as string[];
     expect(files[0]).toContain('Bar');
     expect(files.some((file) => file.includes('google/protobuf/empty.proto'))).toBe(true);
     client.close();
   });
 
   describe.runIf(haveTool(grpcurl))('grpcurl', () => {
-    const run = async (...args: string[]) => (await promisify(execFile)('grpcurl', ['-plaintext', ...args], { env: { ...process.env, PATH: toolPath() } })).stdout;
+    const run = async (...args: string[]) =>
+      (await promisify(execFile)('grpcurl', ['-plaintext', ...args], { env: { ...process.env, PATH: toolPath() } }))
+        .stdout;
 
     it('lists, describes and calls by reflection', async () => {
       await using server = await open();
@@ -146,8 +166,12 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
       expect(described).toContain('// Cooks what it is told.');
       expect(described).toContain('rpc Banquet ( stream .kitchen.v1.Order ) returns ( stream .kitchen.v1.Dish );');
       expect(await run(server.address, 'describe', 'kitchen.v1.Order')).toContain('map<string, string> notes = 3;');
-      expect(JSON.parse(await run('-d', '{"name":"Alice"}', server.address, 'kitchen.v1.Kitchen/Cook'))).toEqual({ name: 'Hello Alice' });
-      expect(await run('-d', '{"name":"a"} {"name":"b"}', server.address, 'kitchen.v1.Kitchen/Banquet')).toContain('Hello b');
+      expect(JSON.parse(await run('-d', '{"name":"Alice"}', server.address, 'kitchen.v1.Kitchen/Cook'))).toEqual({
+        name: 'Hello Alice',
+      });
+      expect(await run('-d', '{"name":"a"} {"name":"b"}', server.address, 'kitchen.v1.Kitchen/Banquet')).toContain(
+        'Hello b',
+      );
       expect(JSON.parse(await run(server.address, 'grpc.health.v1.Health/Check'))).toEqual({ status: 'SERVING' });
     });
   });

@@ -33,7 +33,10 @@ interface HealthRequest {
 interface HealthResponse {
   readonly status: number;
 }
-type HealthMethods = { check: Unary<HealthRequest, HealthResponse>; watch: ServerStream<HealthRequest, HealthResponse> };
+type HealthMethods = {
+  check: Unary<HealthRequest, HealthResponse>;
+  watch: ServerStream<HealthRequest, HealthResponse>;
+};
 
 const status = { serving: 1, notServing: 2, serviceUnknown: 3 } as const;
 
@@ -88,7 +91,10 @@ export function healthService(): ServiceDefinition<HealthMethods> {
 }
 
 /** `has` tells whether a service of that full name is served. */
-export function healthHandlers(serving: Serving, has: (service: string) => boolean): Handlers<ServiceDefinition<HealthMethods>> {
+export function healthHandlers(
+  serving: Serving,
+  has: (service: string) => boolean,
+): Handlers<ServiceDefinition<HealthMethods>> {
   const statusOf = (service: string) => {
     if (service !== '' && !has(service)) return status.serviceUnknown;
     return serving.serving ? status.serving : status.notServing;
@@ -96,7 +102,8 @@ export function healthHandlers(serving: Serving, has: (service: string) => boole
   return {
     check({ service }) {
       const now = statusOf(service);
-      if (now === status.serviceUnknown) throw new MicroError('not_found', `there is no service ${JSON.stringify(service.slice(0, 200))} here`);
+      if (now === status.serviceUnknown)
+        throw new MicroError('not_found', `there is no service ${JSON.stringify(service.slice(0, 200))} here`);
       return { status: now };
     },
     async *watch({ service }, { signal }) {

@@ -59,7 +59,11 @@ export class Http2Lane {
         this.#connections.delete(connection);
         // Only of a peer that never got as far as a call is it worth a line.
         if (reason !== undefined && !connection.used && !runtime.closing) {
-          runtime.logger.warn('connection refused', { server: runtime.name, peer, detail: `this is not HTTP/2: ${reason}` });
+          runtime.logger.warn('connection refused', {
+            server: runtime.name,
+            peer,
+            detail: `this is not HTTP/2: ${reason}`,
+          });
         }
       },
     });
@@ -85,7 +89,8 @@ export class Http2Lane {
     const bound = find(path);
     if (!bound) return route(stream, peer);
     if (stream.header(':method') !== 'POST') return stream.respond([':status', '405', 'allow', 'POST'], { end: true });
-    if (!isGrpc(stream.header('content-type'))) return stream.respond([':status', '415', 'accept-post', 'application/grpc'], { end: true });
+    if (!isGrpc(stream.header('content-type')))
+      return stream.respond([':status', '415', 'accept-post', 'application/grpc'], { end: true });
     const headers = incoming(stream.headers);
     const problem = bound.handler ? problemOf(headers, runtime) : unimplemented(path, bound, runtime);
     if (problem) return refuse(stream, statusHeaders(problem, runtime));

@@ -87,7 +87,10 @@ export function kitchen(seen: Seen = { aborted: [], finished: 0 }): Handlers<typ
           seen.finished++;
           return { name: 'slow' };
         case 'meta':
-          context.responseHeaders.set('x-oven', 'hot').append('x-oven', 'hotter').set('x-raw-bin', Uint8Array.of(0, 255, 7));
+          context.responseHeaders
+            .set('x-oven', 'hot')
+            .append('x-oven', 'hotter')
+            .set('x-raw-bin', Uint8Array.of(0, 255, 7));
           context.responseTrailers.set('x-smoke', 'no');
           return {
             notes: {
@@ -142,7 +145,10 @@ export function kitchen(seen: Seen = { aborted: [], finished: 0 }): Handlers<typ
 }
 
 /** A kitchen that listens on a free port. */
-export async function openKitchen(options: Partial<RpcServerOptions> = {}, seen?: Seen): Promise<RpcServer & AsyncDisposable> {
+export async function openKitchen(
+  options: Partial<RpcServerOptions> = {},
+  seen?: Seen,
+): Promise<RpcServer & AsyncDisposable> {
   const server = new RpcServer({ name: 'kitchen', ...options }).add(Kitchen, kitchen(seen));
   await server.listen();
   return Object.assign(server, { [Symbol.asyncDispose]: () => server.close({ graceMs: 0 }) });
@@ -156,5 +162,7 @@ export const http2Lanes: readonly (readonly [name: string, options: Partial<RpcS
 
 function refuseUnknown(stream: Http2Stream): void {
   const message = `there is no ${stream.header(':path')}`;
-  stream.respond([':status', '200', 'content-type', 'application/grpc', 'grpc-status', '12', 'grpc-message', message], { end: true });
+  stream.respond([':status', '200', 'content-type', 'application/grpc', 'grpc-status', '12', 'grpc-message', message], {
+    end: true,
+  });
 }

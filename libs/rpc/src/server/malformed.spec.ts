@@ -8,7 +8,8 @@ import { Kitchen, http2Lanes, openKitchen } from './kitchen.fixture.js';
 import type { RpcServer } from './server.js';
 
 describe.each(http2Lanes)('on %s', (_lane, lane) => {
-  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) => openKitchen({ ...lane, ...options }, seen);
+  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) =>
+    openKitchen({ ...lane, ...options }, seen);
 
   const lines: Record<string, unknown>[] = [];
   const metrics = new Metrics();
@@ -40,7 +41,14 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
 
   function post(body: string | Buffer, headers = 'content-type: application/json'): Promise<string> {
     const bytes = Buffer.from(body);
-    return send(Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${headers}\r\ncontent-length: ${bytes.length}\r\n\r\n`), bytes]));
+    return send(
+      Buffer.concat([
+        Buffer.from(
+          `POST ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${headers}\r\ncontent-length: ${bytes.length}\r\n\r\n`,
+        ),
+        bytes,
+      ]),
+    );
   }
 
   async function stillServes(): Promise<void> {
@@ -100,7 +108,9 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     });
 
     it('keys of the prototype are data', async () => {
-      const answer = await post('{"name":"x","__proto__":{"count":"7"},"constructor":{"prototype":{"a":1}},"notes":{"__proto__":"p","constructor":"c","toString":"t"}}');
+      const answer = await post(
+        '{"name":"x","__proto__":{"count":"7"},"constructor":{"prototype":{"a":1}},"notes":{"__proto__":"p","constructor":"c","toString":"t"}}',
+      );
       expect(answer).toContain('"__proto__":"p"');
       expect(answer).toContain('"constructor":"c"');
       expect(answer).not.toContain('"count"');
@@ -110,7 +120,9 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     it('names of 10,000 characters', async () => {
       const long = 'n'.repeat(10_000);
       expect(await post(`{"name":"${long}"}`)).toContain(`Hello ${long}`);
-      const answer = await send(`POST /kitchen.v1.Kitchen/${long} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+      const answer = await send(
+        `POST /kitchen.v1.Kitchen/${long} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+      );
       expect(answer).toMatch(/^HTTP\/1\.1 404 /);
       expect(answer.length).toBeLessThan(1000);
     });
@@ -122,7 +134,11 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
       ['TLS', Buffer.from('16030100a5010000a10303', 'hex'), 400],
       ['a bad header', `POST ${path} HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n`, 400],
       ['two lengths', `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabc`, 400],
-      ['length and chunks at once', `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+      [
+        'length and chunks at once',
+        `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+        400,
+      ],
       ['a wrong chunk', `POST ${path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`, 400],
     ])('%s', async (_what, bytes, status) => {
       lines.length = 0;
@@ -177,7 +193,9 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     });
 
     it('of a body are told', async () => {
-      const answer = await send(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"name":`);
+      const answer = await send(
+        `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"name":`,
+      );
       expect(answer).toMatch(/^HTTP\/1\.1 408 /);
       expect(answer).toContain('"code":"deadline_exceeded"');
     });
@@ -185,7 +203,12 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     it('of a gRPC message are told', async () => {
       const { connect } = await import('node:http2');
       const session = connect(`http://${server.address}`);
-      const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': path,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      });
       stream.write(Buffer.from([0, 0, 0]));
       const code = await new Promise((resolve) => {
         stream.on('response', (headers) => headers['grpc-status'] !== undefined && resolve(headers['grpc-status']));
@@ -200,7 +223,9 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     const before = metrics.inFlight('server');
     const [host, port] = server.address.split(':') as [string, string];
     const socket = connectSocket(Number(port), host);
-    socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"name":`);
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"name":`,
+    );
     await until('the call began', () => metrics.inFlight('server') > before);
     socket.destroy();
     await until('the call is over', () => metrics.inFlight('server') === before);
@@ -238,7 +263,12 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
       const session = connect(`http://${server.address}`);
       const attempt = (size: number) =>
         new Promise((resolve) => {
-          const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', 'x-large': 'x'.repeat(size) });
+          const stream = session.request({
+            ':method': 'POST',
+            ':path': path,
+            'content-type': 'application/grpc',
+            'x-large': 'x'.repeat(size),
+          });
           stream.on('error', (error) => resolve(error.message));
           stream.on('response', (headers) => resolve(headers['grpc-status'] ?? headers[':status']));
           stream.resume();
@@ -254,7 +284,12 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
       const session = connect(`http://${server.address}`);
       const statusOf = (body: Buffer) =>
         new Promise((resolve) => {
-          const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' });
+          const stream = session.request({
+            ':method': 'POST',
+            ':path': path,
+            'content-type': 'application/grpc',
+            te: 'trailers',
+          });
           stream.on('response', (headers) => headers['grpc-status'] !== undefined && resolve(headers['grpc-status']));
           stream.on('trailers', (trailers) => resolve(trailers['grpc-status']));
           stream.resume();

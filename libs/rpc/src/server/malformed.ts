@@ -9,7 +9,10 @@ import type { CallLimits } from './call.js';
 const lingerMs = 1_000;
 
 /** Answers what is not HTTP, too big or too slow with a clear error, logs it once, and closes the connection. */
-export function rejectMalformed(http: Server, { logger, limits }: { readonly logger: Logger; readonly limits: CallLimits }): void {
+export function rejectMalformed(
+  http: Server,
+  { logger, limits }: { readonly logger: Logger; readonly limits: CallLimits },
+): void {
   const refused = new WeakSet<Socket>();
   http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (refused.has(socket) || socket.destroyed) return;
@@ -19,7 +22,11 @@ export function rejectMalformed(http: Server, { logger, limits }: { readonly log
       return;
     }
     const { status, error: answer } = explain(error, limits);
-    logger.warn('connection refused', { peer: `${socket.remoteAddress}:${socket.remotePort}`, status, detail: answer.detail });
+    logger.warn('connection refused', {
+      peer: `${socket.remoteAddress}:${socket.remotePort}`,
+      status,
+      detail: answer.detail,
+    });
     const body = JSON.stringify(connectErrorBody(answer));
     const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
     socket.end(head + body);
@@ -38,11 +45,20 @@ function explain(error: NodeJS.ErrnoException, limits: CallLimits): { status: st
     case 'HPE_HEADER_OVERFLOW':
       return {
         status: '431 Request Header Fields Too Large',
-        error: new MicroError('resource_exhausted', `the headers are larger than ${limits.headerBytes} bytes, the limit`),
+        error: new MicroError(
+          'resource_exhausted',
+          `the headers are larger than ${limits.headerBytes} bytes, the limit`,
+        ),
       };
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return { status: '408 Request Timeout', error: new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster') };
+      return {
+        status: '408 Request Timeout',
+        error: new MicroError('deadline_exceeded', 'the request was not complete in time: send it faster'),
+      };
     default:
-      return { status: '400 Bad Request', error: new MicroError('invalid_argument', `this is not HTTP/1.1: ${error.message}`) };
+      return {
+        status: '400 Bad Request',
+        error: new MicroError('invalid_argument', `this is not HTTP/1.1: ${error.message}`),
+      };
   }
 }

@@ -17,7 +17,10 @@ async function busyNode() {
   let release = () => undefined as void;
   const held = new Promise<void>((resolve) => (release = resolve));
   let begun = 0;
-  const node = await rig.serve({ say: (request) => (begun++, held.then(() => request)) }, { limits: { concurrentCalls: 1 } });
+  const node = await rig.serve(
+    { say: (request) => (begun++, held.then(() => request)) },
+    { limits: { concurrentCalls: 1 } },
+  );
   const first = say(node.address);
   await until('a call is under way', () => begun === 1);
   return { address: node.address, first, release, handled: () => begun };
@@ -44,7 +47,10 @@ describe('a call refused for the number of calls under way', () => {
   ])('is answered by another node, whatever its method does: over %s', async (_lane, connect) => {
     const busy = await busyNode();
     const idle = await rig.serve();
-    const discovery = new Nodes({ address: busy.address, connect, zone: 'near' }, { address: idle.address, connect, zone: 'far' });
+    const discovery = new Nodes(
+      { address: busy.address, connect, zone: 'near' },
+      { address: idle.address, connect, zone: 'far' },
+    );
     const echo = rig.client('', { discovery, zone: 'near', retryBudget: { ratio: 0, perSecond: 0 } }).of(Echo);
     expect(await echo.say({ text: 'hello' })).toMatchObject({ text: 'hello' });
     expect(busy.handled()).toBe(1);
@@ -66,7 +72,9 @@ describe('a call is not said to be unprocessed', () => {
   });
 
   it('when its handler hands on that of a call of its own', async () => {
-    const refused = new MicroError('resource_exhausted', 'busy', { metadata: { 'micro-not-processed': 'true', 'retry-after': '1' } });
+    const refused = new MicroError('resource_exhausted', 'busy', {
+      metadata: { 'micro-not-processed': 'true', 'retry-after': '1' },
+    });
     const { address } = await rig.serve({
       say: () => Promise.reject(refused),
       async *down() {
@@ -74,7 +82,11 @@ describe('a call is not said to be unprocessed', () => {
       },
     });
     const answer = await say(address);
-    expect([answer.status, answer.headers.get('retry-after'), answer.headers.has('micro-not-processed')]).toEqual([429, '1', false]);
+    expect([answer.status, answer.headers.get('retry-after'), answer.headers.has('micro-not-processed')]).toEqual([
+      429,
+      '1',
+      false,
+    ]);
     const streamed = await failure(collect(rig.client(address).of(Echo).down({})));
     expect(streamed).toMatchObject({ code: 'resource_exhausted', metadata: { 'retry-after': ['1'] } });
     expect(Object.keys(streamed.metadata)).not.toContain('micro-not-processed');

@@ -60,7 +60,8 @@ export class OnePort {
       this.http.listen({ host, port, backlog: 4096 }, () => {
         this.http.removeAllListeners('error');
         const bound = this.http.address();
-        if (bound === null || typeof bound === 'string') return reject(new MicroError('internal', 'the server has no port'));
+        if (bound === null || typeof bound === 'string')
+          return reject(new MicroError('internal', 'the server has no port'));
         resolve({ host, port: bound.port });
       });
     });
@@ -115,13 +116,23 @@ export class OnePort {
 /** Why a port cannot be listened on, and what to do. */
 export function listenError(error: NodeJS.ErrnoException, address: string): MicroError {
   if (error.code === 'EADDRINUSE') {
-    return new MicroError('unavailable', `cannot listen on ${address}: the port is in use; stop what uses it, or choose another (MICRO_ADDRESS)`, { cause: error });
+    return new MicroError(
+      'unavailable',
+      `cannot listen on ${address}: the port is in use; stop what uses it, or choose another (MICRO_ADDRESS)`,
+      { cause: error },
+    );
   }
   if (error.code === 'EACCES') {
-    return new MicroError('permission_denied', `cannot listen on ${address}: ports below 1024 need privileges; choose another (MICRO_ADDRESS)`, { cause: error });
+    return new MicroError(
+      'permission_denied',
+      `cannot listen on ${address}: ports below 1024 need privileges; choose another (MICRO_ADDRESS)`,
+      { cause: error },
+    );
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    return new MicroError('invalid_argument', `cannot listen on ${address}: this machine has no such address`, { cause: error });
+    return new MicroError('invalid_argument', `cannot listen on ${address}: this machine has no such address`, {
+      cause: error,
+    });
   }
   return new MicroError('internal', `cannot listen on ${address}: ${error.message}`, { cause: error });
 }

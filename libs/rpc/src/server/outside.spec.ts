@@ -1,6 +1,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { createFileRegistry, type DescMessage, type DescService, fromBinary, type JsonObject, toJson } from '@bufbuild/protobuf';
+import {
+  createFileRegistry,
+  type DescMessage,
+  type DescService,
+  fromBinary,
+  type JsonObject,
+  toJson,
+} from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node';
@@ -10,7 +17,8 @@ import { kitchenSchema, http2Lanes, openKitchen } from './kitchen.fixture.js';
 import type { RpcServer } from './server.js';
 
 describe.each(http2Lanes)('on %s', (_lane, lane) => {
-  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) => openKitchen({ ...lane, ...options }, seen);
+  const open = (options: Parameters<typeof openKitchen>[0] = {}, seen?: Parameters<typeof openKitchen>[1]) =>
+    openKitchen({ ...lane, ...options }, seen);
 
   let server: RpcServer & AsyncDisposable;
   beforeAll(async () => {
@@ -28,12 +36,20 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
     const open = () => {
       const baseUrl = `http://${server.address}`;
       if (lane === 'gRPC') return createGrpcTransport({ baseUrl });
-      return createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: lane !== 'Connect, JSON', useHttpGet: lane === 'Connect, GET' });
+      return createConnectTransport({
+        baseUrl,
+        httpVersion: '1.1',
+        useBinaryFormat: lane !== 'Connect, JSON',
+        useHttpGet: lane === 'Connect, GET',
+      });
     };
     const client = () => createClient(kitchen, open()) as unknown as Calls;
 
     it('calls', async () => {
-      expect(shown((await client()['cook']?.({ name: 'Alice', count: 9007199254740993n })) as never)).toEqual({ name: 'Hello Alice', count: '9007199254740993' });
+      expect(shown((await client()['cook']?.({ name: 'Alice', count: 9007199254740993n })) as never)).toEqual({
+        name: 'Hello Alice',
+        count: '9007199254740993',
+      });
       expect(shown((await client()['menu']?.({ name: 'Älice' })) as never)).toEqual({ name: 'Hello Älice' });
     });
 
@@ -51,32 +67,47 @@ describe.each(http2Lanes)('on %s', (_lane, lane) => {
   });
 
   it('the official client streams both ways', async () => {
-    const banquet = createClient(kitchen, createGrpcTransport({ baseUrl: `http://${server.address}` })) as unknown as Calls;
+    const banquet = createClient(
+      kitchen,
+      createGrpcTransport({ baseUrl: `http://${server.address}` }),
+    ) as unknown as Calls;
     const guests = async function* () {
       for (const name of ['a', 'b']) yield { name };
     };
     const names: unknown[] = [];
-    for await (const message of banquet['banquet']?.(guests()) as AsyncIterable<never>) names.push(shown(message)['name']);
+    for await (const message of banquet['banquet']?.(guests()) as AsyncIterable<never>)
+      names.push(shown(message)['name']);
     expect(names).toEqual(['Hello a', 'Hello b']);
   });
 
   describe.runIf(haveTool({ name: 'curl', apt: 'curl' }))('curl', () => {
-    const curl = async (...args: string[]) => (await promisify(execFile)('curl', ['-sS', '--max-time', '10', ...args])).stdout;
+    const curl = async (...args: string[]) =>
+      (await promisify(execFile)('curl', ['-sS', '--max-time', '10', ...args])).stdout;
 
     it('needs nothing but -d', async () => {
       const url = `${server.address}/kitchen.v1.Kitchen/Cook`;
       expect(await curl(url, '-d', '{"name":"Alice"}')).toBe('{"name":"Hello Alice"}');
       expect(await curl(url, '--json', '{"name":"Alice"}')).toBe('{"name":"Hello Alice"}');
-      expect(await curl('--compressed', url, '-d', '{"name":"large","count":5000}')).toBe(`{"name":"${'x'.repeat(5000)}"}`);
+      expect(await curl('--compressed', url, '-d', '{"name":"large","count":5000}')).toBe(
+        `{"name":"${'x'.repeat(5000)}"}`,
+      );
       expect(await curl(`${server.address}/kitchen.v1.Kitchen/Menu`)).toBe('{"name":"Hello "}');
       expect(await curl('--http2', url, '-d', '{"name":"Alice"}')).toBe('{"name":"Hello Alice"}');
     });
 
     it('uploads a body over the limit, and reads why it is refused', async () => {
-      const answer = await curl('-w', '%{http_code}', `${server.address}/kitchen.v1.Kitchen/Cook`, '-d', `{"name":"${'x'.repeat(100_000)}"}`);
+      const answer = await curl(
+        '-w',
+        '%{http_code}',
+        `${server.address}/kitchen.v1.Kitchen/Cook`,
+        '-d',
+        `{"name":"${'x'.repeat(100_000)}"}`,
+      );
       expect(answer).toContain('200');
       await using small = await open({ limits: { messageBytes: 1000 } });
-      expect(await curl('-w', ' %{http_code}', `${small.address}/kitchen.v1.Kitchen/Cook`, '-d', 'x'.repeat(100_000))).toMatch(/resource_exhausted.* 429$/);
+      expect(
+        await curl('-w', ' %{http_code}', `${small.address}/kitchen.v1.Kitchen/Cook`, '-d', 'x'.repeat(100_000)),
+      ).toMatch(/resource_exhausted.* 429$/);
     });
   });
 });

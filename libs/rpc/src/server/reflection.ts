@@ -1,4 +1,11 @@
-import { type BidiStream, parseSchema, Schema, schemaFromDescriptorSet, type ServiceDefinition, type ServiceSchema } from '@micro/proto';
+import {
+  type BidiStream,
+  parseSchema,
+  Schema,
+  schemaFromDescriptorSet,
+  type ServiceDefinition,
+  type ServiceSchema,
+} from '@micro/proto';
 import type { Handlers } from '../handler.js';
 
 /** grpc/reflection/v1/reflection.proto of the gRPC project; v1alpha differs in nothing but its package. */
@@ -74,14 +81,19 @@ export const reflectionVersions = ['v1', 'v1alpha'] as const;
 
 export function reflectionService(version: (typeof reflectionVersions)[number]): ServiceDefinition<ReflectionMethods> {
   const file = `grpc/reflection/${version}/reflection.proto`;
-  return parseSchema({ [file]: proto(version) }).service<ReflectionMethods>(`grpc.reflection.${version}.ServerReflection`);
+  return parseSchema({ [file]: proto(version) }).service<ReflectionMethods>(
+    `grpc.reflection.${version}.ServerReflection`,
+  );
 }
 
 /** Describes what `services` gives at the time of each question. */
-export function reflectionHandlers(services: () => readonly ServiceDefinition[]): Handlers<ServiceDefinition<ReflectionMethods>> {
+export function reflectionHandlers(
+  services: () => readonly ServiceDefinition[],
+): Handlers<ServiceDefinition<ReflectionMethods>> {
   return {
     async *serverReflectionInfo(requests) {
-      for await (const request of requests) yield { validHost: request.host, originalRequest: request, ...answer(request, services()) };
+      for await (const request of requests)
+        yield { validHost: request.host, originalRequest: request, ...answer(request, services()) };
     },
   };
 }
@@ -94,12 +106,20 @@ function answer(request: ReflectionRequest, services: readonly ServiceDefinition
   const schemas = [...new Set(services.map(({ schema }) => schema))].map(opened);
   if (request.fileByFilename !== undefined) {
     const name = request.fileByFilename;
-    return files(schemas.find((schema) => schema.files().has(name)), name) ?? missing(`file ${name}`);
+    return (
+      files(
+        schemas.find((schema) => schema.files().has(name)),
+        name,
+      ) ?? missing(`file ${name}`)
+    );
   }
-  if (request.fileContainingSymbol !== undefined) return symbol(schemas, request.fileContainingSymbol) ?? missing(`symbol ${request.fileContainingSymbol}`);
+  if (request.fileContainingSymbol !== undefined)
+    return symbol(schemas, request.fileContainingSymbol) ?? missing(`symbol ${request.fileContainingSymbol}`);
   if (request.allExtensionNumbersOfType !== undefined) {
     const type = request.allExtensionNumbersOfType;
-    return symbol(schemas, type) ? { allExtensionNumbersResponse: { baseTypeName: type, extensionNumber: [] } } : missing(`type ${type}`);
+    return symbol(schemas, type)
+      ? { allExtensionNumbersResponse: { baseTypeName: type, extensionNumber: [] } }
+      : missing(`type ${type}`);
   }
   const extension = request.fileContainingExtension;
   if (extension) return missing(`extension ${extension.extensionNumber} of ${extension.containingType}`);

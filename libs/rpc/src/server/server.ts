@@ -76,9 +76,21 @@ export class RpcServer {
     this.version = options.version ?? '';
     const limits = { ...defaultLimits, ...options.limits };
     const logger = options.logger ?? silentLogger;
-    this.#runtime = new CallRuntime({ name: options.name, limits, logger, metrics: options.metrics, intercept: options.intercept });
-    this.#builtins = new BuiltinServices(this.#serving, () => [...this.#services.values(), ...(options.described?.() ?? [])]);
-    const routes = [probes({ ready: () => this.#serving.serving, metrics: options.metrics }), ...(options.http ? [options.http] : [])];
+    this.#runtime = new CallRuntime({
+      name: options.name,
+      limits,
+      logger,
+      metrics: options.metrics,
+      intercept: options.intercept,
+    });
+    this.#builtins = new BuiltinServices(this.#serving, () => [
+      ...this.#services.values(),
+      ...(options.described?.() ?? []),
+    ]);
+    const routes = [
+      probes({ ready: () => this.#serving.serving, metrics: options.metrics }),
+      ...(options.http ? [options.http] : []),
+    ];
     const connect = new ConnectLane({ runtime: this.#runtime, find: (path) => this.#find(path), routes });
     this.#port = new OnePort({
       host: options.host ?? '127.0.0.1',
@@ -102,14 +114,18 @@ export class RpcServer {
 
   /** Adds a service before or after listening. MicroError `already_exists` if there is one of that name. */
   add<M extends MethodTypes>(service: ServiceDefinition<M>, handlers: Handlers<ServiceDefinition<M>>): this {
-    if (this.#services.has(service.name)) throw new MicroError('already_exists', `service ${service.name} is already served by ${this.name}`);
+    if (this.#services.has(service.name))
+      throw new MicroError('already_exists', `service ${service.name} is already served by ${this.name}`);
     this.#services.set(service.name, service);
     const table = handlers as Readonly<Record<string, AnyHandler | undefined>>;
     const inherited = Object.prototype as unknown as typeof table;
     for (const method of service.methods) {
       const handler = table[method.localName];
       // A method called toString is implemented only by a toString of one's own.
-      this.#methods.set(method.path, { method, handler: handler === inherited[method.localName] ? undefined : handler?.bind(handlers) });
+      this.#methods.set(method.path, {
+        method,
+        handler: handler === inherited[method.localName] ? undefined : handler?.bind(handlers),
+      });
     }
     return this;
   }
