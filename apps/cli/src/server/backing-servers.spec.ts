@@ -108,6 +108,9 @@ describe('servers that a profile needs', () => {
     expect(asking.stderr).toBe(
       'error: registry, broker and runtime "remote" is for those who call a server, which would ask itself: set MICRO_PROFILE=local or staging, or leave MICRO_REGISTRY, MICRO_BROKER and MICRO_RUNTIME out\n',
     );
+    // Whoever runs a service of their own so has nothing to correct.
+    const doctor = await runMicro(['doctor', '--profile', 'service', '-o', 'json'], { env });
+    expect(JSON.parse(doctor.stdout)).not.toContainEqual(expect.objectContaining({ name: 'settings' }));
   });
 
   it('or not, what is not legal is said once, before anything is started', async () => {

@@ -1,8 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { MicroError } from '@micro/errors';
 import { type Config, configOf, parseAddress, readEnvironment } from '@micro/platform';
 import type { Variables } from '../settings.js';
-import { misfits } from './misfits.js';
 
 /** A server of others that processes of the platform keep something in. */
 export interface BackingServer {
@@ -22,14 +20,9 @@ export type Found = BackingServer & { readonly problem: string | undefined };
 
 const patience = 3_000;
 
-/**
- * Whether each server that a profile needs, and what overrides it, can be reached. MicroError `invalid_argument` where the variables are not legal,
- * or not for the processes of a server.
- */
+/** Whether each server that a profile needs, and what overrides it, can be reached. MicroError where the variables are not legal. */
 export async function findBackingServers(profile: string, variables: Variables): Promise<Found[]> {
   const config = configOf(readEnvironment({ ...variables, MICRO_PROFILE: profile }));
-  const problems = misfits(config);
-  if (problems.length > 0) throw new MicroError('invalid_argument', problems.join('\n'));
   return Promise.all(backingServersOf(config).map(async (server) => ({ ...server, problem: await problemOf(server) })));
 }
 

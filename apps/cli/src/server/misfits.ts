@@ -1,4 +1,5 @@
-import type { Config } from '@micro/platform';
+import { configOf, readEnvironment } from '@micro/platform';
+import type { Variables } from '../settings.js';
 
 /** Blocks with an adapter each, by the variables that choose it. */
 const variables = {
@@ -9,8 +10,9 @@ const variables = {
   runtime: 'MICRO_RUNTIME',
 } as const;
 
-/** One line for all adapters that are legal, and none for processes which are the platform themselves. */
-export function misfits(config: Config): string[] {
+/** Lines about adapters that are legal, and none for processes which are the platform themselves. MicroError where the variables are not legal. */
+export function misfits(profile: string, environment: Variables): string[] {
+  const config = configOf(readEnvironment({ ...environment, MICRO_PROFILE: profile }));
   const blocks = Object.keys(variables) as (keyof typeof variables)[];
   const asking = blocks.filter((block) => config[block].adapter === 'remote');
   const problems: string[] = [];

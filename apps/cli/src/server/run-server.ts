@@ -34,10 +34,14 @@ export async function runServer(cli: Cli, options: RunServerOptions): Promise<vo
   await serveUntilSignal(cli, addresses);
 }
 
-/** Failure naming every setting that is not legal, or else every server that the profile needs and that cannot be reached. */
+/** Failure naming every setting that is not legal or does not fit a server, or else every server that the profile needs and that cannot be reached. */
 async function requireBackingServers({ settings, variables }: Cli): Promise<void> {
+  const given = [profileOf(settings), inherited(variables)] as const;
+  const { misfits } = await import('./misfits.js');
+  const problems = misfits(...given);
+  if (problems.length > 0) throw new Failure(problems.join('\n'));
   const { advice, findBackingServers } = await import('./backing-servers.js');
-  const servers = await findBackingServers(profileOf(settings), inherited(variables));
+  const servers = await findBackingServers(...given);
   const away = servers.filter(({ problem }) => problem !== undefined);
   if (away.length === 0) return;
   const lines = away.map((server) => `${server.name} (${server.purpose}): ${server.problem}\n${advice(server)}`);
