@@ -92,15 +92,22 @@ describe.skipIf(!haveTool(postgresTool))('a database', () => {
     }
   });
 
-  it('that cannot remove what nobody has had for long gives locks all the same', { timeout }, async () => {
+  it('that cannot remove what is over gives locks all the same', { timeout }, async () => {
+    await (await locks.acquire('h')).release();
     const administrator = new pg.Client(database.url);
     await administrator.connect();
     await administrator.query(`
       CREATE FUNCTION refuse() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
-      CREATE TRIGGER refuse BEFORE DELETE ON micro_locks FOR EACH STATEMENT EXECUTE FUNCTION refuse()`);
+      CREATE TRIGGER refuse BEFORE DELETE ON micro_locks FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+      CREATE TRIGGER refuse BEFORE DELETE ON micro_lock_queue FOR EACH ROW EXECUTE FUNCTION refuse()`);
     try {
       // More than there are between two removals.
       for (let round = 0; round < 120; round++) await (await locks.acquire('h')).release();
+      const lock = await locks.acquire('i');
+      const next = locks.take('i', 'next', { wait: 30_000 });
+      await expect(locks.take('i', 'in-between', { wait: 1 })).rejects.toMatchObject({ code: 'aborted' });
+      await lock.release();
+      expect((await next).token).toBeGreaterThan(lock.token);
     } finally {
       await administrator.query('DROP FUNCTION refuse CASCADE');
       await administrator.end();
