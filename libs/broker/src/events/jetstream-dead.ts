@@ -50,7 +50,9 @@ export class JetstreamDead {
   /** Which there are, in no order; of one group or of all. */
   async keys(group?: string): Promise<LetterKey[]> {
     const state = await this.#server.state(this.#place.name, letterSubjects(this.#place, group));
-    return Object.keys(state?.subjects ?? {}).map(letterOf);
+    const keys = Object.keys(state?.subjects ?? {}).map(letterOf);
+    // Somebody else may have stored what is no letter.
+    return keys.filter(({ offset }) => Number.isSafeInteger(offset));
   }
 
   /** Undefined: it is not there. */

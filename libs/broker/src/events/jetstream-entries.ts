@@ -18,13 +18,31 @@ export function packedEntry(entry: Entry): Uint8Array {
   return Buffer.from(JSON.stringify(entry));
 }
 
-export function parsedEntry(data: Uint8Array): Entry {
-  const entry = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()) as Entry;
-  if (entry.v > entryVersion) {
-    const detail = `the journal of a group is written in version ${entry.v}, this Micro knows ${entryVersion}: use a newer one`;
+/** Undefined: it is none, but what somebody else has stored there. MicroError `failed_precondition` for one of a newer version. */
+export function parsedEntry(data: Uint8Array): Entry | undefined {
+  let entry: unknown;
+  try {
+    entry = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString());
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(entry) || typeof entry['v'] !== 'number') return undefined;
+  if (entry['v'] > entryVersion) {
+    const detail = `the journal of a group is written in version ${entry['v']}, this Micro knows ${entryVersion}: use a newer one`;
     throw new MicroError('failed_precondition', detail, { id: 'broker' });
   }
-  return entry;
+  return isEntry(entry) ? entry : undefined;
+}
+
+function isEntry(found: Readonly<Record<string, unknown>>): found is Entry {
+  const { by, n, at, acts, of, state } = found;
+  if (typeof by !== 'string' || !Number.isSafeInteger(n) || !Number.isFinite(at)) return false;
+  if (acts !== undefined) return Array.isArray(acts) && acts.every(isRecord);
+  return Number.isSafeInteger(of) && isRecord(state) && Array.isArray(state['rows']);
+}
+
+function isRecord(found: unknown): found is Readonly<Record<string, unknown>> {
+  return typeof found === 'object' && found !== null;
 }
 
 /** Milliseconds after which a clock is set again: none goes quite right. */

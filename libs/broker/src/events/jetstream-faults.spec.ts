@@ -1,8 +1,9 @@
 import { openNats } from '@micro/nats';
-import { haveTool, natsTool, type NatsServers, startNats, until } from '@micro/testing';
+import { haveTool, link, natsTool, type NatsServers, startNats, until } from '@micro/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Event, Events } from './events.js';
 import { JetstreamEvents, type JetstreamOptions } from './jetstream.js';
+import { JetstreamServer } from './jetstream-server.js';
 import { firsts, type Load, underLoad } from './jetstream-load.fixture.js';
 import { RemoteEvents } from './remote.js';
 import { serveEvents } from './served-events.fixture.js';
@@ -82,6 +83,45 @@ describe.skipIf(!haveTool(natsTool))('a server', { timeout }, () => {
       expect((await next).value?.event.offset).toBe(1n);
     });
   }
+
+  it('that is away when somebody begins to listen is not listened to once it is back', async () => {
+    const { members, addresses } = await start();
+    const nats = await openNats({ servers: addresses, id: 'broker', warn: () => undefined });
+    try {
+      const server = new JetstreamServer(nats, { address: addresses.join(), replicas: 1 });
+      let heard = 0;
+      await members[0]?.stop();
+      await until('it is noticed', () => !nats.isConnected);
+      await expect(server.listen('news', () => heard++)).rejects.toMatchObject({ code: 'unavailable' });
+      await members[0]?.start();
+      await until('it is back', () => nats.isConnected);
+      const silence = await server.listen('news.more', () => heard++);
+      for (const subject of ['news', 'news.more']) nats.connection.publish(subject);
+      await until('one is heard', () => heard > 0);
+      silence();
+      expect(heard).toBe(1);
+    } finally {
+      await nats.close();
+    }
+  });
+
+  it('that has kept a nack and could not say so does not take it for an acknowledgement', async () => {
+    const { addresses } = await start();
+    const way = await link(addresses[0] ?? '');
+    try {
+      const events = await open({ servers: [way.address] });
+      await events.publish('orders', {}, { namespace });
+      const consumer = await events.consume('orders', { group: 'g', namespace });
+      const { value: delivery } = await consumer[Symbol.asyncIterator]().next();
+      way.deafen();
+      await expect(delivery?.nack()).rejects.toMatchObject({ code: 'unavailable' });
+      way.mend();
+      const said = () => delivery?.ack().then(String, ({ code }: { code: string }) => code !== 'unavailable' && code);
+      expect(await until('it is answered', said, 30_000)).toBe('aborted');
+    } finally {
+      await way.end();
+    }
+  });
 
   it('that is full says so, and is read from as before', async () => {
     await start({ jetstream: 'max_file_store: 20MB' });

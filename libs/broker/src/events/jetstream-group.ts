@@ -44,13 +44,15 @@ export class JetstreamGroup implements Ledger {
   readonly #doing = new Map<string, Promise<void>>();
   /** Events that are being settled here, by offset. */
   readonly #held = new Map<number, Event>();
-  /** Tokens whose settlement was kept after its caller had been told that it may not be. */
-  readonly #late = new Set<number>();
+  /** How tokens were settled, where that was kept after its caller had been told that it may not be. */
+  readonly #late = new Map<number, Act['do']>();
   /** Who has claimed, and what was given to nobody. */
   readonly #claims = new WeakMap<Act, Terms>();
   readonly #unclaimed = new Unclaimed(({ offset, token }) => {
     this.#journal.append({ do: 'release', offset, token, unseen: true }).catch(() => undefined);
   });
+  /** Where the group begins, for who takes part. */
+  #from: Position | undefined;
   #ahead = new Map<number, Event>();
   #interruptions = 1;
   /** As many of them were looked into. */
@@ -73,8 +75,7 @@ export class JetstreamGroup implements Ledger {
   async join(from: Position): Promise<void> {
     await this.#journal.listen();
     await this.#journal.setClock();
-    if (this.#journal.state.cursor === 0)
-      await this.#journal.append({ do: 'join', cursor: await this.#stream.offsetOf(from) });
+    this.#from = from;
     await this.refresh();
     // What somebody left undone.
     for (const row of this.#journal.state.chores) void this.#do(row).catch(() => undefined);
@@ -83,11 +84,14 @@ export class JetstreamGroup implements Ledger {
   /** JetStream was away: before anything is given out, it is to be seen what it has kept. */
   interrupt(): void {
     this.#interruptions++;
+    this.#journal.interrupt();
   }
 
   /** Learns what others have done. */
   async refresh(): Promise<void> {
     await this.#journal.catchUp();
+    if (this.#from !== undefined && this.#isNew)
+      await this.#journal.append({ do: 'join', cursor: await this.#stream.offsetOf(this.#from) });
     if (this.#checked < this.#interruptions)
       await (this.#checking ??= this.#check().finally(() => (this.#checking = undefined)));
   }
@@ -98,7 +102,7 @@ export class JetstreamGroup implements Ledger {
 
   async claim(terms: Terms): Promise<Lease | Nothing> {
     try {
-      if (this.#checked < this.#interruptions) await this.refresh();
+      if (this.#checked < this.#interruptions || this.#isNew) await this.refresh();
       return await this.#claim(terms);
     } catch (error) {
       // It is waited for, by whoever waits for events.
@@ -116,7 +120,7 @@ export class JetstreamGroup implements Ledger {
       const row = this.#journal.state.rowOf(offset);
       // What it comes to is left to others if it fails.
       if (isDone === true && row && row.phase !== 'live') await this.#do(row).catch(() => undefined);
-      return isDone === true || this.#late.has(token);
+      return isDone === true || this.#late.get(token) === outcome;
     } finally {
       this.#held.delete(offset);
     }
@@ -164,6 +168,11 @@ export class JetstreamGroup implements Ledger {
       count += ((await this.#journal.append({ do: 'replay', offsets })) as readonly number[]).length;
     }
     return count;
+  }
+
+  /** Nobody has joined it yet, or not since its journal was removed. */
+  get #isNew(): boolean {
+    return this.#journal.state.cursor === 0;
   }
 
   async #claim(terms: Terms): Promise<Lease | Nothing> {
@@ -261,7 +270,8 @@ export class JetstreamGroup implements Ledger {
     if (attempt > 1) return this.#stream.get(offset);
     const events = await this.#stream.after(offset, ahead);
     this.#ahead = new Map(events.map((event) => [Number(event.offset), event]));
-    return this.#ahead.get(offset);
+    // What it holds may not be known here any more.
+    return this.#ahead.get(offset) ?? this.#stream.get(offset);
   }
 
   #changed(mine: readonly Mine[]): void {
@@ -269,11 +279,11 @@ export class JetstreamGroup implements Ledger {
       if (!abandoned) continue;
       const terms = this.#claims.get(act);
       if (terms && isGiven(outcome)) this.#unclaimed.keep(outcome, terms);
-      else if (outcome === true && 'token' in act && act.do !== 'extend') this.#late.add(act.token);
+      else if (outcome === true && 'token' in act && act.do !== 'extend') this.#late.set(act.token, act.do);
     }
     // Of an act of this one's: somebody is to do it.
     if (mine.length > 0) for (const row of this.#journal.state.chores) void this.#do(row).catch(() => undefined);
-    for (const token of this.#late) {
+    for (const token of this.#late.keys()) {
       if (this.#late.size <= mostLate) break;
       this.#late.delete(token);
     }

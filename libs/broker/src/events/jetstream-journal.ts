@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MicroError } from '@micro/errors';
 import { type Entry, entryVersion, packedEntry, parsedEntry, type ServerClock } from './jetstream-entries.js';
-import { type Act, GroupState, type Outcome } from './jetstream-group-state.js';
+import { type Act, GroupState, type Outcome, type Packed } from './jetstream-group-state.js';
 import type { GroupPlace } from './jetstream-names.js';
 import { idHeaders, type JetstreamServer, type Stored } from './jetstream-server.js';
 
@@ -24,6 +24,14 @@ interface Waiting {
 interface Pending {
   readonly acts: readonly Waiting[];
   abandoned: boolean;
+}
+
+/** A state that was written down. */
+interface Written {
+  readonly at: number;
+  readonly of: number;
+  readonly state: Packed;
+  readonly bytes: number;
 }
 
 /** Acts in one message. */
@@ -59,6 +67,13 @@ export class GroupJournal {
   #applied = 0;
   /** Up to which of them a state that was written down has stood for the entries. */
   #jumped = 0;
+  /** The last entry that was applied: by which it is known, and its sequence. */
+  #last: { readonly sign: string; readonly sequence: number } | undefined;
+  /** When the stream was made, as far as that is known: it may have been removed since, and made again. */
+  #made: number | undefined;
+  /** Interruptions, and as many of them as were looked into. */
+  #interruptions = 0;
+  #verified = 0;
   /** Entries of this one's. */
   #entries = 0;
   /** What this process's clock is to be ahead by, to be the group's. */
@@ -99,9 +114,8 @@ export class GroupJournal {
 
   /** Makes it, where it is not there, and hears from now on what is written. */
   async listen(): Promise<void> {
-    const { name, subject, live } = this.#place;
-    await this.#server.ensure({ name, subjects: [`${subject}.*`], republish: { src: '>', dest: live } });
-    this.#silence = await this.#server.listen(live, ({ headers, data }) => {
+    await this.#ensure();
+    this.#silence = await this.#server.listen(this.#place.live, ({ headers, data }) => {
       this.#hear(Number(headers?.get('Nats-Sequence')), data);
     });
     await this.catchUp();
@@ -110,6 +124,11 @@ export class GroupJournal {
   close(): void {
     this.#silence?.();
     this.#silence = undefined;
+  }
+
+  /** JetStream was away, and may have lost the end of it. */
+  interrupt(): void {
+    this.#interruptions++;
   }
 
   /** Learns the time of the servers, where it is not known. */
@@ -125,7 +144,7 @@ export class GroupJournal {
     });
   }
 
-  /** Applies all that is stored by now. */
+  /** Applies all that is stored by now. If it was removed, it is made again for who takes part, and begins anew. */
   catchUp(): Promise<void> {
     if (!this.#catchingUp) {
       this.#catchingUp = this.#catchUp().finally(() => (this.#catchingUp = undefined));
@@ -194,7 +213,7 @@ export class GroupJournal {
 
   #hear(sequence: number, data: Uint8Array): void {
     try {
-      if (sequence === this.#applied + 1) return this.#apply(sequence, data);
+      if (sequence === this.#applied + 1 && this.#verified === this.#interruptions) return this.#apply(sequence, data);
     } catch {
       // Whoever waits for it is told by reading it again.
     }
@@ -205,8 +224,16 @@ export class GroupJournal {
     for (;;) {
       const before = this.#applied;
       const found = await this.#server.state(this.#place.name);
-      if (!found) return;
-      if (found.last < before) await this.#checkEnd(before);
+      if (!found && !this.#silence) return;
+      if (!found) {
+        this.#restart();
+        await this.#ensure();
+        continue;
+      }
+      if (found.made !== this.#made) this.interrupt();
+      this.#made = found.made;
+      if (found.last < this.#applied) await this.#checkEnd(before);
+      if (this.#verified < this.#interruptions) await this.#verify(found.last);
       if (this.#applied === 0 || this.#applied + 1 < found.first) await this.#jump();
       if (await this.#read(found.last)) return;
       // The next entry is not there any more: because of a state that was written down, or because a power cut took that, or it.
@@ -218,21 +245,55 @@ export class GroupJournal {
   async #checkEnd(applied: number): Promise<void> {
     await this.#server.settle();
     const found = await this.#server.state(this.#place.name);
-    if (found && found.last < applied) [this.#state, this.#applied, this.#jumped] = [new GroupState(), 0, 0];
+    if (found && found.last < applied) this.#restart();
+  }
+
+  /** Begins anew if other entries have come to have the sequences of those that were applied. */
+  async #verify(last: number): Promise<void> {
+    const [interruptions, applied] = [this.#interruptions, this.#last];
+    if (!applied) this.#restart();
+    else if (applied.sequence <= last) {
+      const stored = await this.#entry(applied.sequence);
+      if (stored && signOf(parsedEntry(stored.data)) !== applied.sign) this.#restart();
+    }
+    this.#verified = interruptions;
+  }
+
+  #restart(): void {
+    [this.#state, this.#applied, this.#jumped, this.#last] = [new GroupState(), 0, 0, undefined];
+    [this.#written, this.#bytes, this.#stateBytes] = [[], 0, 0];
+  }
+
+  #ensure(): Promise<void> {
+    const { name, subject, live } = this.#place;
+    return this.#server.ensure({ name, subjects: [`${subject}.*`], republish: { src: '>', dest: live } });
   }
 
   /** To the last state that was written down, if that is further. */
   async #jump(): Promise<boolean> {
-    const stored = await this.#server.last(this.#place.name, `${this.#place.subject}.state`);
-    const entry = stored && parsedEntry(stored.data);
-    if (!entry || !('state' in entry) || entry.of <= this.#applied) return false;
-    this.#state = GroupState.unpacked(entry.state);
-    this.#applied = this.#jumped = entry.of;
-    this.#written = [{ at: entry.at, of: entry.of }];
-    [this.#bytes, this.#stateBytes] = [0, stored.data.length];
+    const found = await this.#lastState();
+    if (!found || found.of <= this.#applied) return false;
+    this.#state = GroupState.unpacked(found.state);
+    this.#applied = this.#jumped = found.of;
+    this.#last = undefined;
+    this.#written = [{ at: found.at, of: found.of }];
+    [this.#bytes, this.#stateBytes] = [0, found.bytes];
     this.#ahead = Math.max(this.#ahead, this.#state.now - performance.now());
     this.#changed([]);
     return true;
+  }
+
+  /** Whatever somebody else has stored there since. */
+  async #lastState(): Promise<Written | undefined> {
+    const [name, subject] = [this.#place.name, `${this.#place.subject}.state`];
+    const last = await this.#server.last(name, subject);
+    let found = last && writtenIn(last);
+    if (!last || found) return found;
+    for (let next = await this.#server.next(name, 1, subject); next && next.sequence < last.sequence;) {
+      found = writtenIn(next) ?? found;
+      next = await this.#server.next(name, next.sequence + 1, subject);
+    }
+    return found;
   }
 
   #entry(sequence: number): Promise<Stored | undefined> {
@@ -255,6 +316,8 @@ export class GroupJournal {
     const entry = parsedEntry(data);
     this.#applied = sequence;
     this.#bytes += data.length;
+    if (!entry) return;
+    this.#last = { sign: signOf(entry), sequence };
     if ('state' in entry) {
       [this.#bytes, this.#stateBytes] = [0, data.length];
       this.#written.push({ at: this.#state.now, of: entry.of });
@@ -291,4 +354,14 @@ export class GroupJournal {
       this.#writing = false;
     }
   }
+}
+
+/** Undefined: it is none. */
+function writtenIn({ data }: Stored): Written | undefined {
+  const entry = parsedEntry(data);
+  return entry && 'state' in entry ? { ...entry, bytes: data.length } : undefined;
+}
+
+function signOf(entry: Entry | undefined): string {
+  return entry ? `${entry.by}-${entry.n}` : '';
 }

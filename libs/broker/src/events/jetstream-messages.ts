@@ -21,6 +21,7 @@ const blockBytes = 'NATS/1.0\r\n\r\n'.length;
 /** What a message needs beyond its event's body and headers is made a multiple of this. */
 const stepBytes = 64;
 const classDigits = 3;
+const classOf = /\.[0-9a-z]{3}$/;
 
 /**
  * JetStream counts what it stores, retention counts bodies and headers. So what a message needs beyond those is padded, and its subject ends with how
@@ -51,20 +52,31 @@ export function eventBytes({
 }): number {
   let beyond = 0;
   for (const [subject, count] of Object.entries(subjects))
-    beyond += count * stepBytes * Number.parseInt(subject.slice(-classDigits), 36);
-  return bytes - beyond;
+    // Of what somebody else has stored there all counts.
+    beyond += classOf.test(subject) ? count * stepBytes * Number.parseInt(subject.slice(-classDigits), 36) : 0;
+  return Math.max(0, bytes - beyond);
 }
 
 export function fromStored(stream: string, { sequence, at, headers, data }: Stored): Event {
-  const json = headers.get(headersName) ?? '{}';
+  const known = headers.get('Nats-Msg-Id') ?? '';
   return {
     stream,
     offset: BigInt(sequence),
-    id: decodeURIComponent(headers.get('Nats-Msg-Id') ?? ''),
+    // What somebody else has stored there is an event as well.
+    id: unless(() => decodeURIComponent(known)) ?? known,
     body: new Uint8Array(data),
-    headers: JSON.parse(json) as Record<string, string>,
+    headers: unless(() => JSON.parse(headers.get(headersName) ?? '') as Record<string, string> | null) ?? {},
     publishedAt: at,
   };
+}
+
+/** Undefined: it throws. */
+function unless<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }
 
 /** `death`: by which it is known when it is written a second time. */
@@ -78,15 +90,15 @@ export function storedLetter(
   return { headers: message, data: event.body };
 }
 
+/** Undefined: it is none, but what somebody else has stored there. */
 export function fromLetter(
   { stream, group, offset }: { readonly stream: string; readonly group: string; readonly offset: number },
   { headers: found, data }: Stored,
-): DeadLetter {
-  const { id, headers, publishedAt, attempts, reason, diedAt } = JSON.parse(found.get(letterName) ?? '{}') as Pick<
-    Event,
-    'id' | 'headers' | 'publishedAt'
-  > &
-    Omit<DeadLetter, 'event' | 'group'>;
+): DeadLetter | undefined {
+  type Known = Pick<Event, 'id' | 'headers' | 'publishedAt'> & Omit<DeadLetter, 'event' | 'group'>;
+  const known = unless(() => JSON.parse(found.get(letterName) ?? '') as Known | null);
+  if (!known) return undefined;
+  const { id, headers, publishedAt, attempts, reason, diedAt } = known;
   const event = { stream, offset: BigInt(offset), id, body: new Uint8Array(data), headers, publishedAt };
   return { event, group, attempts, reason, diedAt };
 }

@@ -1,7 +1,7 @@
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openNats } from '@micro/nats';
-import { haveTool, natsTool, type NatsServers, startNats, temporaryFolder, until } from '@micro/testing';
+import { haveTool, link, natsTool, type NatsServers, startNats, temporaryFolder, until } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { entryVersion, packedEntry } from './jetstream-entries.js';
 import { JetstreamEvents } from './jetstream.js';
@@ -23,8 +23,8 @@ afterEach(async () => {
   await saved[Symbol.asyncDispose]();
 }, timeout);
 
-async function open(): Promise<JetstreamEvents> {
-  const events = await JetstreamEvents.open({ servers: server.addresses, warn: () => undefined });
+async function open(servers = server.addresses): Promise<JetstreamEvents> {
+  const events = await JetstreamEvents.open({ servers, warn: () => undefined });
   opened.push(events);
   return events;
 }
@@ -98,6 +98,45 @@ describe.skipIf(!haveTool(natsTool))('what a power cut took from JetStream', { t
 });
 
 describe.skipIf(!haveTool(natsTool))('the journal of a group', { timeout }, () => {
+  it('is read anew by who comes back when others have written again what its end has lost', async () => {
+    const way = await link(server.addresses[0] ?? '');
+    try {
+      const [events, other] = [await open(), await open([way.address])];
+      const waiting = await other.consume('orders', { group: 'g', namespace });
+      const pending = async (of: JetstreamEvents) => (await of.streams({ namespace }))[0]?.groups[0]?.pending;
+      await publish(events, 'a');
+      const [journal, copy] = [`${join(...files('MICRO_EVENT_GROUP'))}+g`, join(saved.path, 'journal')];
+      await offline(() => cp(journal, copy, { recursive: true }));
+      for (let round = 0; round < 3; round++) {
+        for await (const delivery of await events.consume('orders', { group: 'g', namespace })) {
+          expect(delivery.event.offset).toBe(1n);
+          break;
+        }
+      }
+      expect(await pending(other)).toBe(1);
+      way.cut();
+      await events.close();
+      await offline(async () => {
+        await rm(journal, { recursive: true });
+        await cp(copy, journal, { recursive: true });
+      });
+      const later = await open();
+      const seen = await working(later);
+      await publish(later, 'b', 'c', 'd', 'e');
+      await until('they are consumed', () => seen.length === 5);
+      way.mend();
+      await until('the other knows', async () => (await pending(other)) === 0);
+      await later.close();
+      await publish(await open(), 'f');
+      const { value: delivery } = await waiting[Symbol.asyncIterator]().next();
+      expect(Buffer.from(delivery?.event.body ?? []).toString()).toBe('f');
+      await delivery?.ack();
+      expect(await pending(await open())).toBe(0);
+    } finally {
+      await way.end();
+    }
+  });
+
   it('is as long as a power cut may reach back, and who comes needs not read it all', async () => {
     const nats = await openNats({ servers: server.addresses, id: 'broker' });
     try {

@@ -19,6 +19,8 @@ export interface StreamState {
   readonly last: number;
   readonly messages: number;
   readonly bytes: number;
+  /** When somebody last made it, there or not, in milliseconds since 1970. */
+  readonly made: number;
   /** How many messages a subject has, of those asked for. */
   readonly subjects: Readonly<Record<string, number>>;
 }
@@ -32,6 +34,7 @@ export interface StreamConfig {
 
 interface StreamAnswer {
   readonly config: StreamConfig;
+  readonly created: string;
   readonly state: {
     readonly messages: number;
     readonly bytes: number;
@@ -119,7 +122,8 @@ export class JetstreamServer {
         }),
       );
       found.push(...(streams ?? []).flatMap(({ config }) => config.subjects.slice(0, 1)));
-      if (!streams?.length || found.length >= total) return found;
+      // One that is made meanwhile moves others to the next page.
+      if (!streams?.length || found.length >= total) return [...new Set(found)];
     }
   }
 
@@ -163,6 +167,11 @@ export class JetstreamServer {
     return (await this.#direct(name, which)) ?? this.persist(() => this.#ofLeader(name, which));
   }
 
+  /** The first message from a sequence on, of some subjects. Undefined for none, or from a server that has been away: see `get`. */
+  next(name: string, seq: number, subjects: string): Promise<Stored | undefined> {
+    return this.persist(() => this.#ofLeader(name, { seq, next_by_subj: subjects }));
+  }
+
   /** Waits, where there are several servers, until one that has been away knows what the others do. */
   async settle(): Promise<void> {
     if (this.#replicas > 1) await sleep(staleFor);
@@ -187,7 +196,12 @@ export class JetstreamServer {
     const subscription = this.#nats.connection.subscribe(subject, {
       callback: (error, message) => (error ? undefined : heard(message)),
     });
-    await this.#nats.flush();
+    try {
+      await this.persist(() => this.#nats.flush());
+    } catch (error) {
+      subscription.unsubscribe();
+      throw error;
+    }
     return () => subscription.unsubscribe();
   }
 
@@ -296,12 +310,13 @@ function fromLeader({ subject, seq, time, hdrs = '', data = '' }: LeaderMessage)
   return { subject, sequence: seq, at: Date.parse(time), headers: all, data: Buffer.from(data, 'base64') };
 }
 
-function stateOf({ state }: StreamAnswer): StreamState {
+function stateOf({ state, created }: StreamAnswer): StreamState {
   return {
     first: Math.max(1, state.first_seq),
     last: state.last_seq,
     messages: state.messages,
     bytes: state.bytes,
+    made: Date.parse(created),
     subjects: state.subjects ?? {},
   };
 }

@@ -24,7 +24,12 @@ export class JetstreamStream {
   readonly #trimmer: Trimmer;
   #range: Range = { first: 1, last: 0 };
   #heard = { times: 0, last: 0 };
+  #made: number | undefined;
+  /** The last event that was read here. */
+  #known: Stored | undefined;
+  #renewals = 0;
   #more: () => void = () => undefined;
+  #renewed: () => void = () => undefined;
   #ensured: Promise<void> | undefined;
 
   constructor(
@@ -43,9 +48,15 @@ export class JetstreamStream {
     return this.#range;
   }
 
-  /** Calls back whenever it is known to hold more than before. */
-  listen(more: () => void): void {
+  /** How often it is known to have been removed and made again: its offsets began anew. */
+  get renewals(): number {
+    return this.#renewals;
+  }
+
+  /** Calls back whenever it is known to hold more than before, and whenever it may have been made again. */
+  listen({ more, renewed }: { more(): void; renewed(): void }): void {
     this.#more = more;
+    this.#renewed = renewed;
   }
 
   /** Somebody has heard of an event. Not a number: of what is none of ours. */
@@ -104,7 +115,11 @@ export class JetstreamStream {
     const state = await this.#server.state(this.place.name);
     // What was heard of meanwhile the answer may not know.
     const heard = this.#heard.times > times ? this.#heard.last : 0;
+    const isRenewed = state !== undefined && this.#made !== undefined && state.made !== this.#made;
+    if (isRenewed && (await this.#isAnother(state))) this.#renewals++;
+    this.#made = state?.made ?? this.#made;
     this.#learn({ first: state?.first ?? 1, last: Math.max(state?.last ?? 0, heard) });
+    if (isRenewed) this.#renewed();
     return state;
   }
 
@@ -144,9 +159,10 @@ export class JetstreamStream {
     let [low, high] = [first, last + 1];
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      const found = await this.#stored(middle);
-      if ((found?.at ?? -Infinity) < position.time) low = middle + 1;
-      else high = middle;
+      const found = await this.#fromOn(middle);
+      // Of what is not there any more the next counts; behind the last there is none.
+      if (!found || found.at >= position.time) high = middle;
+      else low = found.sequence + 1;
     }
     return low;
   }
@@ -177,8 +193,30 @@ export class JetstreamStream {
     if (range.last > last) this.#more();
   }
 
-  #stored(offset: number): Promise<Stored | undefined> {
-    return this.#server.get(this.place.name, offset, `${this.place.subject}.*`);
+  /** Whether what was read here is not in it, and was not removed from it. */
+  async #isAnother({ first, last: end }: StreamState): Promise<boolean> {
+    const known = this.#known;
+    if (!known || known.sequence < first) return false;
+    let last = end;
+    if (known.sequence > last) {
+      // So it may look to a server that has been away.
+      await this.#server.settle();
+      last = (await this.#server.state(this.place.name))?.last ?? 0;
+    }
+    if (known.sequence <= last && (await this.#stored(known.sequence))?.at === known.at) return false;
+    this.#known = undefined;
+    return true;
+  }
+
+  async #stored(offset: number): Promise<Stored | undefined> {
+    const stored = await this.#server.get(this.place.name, offset, `${this.place.subject}.*`);
+    if (stored && stored.sequence > (this.#known?.sequence ?? 0)) this.#known = { ...stored, data: nothing };
+    return stored;
+  }
+
+  /** With an offset, or the next of those that there are. */
+  async #fromOn(offset: number): Promise<Stored | undefined> {
+    return (await this.#stored(offset)) ?? this.#server.next(this.place.name, offset, `${this.place.subject}.*`);
   }
 
   /** As many as may be read at once; those that are not there any more are left out. */
@@ -199,3 +237,5 @@ export class JetstreamStream {
     return events;
   }
 }
+
+const nothing = new Uint8Array();

@@ -41,7 +41,12 @@ export class JetstreamWatch {
     this.#server = server;
     this.#namespace = options.namespace;
     this.stream = options.stream;
-    this.stream.listen(() => this.#audience.wake(this.stream.name));
+    const more = () => this.#audience.wake(this.stream.name);
+    const renewed = () => {
+      this.interrupt();
+      more();
+    };
+    this.stream.listen({ more, renewed });
     this.dead = options.dead;
     this.#clock = options.clock;
   }
@@ -102,7 +107,7 @@ export class JetstreamWatch {
     return joined ?? this.#group(name);
   }
 
-  /** The connection is lost. */
+  /** The connection is lost, or what the stream held. */
   interrupt(): void {
     for (const { group } of this.#joined.values())
       void group.then(
@@ -116,10 +121,12 @@ export class JetstreamWatch {
     if (!this.#listening) return;
     try {
       await this.stream.refresh();
-      for (const { group } of this.#joined.values()) await (await group).refresh();
     } catch {
       // Later.
+      return;
     }
+    // One that cannot holds up no other.
+    await Promise.allSettled([...this.#joined.values()].map(async ({ group }) => (await group).refresh()));
   }
 
   async end(): Promise<void> {

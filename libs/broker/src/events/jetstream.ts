@@ -171,14 +171,21 @@ export class JetstreamEvents extends Events {
   #follow(stream: string, options: FollowOptions): Follower {
     const position = checkedPosition(options.from ?? 'newest');
     const watch = this.#watch(options, checkedStream(stream));
+    let renewals = 0;
     const begin = async () => {
       await watch.listen();
-      return BigInt(await watch.stream.offsetOf(position));
+      const offset = await watch.stream.offsetOf(position);
+      renewals = watch.stream.renewals;
+      return BigInt(offset);
     };
     const read = async (from: bigint) => {
       while (this.#followers.has(follower)) {
         try {
-          return await watch.stream.after(Number(from), pageLength);
+          const now = watch.stream.renewals;
+          // Of a stream that was made again all is new.
+          const events = await watch.stream.after(now === renewals ? Number(from) : 1, pageLength);
+          if (events.length > 0) renewals = now;
+          return events;
         } catch (error) {
           // What was there once is waited for.
           if (MicroError.from(error).code !== 'unavailable') throw error;
