@@ -64,6 +64,10 @@ export function explained(
   return new MicroError(found[0], `${found[1]}: ${message}`, { id: 'broker', cause: error });
 }
 
+export function tooLarge(address: string): string {
+  return `the event is larger than NATS at ${address} takes: set its max_payload to 2MB`;
+}
+
 /** Undefined for what NATS has to say about it. */
 function meaning(error: unknown, address: string): [ConstructorParameters<typeof MicroError>[0], string] | undefined {
   if (error instanceof JetstreamError) {
@@ -79,7 +83,7 @@ function meaning(error: unknown, address: string): [ConstructorParameters<typeof
     if (!passing.has(error.number)) return ['internal', `JetStream at ${address}`];
   }
   if (error instanceof errors.InvalidArgumentError && error.message.includes('max_payload'))
-    return ['failed_precondition', `the event is larger than NATS at ${address} takes: set its max_payload to 2MB`];
+    return ['failed_precondition', tooLarge(address)];
   if (error instanceof JetstreamError || isNobody(error) || error instanceof errors.TimeoutError)
     return ['unavailable', `JetStream at ${address} does not answer: see that it is enabled, and has a leader`];
   return undefined;

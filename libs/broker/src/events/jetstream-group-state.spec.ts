@@ -64,19 +64,23 @@ it('its clock goes by the acts, and never back', () => {
 });
 
 it('gives out nothing new while too much is not settled, and still fits a message', () => {
-  const state = new GroupState();
+  const first = 1e9;
+  const state = GroupState.unpacked({ cursor: first, top: first, topAt: 0, now: 0, tokens: 1e9, rows: [] });
   const time = 1_700_000_000_000;
-  const reason = 'ä'.repeat(1_000);
+  const reasons = ['ä', '子', '\u001b', '🙂', 'a'].map((letter) => letter.repeat(500));
   for (let n = 0; n < mostRows; n++) {
-    const given = state.apply([claim({ ackWait: 1e9, most: 9 })], time)[0] as Given;
+    const given = state.apply([claim({ ackWait: 1e9, most: 1e6, last: 2e9 })], time)[0] as Given;
+    const reason = reasons[n % reasons.length] ?? '';
     state.apply([{ do: 'nack', offset: given.offset, token: given.token, delay: 1e9, reason }], time);
   }
-  expect(state.apply([claim()], time)).toEqual([{ wait: 1e9 }]);
-  expect(Buffer.byteLength(JSON.stringify(state.packed()))).toBeLessThan(1_000_000);
+  expect(state.apply([claim({ last: 2e9 })], time)).toEqual([{ wait: 1e9 }]);
+  const letters = Array.from({ length: 5_000 }, (_, n) => first - 1 - n);
+  expect(state.apply([{ do: 'replay', offsets: letters }], time)[0]).toHaveLength(2_000);
+  expect(Buffer.byteLength(JSON.stringify(state.packed()))).toBeLessThan(1_048_000);
   const again = state.apply([claim({ most: 9 })], time + 1e9)[0] as Given;
-  expect(again).toMatchObject({ offset: 1, attempt: 2 });
-  state.apply([{ do: 'ack', offset: 1, token: again.token }], time + 1e9);
-  expect(state.packed().rows).toHaveLength(mostRows - 1);
+  expect(again).toMatchObject({ offset: first - 2_000, attempt: 1, replayed: true });
+  state.apply([{ do: 'gone', offset: again.offset, token: again.token }], time + 1e9);
+  expect(state.packed().rows).toHaveLength(mostRows + 1_999);
 });
 
 it('begins again behind the end of a stream that has lost what was given out', () => {

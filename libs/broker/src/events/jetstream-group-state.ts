@@ -73,8 +73,8 @@ export interface Packed {
 export const mostRows = 10_000;
 const mostRaised = 12_000;
 /** Bytes of reasons of all rows; what comes beyond that is cut short. */
-const reasonBytes = 200_000;
-const shortReason = 20;
+const reasonBytes = 100_000;
+const shortReasonBytes = 22;
 const phases = ['live', 'dying', 'settled'] as const;
 
 /**
@@ -350,7 +350,7 @@ export class GroupState {
   #because(row: Row, reason: string): void {
     this.#reasons -= bytesOf(row.reason);
     const isLong = this.#reasons + bytesOf(reason) > reasonBytes;
-    row.reason = isLong ? reason.slice(0, shortReason) : reason;
+    row.reason = isLong ? cut(reason) : reason;
     this.#reasons += bytesOf(row.reason);
   }
 
@@ -371,6 +371,12 @@ export class GroupState {
 /** Whether a row was given out for the last time, and its time is over. */
 function isOver({ phase, token, due, attempt, back, most }: Row, now: number): boolean {
   return phase === 'live' && token !== 0 && due <= now && attempt - back >= most;
+}
+
+function cut(reason: string): string {
+  let short = reason.slice(0, shortReasonBytes - 2);
+  while (bytesOf(short) > shortReasonBytes) short = short.slice(0, -1);
+  return short;
 }
 
 function bytesOf(reason: string | undefined): number {

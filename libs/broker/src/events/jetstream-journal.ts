@@ -34,8 +34,9 @@ interface Written {
   readonly bytes: number;
 }
 
-/** Acts in one message. */
+/** Acts in one message, and their bytes. */
 const mostActs = 200;
+const mostBytes = 262_144;
 /** Entries read at once. */
 const batch = 200;
 /** Bytes of entries after which the state is written down, at least; and in states. */
@@ -162,7 +163,17 @@ export class GroupJournal {
 
   #flush(): void {
     const queue = this.#queue.splice(0);
-    for (let from = 0; from < queue.length; from += mostActs) void this.#write(queue.slice(from, from + mostActs));
+    let [some, bytes] = [[] as Waiting[], 0];
+    for (const waiting of queue) {
+      const more = bytesOf(waiting.act);
+      if (some.length === mostActs || (some.length > 0 && bytes + more > mostBytes)) {
+        void this.#write(some);
+        [some, bytes] = [[], 0];
+      }
+      some.push(waiting);
+      bytes += more;
+    }
+    void this.#write(some);
   }
 
   async #write(acts: readonly Waiting[]): Promise<void> {
@@ -360,6 +371,12 @@ export class GroupJournal {
 function writtenIn({ data }: Stored): Written | undefined {
   const entry = parsedEntry(data);
   return entry && 'state' in entry ? { ...entry, bytes: data.length } : undefined;
+}
+
+/** Of an act as it is written, at most. */
+function bytesOf(act: Act): number {
+  const [reason, offsets] = ['reason' in act ? act.reason.length : 0, 'offsets' in act ? act.offsets.length : 0];
+  return 256 + 6 * reason + 17 * offsets;
 }
 
 function signOf(entry: Entry | undefined): string {

@@ -4,6 +4,9 @@ import type { DeadLetter, Event } from './events.js';
 import { idHeaders, type Stored } from './jetstream-server.js';
 import { type CheckedEvent, sizeOf } from './validation.js';
 
+/** Bytes that a dead letter may be larger than its event, as messages: its reason, its group, and the id as JSON. */
+export const letterBytes = 8_192;
+
 export interface StoredEvent {
   readonly subject: string;
   readonly headers: MsgHdrs;
@@ -25,12 +28,12 @@ const classOf = /\.[0-9a-z]{3}$/;
 
 /**
  * JetStream counts what it stores, retention counts bodies and headers. So what a message needs beyond those is padded, and its subject ends with how
- * many steps that is: from how many messages each such subject has follows what their events are in bytes.
+ * many steps that is: from how many messages each such subject has follows what their events are in bytes. `bytes`: of the message, at most.
  */
 export function storedEvent(
   subject: string,
   { id, body, headers }: CheckedEvent & { readonly id: string },
-): StoredEvent {
+): StoredEvent & { readonly bytes: number } {
   const known = encodeURIComponent(id);
   const json = JSON.stringify(headers);
   const lines = `Nats-Msg-Id: ${known}\r\n${headersName}: \r\n`.length + Buffer.byteLength(json);
@@ -39,7 +42,12 @@ export function storedEvent(
   const steps = Math.ceil(beyond / stepBytes);
   const message = idHeaders(known);
   message.set(headersName, `${json.slice(0, -1)}${' '.repeat(steps * stepBytes - beyond)}}`);
-  return { subject: `${subject}.${steps.toString(36).padStart(classDigits, '0')}`, headers: message, data: body };
+  return {
+    subject: `${subject}.${steps.toString(36).padStart(classDigits, '0')}`,
+    headers: message,
+    data: body,
+    bytes: sizeOf({ body, headers }) + steps * stepBytes,
+  };
 }
 
 /** Bytes of bodies and headers, of all events of a stream. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MicroError } from '@micro/errors';
 import type { NatsClient } from '@micro/nats';
 import { errors, headers, type Msg, type MsgHdrs } from '@nats-io/transport-node';
-import { explained, isNumber, isPassing, JetstreamError, numbers } from './jetstream-errors.js';
+import { explained, isNumber, isPassing, JetstreamError, numbers, tooLarge } from './jetstream-errors.js';
 
 /** A message of a stream. */
 export interface Stored {
@@ -127,6 +128,12 @@ export class JetstreamServer {
     }
   }
 
+  /** MicroError `failed_precondition` if the server takes no message of so many bytes. */
+  checkSize(bytes: number): void {
+    const most = this.#nats.connection.info?.max_payload ?? Infinity;
+    if (bytes > most) throw new MicroError('failed_precondition', tooLarge(this.#address), { id: 'broker' });
+  }
+
   /** Stores a message once. `known`: with `Nats-Msg-Id`, by which a repetition is known. Throws what the client and JetStream do: see `persist`. */
   async append(
     subject: string,
@@ -147,16 +154,21 @@ export class JetstreamServer {
 
   /**
    * A message by its sequence; `subjects` are all that its stream has. Undefined: it is not there any more. A server that has been away answers with what it
-   * knew: that one does not know a message says nothing unless he knows a later one, or has removed it.
+   * knew: that one does not know a message says nothing unless he knows a later one, or has removed it, or still does not when he has heard of the others.
    */
   async get(name: string, seq: number, subjects: string): Promise<Stored | undefined> {
     const direct = await this.#direct(name, { seq });
     if (direct) return direct;
     return this.persist(async () => {
-      const found = await this.#ofLeader(name, { seq, next_by_subj: subjects });
+      const next = () => this.#ofLeader(name, { seq, next_by_subj: subjects });
+      let found = await next();
+      const state = found ? undefined : await this.state(name);
+      if (state && state.first <= seq && seq <= state.last) {
+        await this.settle();
+        found = await next();
+      }
       if (found) return found.sequence === seq ? found : undefined;
-      const state = await this.state(name);
-      if (!state || state.first > seq) return undefined;
+      if (!state || state.first > seq || state.last >= seq) return undefined;
       throw new JetstreamError({ err_code: numbers.behind, description: `nobody knows message ${seq} of ${name} yet` });
     });
   }

@@ -122,6 +122,64 @@ describe.skipIf(!haveTool(natsTool))('a stream of JetStream', { timeout: 60_000 
     expect(await info()).toMatchObject({ events: 100, oldest: 701n, newest: 800n });
   });
 
+  it('is found by time, and read to its end, where somebody has removed some of it', async () => {
+    const events = await open();
+    const namespace = 'gaps';
+    for (let n = 1; n <= 9; n++) await events.publish('orders', {}, { namespace });
+    const other = await openNats({ servers: nats.addresses, id: 'other', warn: () => undefined });
+    const remove = async (seq: number) => {
+      const subject = `$JS.API.STREAM.MSG.DELETE.${eventsPlace(namespace, 'orders').name}`;
+      expect((await other.connection.request(subject, JSON.stringify({ seq }))).json()).toMatchObject({
+        success: true,
+      });
+    };
+    try {
+      const [, second] = await events.read('orders', { namespace });
+      for (const seq of [3, 4, 5, 6, 7, 9]) await remove(seq);
+      const from = { time: second?.publishedAt ?? 0 };
+      const found = (await events.read('orders', { namespace, from })).map(({ offset }) => offset);
+      expect(found.slice(-2)).toEqual([2n, 8n]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('takes no event whose dead letter would be too large for a message', async () => {
+    await using small = await startNats();
+    const events = await JetstreamEvents.open({ servers: small.addresses });
+    try {
+      const publish = (length: number) => events.publish('orders', { body: new Uint8Array(length) });
+      for (let length = 1_048_576; ; length -= 256) {
+        const isKept = await publish(length).then(
+          () => true,
+          () => false,
+        );
+        if (isKept) break;
+      }
+      const group = 'g'.repeat(200);
+      for await (const { reject } of await events.consume('orders', { group })) {
+        await reject('\u001b'.repeat(1_000));
+        break;
+      }
+      expect(await events.deadLetters('orders')).toMatchObject([{ group, attempts: 1 }]);
+      expect(await events.streams()).toMatchObject([{ groups: [{ deadLetters: 1 }] }]);
+    } finally {
+      await events.close();
+    }
+  });
+
+  it('settles many at once, whatever their reasons', async () => {
+    const events = await open();
+    const namespace = 'reasons';
+    await Promise.all(Array.from({ length: 300 }, () => events.publish('orders', {}, { namespace })));
+    const consumer = await events.consume('orders', { group: 'g', namespace, inFlight: 300 });
+    const deliveries = consumer[Symbol.asyncIterator]();
+    const taken = await Promise.all(Array.from({ length: 300 }, () => deliveries.next()));
+    const reason = '\u001b'.repeat(1_000);
+    await Promise.all(taken.map(({ value }) => value?.nack({ reason, delay: 1e9 })));
+    expect(await events.streams({ namespace })).toMatchObject([{ groups: [{ pending: 300, deadLetters: 0 }] }]);
+  });
+
   it('is kept as long as whoever used it last says', async () => {
     const namespace = 'changed';
     await (await open({ age: 1e9, bytes: 1e9 })).publish('orders', {}, { namespace });

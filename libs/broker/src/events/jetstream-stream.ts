@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Event, eventLimits, type Position, type Published, type Retention, type StreamInfo } from './events.js';
 import { isNobody } from './jetstream-errors.js';
-import { eventBytes, fromStored, storedEvent } from './jetstream-messages.js';
+import { eventBytes, fromStored, letterBytes, storedEvent } from './jetstream-messages.js';
 import { type EventsPlace, eventsPlace } from './jetstream-names.js';
 import { type JetstreamServer, nanoseconds, type Stored, type StreamState } from './jetstream-server.js';
 import { Trimmer } from './jetstream-trimmer.js';
@@ -92,7 +92,10 @@ export class JetstreamStream {
       subject,
       headers: message,
       data,
+      bytes,
     } = storedEvent(this.place.subject, { id: known, body: new Uint8Array(body), headers });
+    // It may become a dead letter.
+    this.#server.checkSize(bytes + letterBytes);
     const { sequence, duplicate } = await this.#server.persist(async () => {
       await this.ensure();
       try {
