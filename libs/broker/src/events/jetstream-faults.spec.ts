@@ -126,6 +126,11 @@ describe.skipIf(!haveTool(natsTool))('a server', { timeout }, () => {
   it('that is full says so, and is read from as before', async () => {
     await start({ jetstream: 'max_file_store: 20MB' });
     const events = await open();
+    await events.publish('letters', {}, { namespace });
+    const terms = { group: 'g', ackWait: 100, maxDeliveries: 1, namespace };
+    const consumer = await events.consume('letters', terms);
+    await consumer[Symbol.asyncIterator]().next();
+    const given = performance.now();
     const body = new Uint8Array(500_000);
     let count = 0;
     const fill = async () => {
@@ -137,7 +142,10 @@ describe.skipIf(!haveTool(natsTool))('a server', { timeout }, () => {
     await expect(fill()).rejects.toMatchObject({ code: 'resource_exhausted', detail: expect.stringContaining('room') });
     expect(count).toBeGreaterThan(10);
     expect(await all(events)).toHaveLength(count);
-    expect(await events.streams({ namespace })).toMatchObject([{ events: count }]);
+    await until('its time is over', () => performance.now() > given + 2 * terms.ackWait);
+    expect(await events.streams({ namespace })).toMatchObject([{ stream: 'letters' }, { events: count }]);
+    expect(await events.deadLetters('letters', { namespace })).toEqual([]);
+    expect(await events.drop('letters', { group: 'g', namespace })).toBe(0);
   });
 
   it('that is not set up for events is refused, saying what to set', async () => {

@@ -208,7 +208,7 @@ export class JetstreamEvents extends Events {
 
   async #info(watch: JetstreamWatch, names: readonly string[]): Promise<StreamInfo | undefined> {
     const groups = await Promise.all(names.map((name) => watch.look(name)));
-    await Promise.all(groups.map((group) => group.finish()));
+    await Promise.all(groups.map(finish));
     const [info, keys] = await Promise.all([watch.stream.info(), names.length === 0 ? [] : watch.dead.keys()]);
     if (!info) return undefined;
     const { range, ...rest } = info;
@@ -222,7 +222,7 @@ export class JetstreamEvents extends Events {
     offsets?: readonly bigint[],
   ): Promise<{ readonly group: JetstreamGroup; readonly letters: readonly DeadLetter[] }> {
     const group = await watch.look(name);
-    await group.finish();
+    await finish(group);
     const wanted = offsets && new Set(offsets.map(Number));
     const found = (await watch.dead.keys(name)).map(({ offset }) => offset);
     const meant = group.unraised(found).filter((offset) => wanted?.has(offset) ?? true);
@@ -253,5 +253,14 @@ export class JetstreamEvents extends Events {
       for (const [known, { isEmpty }] of this.#streams) if (isEmpty) this.#streams.delete(known);
     this.#streams.set(key, watch);
     return watch;
+  }
+}
+
+/** Without room it is left for later: what there is can be read all the same, and removed. */
+async function finish(group: JetstreamGroup): Promise<void> {
+  try {
+    await group.finish();
+  } catch (error) {
+    if (MicroError.from(error).code !== 'resource_exhausted') throw error;
   }
 }
