@@ -34,18 +34,31 @@ export interface RecordRow extends Current {
   readonly version: bigint;
 }
 
-const reading = (key: string) => `SELECT d.generation, r.key, r.value, r.metadata, r.expires, ${version} AS version
-  FROM micro_databases d
-  LEFT JOIN micro_records r ON r.generation = $2::UUID AND r.tbl = $3::BYTEA AND ${key} AND ${live('r')}
-  WHERE d.name = $1`;
-
 /** `$3` table, `$4` key. */
-export const read: Statement = { name: 'micro_read', text: reading('r.key = $4::BYTEA'), repeatable: true };
+export const read: Statement = {
+  name: 'micro_read',
+  text: `SELECT d.generation, r.key, r.value, r.metadata, r.expires, ${version} AS version
+    FROM micro_databases d
+    LEFT JOIN micro_records r ON r.generation = $2::UUID AND r.tbl = $3::BYTEA AND r.key = $4::BYTEA AND ${live('r')}
+    WHERE d.name = $1`,
+  repeatable: true,
+};
+
+/** A record whose value, where there are too many bytes ahead of it, is left out: null. */
+export interface SeveralRow extends Omit<RecordRow, 'value'> {
+  readonly value: Buffer | null;
+}
 
 /** `$3` table, `$4` keys. */
 export const readSeveral: Statement = {
   name: 'micro_read_several',
-  text: reading('r.key = ANY ($4::BYTEA[])'),
+  text: `SELECT d.generation, r.key, CASE WHEN r.ahead < ${pageBytes} THEN r.value END AS value, r.metadata, r.expires, ${version} AS version
+    FROM micro_databases d LEFT JOIN (
+      SELECT r.key, r.value, r.metadata, r.expires, r.version,
+        sum(length(r.value)) OVER (ORDER BY r.key ROWS UNBOUNDED PRECEDING) - length(r.value) AS ahead
+      FROM micro_records r
+      WHERE r.generation = $2::UUID AND r.tbl = $3::BYTEA AND r.key = ANY ($4::BYTEA[]) AND ${live('r')}
+    ) r ON TRUE WHERE d.name = $1`,
   repeatable: true,
 };
 

@@ -118,6 +118,27 @@ describe.skipIf(!haveTool(postgresTool))('a watch', () => {
     expect([...told.keys()].sort()).toEqual(['at -2', 'at 0', 'first']);
   });
 
+  it('tells of many large values that have changed at once in parts that fit', { timeout: 60_000 }, async () => {
+    // All of them would take longer than a statement may.
+    await store.close();
+    store = new CockroachStore({ url: clock.url, timeout: 1_000 });
+    isSynced = false;
+    const seen = new Set<string>();
+    void (async () => {
+      for await (const event of store.watch())
+        if (event.type === 'synced') isSynced = true;
+        else if (event.type === 'written') seen.add(`${event.record.key} ${event.record.value.length}`);
+    })();
+    await until('it watches', () => isSynced, 30_000);
+    await connection.rows(
+      statement(`INSERT INTO micro_records (generation, tbl, key, value, metadata, expires, version, changed, feed)
+        SELECT generation, tbl, convert_to('large-' || n, 'UTF8'), convert_to(repeat('x', 2097152), 'UTF8'), metadata,
+          NULL, version + 1, floor(extract(epoch FROM clock_timestamp()) * 1000000)::INT8, feed
+        FROM micro_records, generate_series(1, 95) n`),
+    );
+    await until('all is told', () => seen.size === 96, 30_000);
+  });
+
   it('is told what a restore has put in the place of everything', { timeout: 60_000 }, async () => {
     await other.write({ key: 'second', value });
     for await (const one of other.snapshot()) if (one.record.key === 'second') await other.restore(only(one));

@@ -15,6 +15,7 @@ import {
   type ListRow,
   readSeveral,
   type RecordRow,
+  type SeveralRow,
 } from './cockroach-sql.js';
 import { remembered } from './cockroach-sweep.js';
 import type { StoreRecord } from './store.js';
@@ -99,7 +100,7 @@ class Follower {
     const watch: TableWatch = new TableWatch(
       {
         page: (after) => this.#insisting(over.signal, () => this.#page(options.prefix, after)),
-        current: (keys) => this.#insisting(over.signal, () => this.#current(keys)),
+        current: (keys, leave) => this.#insisting(over.signal, () => this.#current(keys, leave)),
         batch,
       },
       {
@@ -156,8 +157,10 @@ class Follower {
     return recordsOf(rows);
   }
 
-  async #current(keys: readonly string[]): Promise<readonly StoreRecord[]> {
-    return recordsOf(await this.#rows<RecordRow>(readSeveral, [keys.map((key) => Buffer.from(key))]));
+  async #current(keys: readonly string[], leave: (key: string) => void): Promise<readonly StoreRecord[]> {
+    const rows = await this.#rows<SeveralRow>(readSeveral, [keys.map((key) => Buffer.from(key))]);
+    for (const { key, value } of rows) if (key && !value) leave(key.toString());
+    return recordsOf(rows.filter((row): row is RecordRow => row.value !== null));
   }
 
   /** From when on it is followed. Before that nobody has been told anything that could have changed. */

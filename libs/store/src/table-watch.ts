@@ -6,8 +6,8 @@ type Records = readonly StoreRecord[] | Promise<readonly StoreRecord[]>;
 export interface Watched {
   /** Records behind a key, ascending, as many as are to be held at a time; none at the end. */
   page(after: string | undefined): Records;
-  /** Of some keys those records that there are, as they are now. */
-  current(keys: readonly string[]): Records;
+  /** Of some keys those records that there are, as they are now. What would be too much at once it leaves for the next time, but for one at least. */
+  current(keys: readonly string[], leave: (key: string) => void): Records;
   /** Keys that are asked for at once. */
   readonly batch: number;
 }
@@ -125,10 +125,13 @@ export class TableWatch implements AsyncIterableIterator<StoreEvent> {
   async #next(): Promise<StoreEvent[]> {
     const keys = [...take(this.#changed, this.#watched.batch)];
     for (const key of keys) this.#changed.delete(key);
-    const records = await this.#ask(() => this.#watched.current(keys));
+    const left = new Set<string>();
+    const records = await this.#ask(() => this.#watched.current(keys, (key) => left.add(key)));
+    for (const key of left) this.#changed.add(key);
     const found = new Map(records.map((record) => [record.key, record]));
     const events: StoreEvent[] = [];
     for (const key of keys) {
+      if (left.has(key)) continue;
       const record = found.get(key);
       if (record && this.#told.get(key) !== record.version) {
         this.#told.set(key, record.version);
