@@ -66,6 +66,7 @@ export class CockroachConnection {
   /** When the server last said anything, by `performance.now()`. */
   #heard = 0;
   #readings = 0;
+  #losses = 0;
 
   constructor(options: CockroachOptions) {
     this.#options = checkedOptions(options);
@@ -77,6 +78,11 @@ export class CockroachConnection {
   /** Aborts when it is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal;
+  }
+
+  /** How often a connection was lost, or none was to be had: who answers after that may be another server, or have been put back to a backup. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** One statement, which is a transaction of its own. */
@@ -168,6 +174,7 @@ export class CockroachConnection {
         return result;
       } catch (error) {
         lent?.release(isBroken(error));
+        if (isBroken(error) && !isCrowded(error)) this.#losses++;
         if (this.closing.aborted) throw closed();
         if (isConflict(error) && performance.now() < end) await this.#pause(2 ** Math.min(conflicts++, 6));
         // Where there was no connection nothing was sent. One that took as long as all may take need not be tried for again.
@@ -237,6 +244,7 @@ export class CockroachConnection {
     const source = new CockroachSource(this.#options);
     try {
       const pool = await source.open();
+      pool.on('error', () => this.#losses++);
       const forSteps = { ...this.#options, pool: 2, timeout: migrationTimeout };
       await migrate(pool, (migrations) => new CockroachSource(forSteps, migrations), this.closing);
       this.#source = source;

@@ -1,4 +1,4 @@
-import { haveTool, postgresTool, until } from '@micro/testing';
+import { haveTool, link, postgresTool, until } from '@micro/testing';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CockroachStore } from './cockroach.js';
@@ -28,13 +28,7 @@ describe.skipIf(!haveTool(postgresTool))('a watch', () => {
     told = new Map();
     isSynced = false;
     await other.write({ key: 'first', value });
-    void (async () => {
-      for await (const event of store.watch()) {
-        if (event.type === 'written') told.set(event.record.key, event.record.version);
-        else if (event.type === 'deleted') told.delete(event.key);
-        else isSynced = true;
-      }
-    })();
+    void watch();
     await until('it watches', () => isSynced, 30_000);
   });
   afterEach(async () => {
@@ -43,6 +37,13 @@ describe.skipIf(!haveTool(postgresTool))('a watch', () => {
   });
   afterAll(() => server[Symbol.asyncDispose]());
 
+  const watch = async () => {
+    for await (const event of store.watch()) {
+      if (event.type === 'written') told.set(event.record.key, event.record.version);
+      else if (event.type === 'deleted') told.delete(event.key);
+      else isSynced = true;
+    }
+  };
   const generation = async () => {
     const [row] = await connection.rows<{ generation: string }>(statement('SELECT generation FROM micro_databases'));
     return row?.generation;
@@ -116,6 +117,28 @@ describe.skipIf(!haveTool(postgresTool))('a watch', () => {
       await until('it is told', isToldAll, 30_000);
     }
     expect([...told.keys()].sort()).toEqual(['at -2', 'at 0', 'first']);
+  });
+
+  it('tells what is gone where the server comes back as it was before', { timeout: 60_000 }, async () => {
+    await store.close();
+    const { host } = new URL(clock.url);
+    const way = await link(host);
+    store = new CockroachStore({ url: clock.url.replace(host, way.address), timeout: 1_000 });
+    told.clear();
+    isSynced = false;
+    void watch();
+    await until('it watches', () => isSynced, 30_000);
+    await other.write({ key: 'second', value });
+    await until('it is told', isToldAll, 30_000);
+    way.cut();
+    await expect(store.list()).rejects.toMatchObject({ code: 'unavailable' });
+    // As from a backup, with nothing in it that would have changed just now.
+    await connection.rows(statement(`DELETE FROM micro_records WHERE encode(key, 'escape') = 'second'`));
+    await connection.rows(statement('UPDATE micro_records SET version = version - 1'));
+    way.mend();
+    await until('it is told', isToldAll, 30_000);
+    expect([...told.keys()]).toEqual(['first']);
+    await way.end();
   });
 
   it('tells of many large values that have changed at once in parts that fit', { timeout: 60_000 }, async () => {

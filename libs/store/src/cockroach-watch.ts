@@ -53,8 +53,9 @@ export class CockroachWatches {
     const name = `${place.database}/${place.table}`;
     let follower = this.#followers.get(name);
     if (!follower) {
-      follower = new Follower(this.#databases, place, {
-        closing: this.#connection.closing,
+      follower = new Follower(place, {
+        connection: this.#connection,
+        databases: this.#databases,
         ended: () => this.#followers.delete(name),
       });
       this.#followers.set(name, follower);
@@ -69,12 +70,14 @@ export class CockroachWatches {
 }
 
 interface FollowerOptions {
-  readonly closing: AbortSignal;
+  readonly connection: CockroachConnection;
+  readonly databases: CockroachDatabases;
   /** Called once, when nobody watches any more. */
   readonly ended: () => void;
 }
 
 class Follower {
+  readonly #connection: CockroachConnection;
   readonly #databases: CockroachDatabases;
   readonly #place: Place;
   readonly #ended: () => void;
@@ -86,13 +89,17 @@ class Follower {
   /** Microseconds of the database's clock at the last look, and at the last far one. */
   #since = 0n;
   #farSince = 0n;
+  /** As the connection has them, when all that watches know of was compared last. */
+  #losses: number;
 
-  constructor(databases: CockroachDatabases, place: Place, { closing, ended }: FollowerOptions) {
+  constructor(place: Place, { connection, databases, ended }: FollowerOptions) {
+    this.#connection = connection;
     this.#databases = databases;
+    this.#losses = connection.losses;
     this.#place = place;
     this.#ended = ended;
     const end = () => [...this.#watches].forEach((watch) => watch.end());
-    closing.addEventListener('abort', end, { once: true, signal: this.#stop.signal });
+    connection.closing.addEventListener('abort', end, { once: true, signal: this.#stop.signal });
   }
 
   watch(options: Omit<TableWatchOptions, 'ended'>): TableWatch {
@@ -189,21 +196,22 @@ class Follower {
   async #look(isFar: boolean): Promise<void> {
     const from = isFar ? this.#farSince - inMicroseconds(reachAtMost) : this.#since - inMicroseconds(reach);
     const [one, ...more] = await this.#keys(changed, from, nothing);
-    // There is no such database: when there is one, its generation is another.
-    if (!one) return;
-    const { generation, now } = one;
-    const isNew = generation !== this.#generation;
+    const isNew = one?.generation !== this.#generation;
+    const now = one?.now ?? 0n;
     const wasAway = now - this.#farSince > inMicroseconds(remembered - reachAtMost);
     if (isNew || wasAway || now < this.#since - inMicroseconds(skew)) {
       await this.#reconcile();
-      [this.#generation, this.#since, this.#farSince] = [generation, now, now];
+      [this.#generation, this.#since, this.#farSince] = [one?.generation, now, now];
       return;
     }
+    // There is no such database.
+    if (!one) return;
     await this.#tell(changed, [one, ...more]);
     const fromMilliseconds = from / 1_000n;
     await this.#tell(expired, await this.#keys(expired, fromMilliseconds, nothing));
     if (now > this.#since) this.#since = now;
     if (isFar) this.#farSince = now;
+    if (this.#connection.losses !== this.#losses) await this.#reconcile();
   }
 
   /** These keys, and those behind them. */
@@ -219,6 +227,7 @@ class Follower {
 
   /** Compares everything that watches know of with what there is. */
   async #reconcile(): Promise<void> {
+    const { losses } = this.#connection;
     const versions = new Map<string, bigint>();
     const keys = list({ descending: false, keysOnly: true, suffix: false });
     for (let low: Buffer = nothing; ;) {
@@ -229,6 +238,7 @@ class Follower {
       low = next(last);
     }
     for (const watch of this.#watches) watch.reconcile(versions);
+    this.#losses = losses;
   }
 
   #keys(statement: Statement, at: bigint, key: Buffer): Promise<readonly ChangedRow[]> {
