@@ -50,13 +50,18 @@ export const keepGeneration: Statement = {
   repeatable: true,
 };
 
-/** `$1` generation; `$2` tables, `$3` keys, `$4` values, `$5` metadata, `$6` expiries, no key twice. */
+/**
+ * `$1` generation; `$2` tables, `$3` keys, `$4` values, `$5` metadata, `$6` expiries, no key twice. No row where the generation has been given up:
+ * nobody would remove what came into it after that.
+ */
 export const fill: Statement = {
   name: 'micro_fill',
   text: `INSERT INTO micro_records (generation, tbl, key, value, metadata, expires, version, changed, feed)
     SELECT $1::UUID, tbl, key, value, metadata, expires, 0, 0, ${feed('$1::UUID', 'tbl')}
     FROM unnest($2::BYTEA[], $3::BYTEA[], $4::BYTEA[], $5::TEXT[], $6::INT8[]) AS given (tbl, key, value, metadata, expires)
-    ON CONFLICT (generation, tbl, key) DO UPDATE SET value = excluded.value, metadata = excluded.metadata, expires = excluded.expires`,
+    WHERE EXISTS (SELECT 1 FROM micro_generations WHERE id = $1::UUID AND NOT removing)
+    ON CONFLICT (generation, tbl, key) DO UPDATE SET value = excluded.value, metadata = excluded.metadata, expires = excluded.expires
+    RETURNING 1 AS filled`,
   repeatable: true,
 };
 

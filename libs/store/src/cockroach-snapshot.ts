@@ -62,7 +62,8 @@ export async function restoreSnapshot(
     connection.rows(keepGeneration, [generation, patience]).catch(() => undefined);
   }, sign).unref();
   try {
-    for await (const part of parts(records)) await connection.rows(fill, [generation, ...part]);
+    for await (const part of parts(records))
+      if ((await connection.rows(fill, [generation, ...part])).length === 0) throw late();
     if (connection.closing.aborted) throw closed();
     return await place(connection, generation, database);
   } catch (error) {

@@ -33,7 +33,7 @@ export class CockroachSweep {
     this.#connection = connection;
   }
 
-  /** From now on until the connection is closed. A second call does nothing. */
+  /** From now on until the connection is closed: of who only reads nothing is left behind that would have to be removed. A second call does nothing. */
   start(): void {
     if (this.#running) return;
     this.#running = true;

@@ -136,7 +136,9 @@ export class CockroachStore extends Store {
   }
 
   override async restore(records: AsyncIterable<SnapshotRecord>, database: string = defaultDatabase): Promise<number> {
-    return restoreSnapshot(this.#connection, records, checkedTable({ database }).database);
+    const place = checkedTable({ database });
+    this.#sweep.start();
+    return restoreSnapshot(this.#connection, records, place.database);
   }
 
   override close(): Promise<void> {
@@ -145,7 +147,6 @@ export class CockroachStore extends Store {
 
   async #change(changes: readonly CheckedChange[], options: TableOptions | undefined): Promise<readonly Changed[]> {
     const place = checkedTable(options);
-    // Who only reads leaves nothing behind that would have to be removed.
     this.#sweep.start();
     const made = await makeChanges(this.#connection, this.#databases, place, changes);
     const keys = changes.filter(({ check }) => !check).map(({ key }) => key);
