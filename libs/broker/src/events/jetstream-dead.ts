@@ -1,6 +1,6 @@
 import { type DeadLetter, eventLimits } from './events.js';
-import { isNobody } from './jetstream-errors.js';
-import { fromLetter, storedLetter } from './jetstream-messages.js';
+import { isNobody, isNumber, numbers } from './jetstream-errors.js';
+import { fromLetter, type StoredEvent, storedLetter } from './jetstream-messages.js';
 import { type DeadPlace, deadPlace, letterOf, letterSubject, letterSubjects } from './jetstream-names.js';
 import { type JetstreamServer, nanoseconds } from './jetstream-server.js';
 
@@ -8,6 +8,12 @@ import { type JetstreamServer, nanoseconds } from './jetstream-server.js';
 export interface LetterKey {
   readonly group: string;
   readonly offset: number;
+}
+
+/** A letter, and which message it is. */
+export interface KeptLetter {
+  readonly letter: DeadLetter;
+  readonly sequence: number;
 }
 
 /** Letters asked for at once. */
@@ -33,18 +39,14 @@ export class JetstreamDead {
 
   /** In place of one there may be. `death`: by which a second writing of the same is known, for two minutes. */
   async write(letter: DeadLetter, death: string): Promise<void> {
-    const subject = letterSubject(this.#place, letter.group, Number(letter.event.offset));
-    const { headers, data } = storedLetter(letter, death);
-    await this.#server.persist(async () => {
-      await this.#ensure();
-      try {
-        await this.#server.append(subject, data, headers);
-      } catch (error) {
-        // Removed, or without a leader.
-        if (isNobody(error)) this.#ensured = undefined;
-        throw error;
-      }
-    });
+    await this.#store(letter, storedLetter(letter, death));
+  }
+
+  /** Begins the time of one anew. False: it is not there any more, or somebody else has done that. `death` as above. */
+  renew({ letter, sequence }: KeptLetter, death: string): Promise<boolean> {
+    const stored = storedLetter(letter, death);
+    stored.headers.set('Nats-Expected-Last-Subject-Sequence', `${sequence}`);
+    return this.#store(letter, stored);
   }
 
   /** Which there are, in no order; of one group or of all. */
@@ -56,16 +58,15 @@ export class JetstreamDead {
   }
 
   /** Undefined: it is not there. */
-  async get({ group, offset }: LetterKey): Promise<DeadLetter | undefined> {
-    const stored = await this.#server.last(this.#place.name, letterSubject(this.#place, group, offset));
-    return stored && fromLetter({ stream: this.#stream, group, offset }, stored);
+  async get(key: LetterKey): Promise<DeadLetter | undefined> {
+    return (await this.#kept(key))?.letter;
   }
 
   /** Those of them that are there. */
-  async all(keys: readonly LetterKey[]): Promise<DeadLetter[]> {
-    const letters: DeadLetter[] = [];
+  async all(keys: readonly LetterKey[]): Promise<KeptLetter[]> {
+    const letters: KeptLetter[] = [];
     for (let from = 0; from < keys.length; from += batch) {
-      const found = await Promise.all(keys.slice(from, from + batch).map((key) => this.get(key)));
+      const found = await Promise.all(keys.slice(from, from + batch).map((key) => this.#kept(key)));
       letters.push(...found.filter((letter) => letter !== undefined));
     }
     return letters;
@@ -74,6 +75,29 @@ export class JetstreamDead {
   /** Whether it was there. */
   async remove({ group, offset }: LetterKey): Promise<boolean> {
     return (await this.#server.purge(this.#place.name, { filter: letterSubject(this.#place, group, offset) })) > 0;
+  }
+
+  async #kept({ group, offset }: LetterKey): Promise<KeptLetter | undefined> {
+    const stored = await this.#server.last(this.#place.name, letterSubject(this.#place, group, offset));
+    const letter = stored && fromLetter({ stream: this.#stream, group, offset }, stored);
+    return letter && { letter, sequence: stored.sequence };
+  }
+
+  /** False: it was to be in place of one that is not there. */
+  #store({ group, event }: DeadLetter, { headers, data }: Pick<StoredEvent, 'headers' | 'data'>): Promise<boolean> {
+    const subject = letterSubject(this.#place, group, Number(event.offset));
+    return this.#server.persist(async () => {
+      await this.#ensure();
+      try {
+        await this.#server.append(subject, data, headers);
+        return true;
+      } catch (error) {
+        if (isNumber(error, numbers.otherLast)) return false;
+        // Removed, or without a leader.
+        if (isNobody(error)) this.#ensured = undefined;
+        throw error;
+      }
+    });
   }
 
   #ensure(): Promise<void> {

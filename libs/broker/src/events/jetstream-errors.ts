@@ -22,6 +22,7 @@ export const numbers = {
   noStream: 10059,
   otherStream: 10058,
   noMessage: 10037,
+  otherLast: 10071,
   underWay: 10158,
   behind: 10008,
 } as const;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { MicroError } from '@micro/errors';
-import type { DeadLetter, Event, GroupInfo, Position } from './events.js';
-import type { JetstreamDead } from './jetstream-dead.js';
+import type { Event, GroupInfo, Position } from './events.js';
+import type { JetstreamDead, KeptLetter } from './jetstream-dead.js';
 import type { ServerClock } from './jetstream-entries.js';
 import type { Act, Given, Outcome, Row } from './jetstream-group-state.js';
 import { GroupJournal, type Mine } from './jetstream-journal.js';
@@ -156,15 +156,20 @@ export class JetstreamGroup implements Ledger {
     return offsets.filter((offset) => !raised.has(offset));
   }
 
-  /** Gives dead letters out again; returns how many. Fewer than there are where too much waits already. */
-  async replay(letters: readonly DeadLetter[]): Promise<number> {
+  /** Gives dead letters out again; returns how many. Fewer than there are where too much waits already, or somebody else does so. */
+  async replay(letters: readonly KeptLetter[]): Promise<number> {
     let count = 0;
     for (let from = 0; from < letters.length; from += replayBatch) {
       const some = letters.slice(from, from + replayBatch);
       const id = randomUUID();
-      // Their time begins anew, so that it is not over before they are given out.
-      await Promise.all(some.map((letter) => this.#dead.write(letter, `${this.name}.${letter.event.offset}.${id}`)));
-      const offsets = some.map(({ event }) => Number(event.offset));
+      // Their time begins anew, so that it is not over before they are given out. What was settled meanwhile stays so.
+      const renewed = await Promise.all(
+        some.map(async (kept) => {
+          const offset = Number(kept.letter.event.offset);
+          return (await this.#dead.renew(kept, `${this.name}.${offset}.${id}`)) ? offset : undefined;
+        }),
+      );
+      const offsets = renewed.filter((offset) => offset !== undefined);
       count += ((await this.#journal.append({ do: 'replay', offsets })) as readonly number[]).length;
     }
     return count;

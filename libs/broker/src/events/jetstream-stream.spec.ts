@@ -5,6 +5,8 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Event, type Retention } from './events.js';
 import { JetstreamEvents } from './jetstream.js';
+import { JetstreamDead } from './jetstream-dead.js';
+import { JetstreamServer } from './jetstream-server.js';
 import { eventsPlace } from './jetstream-names.js';
 import { sizeOf } from './validation.js';
 
@@ -165,6 +167,26 @@ describe.skipIf(!haveTool(natsTool))('a stream of JetStream', { timeout: 60_000 
       expect(await events.streams()).toMatchObject([{ groups: [{ deadLetters: 1 }] }]);
     } finally {
       await events.close();
+    }
+  });
+
+  it('begins the time of a dead letter anew only while it is the one that was read', async () => {
+    const client = await openNats({ servers: nats.addresses, id: 'broker' });
+    try {
+      const server = new JetstreamServer(client, { address: nats.addresses.join(), replicas: 1 });
+      const dead = new JetstreamDead(server, { namespace: 'dead', name: 'orders', age: 1e9 });
+      const [key, body] = [{ group: 'g', offset: 1 }, new Uint8Array()];
+      const event = { stream: 'orders', offset: 1n, id: 'a', body, headers: {}, publishedAt: 1 };
+      await dead.write({ event, group: 'g', attempts: 1, reason: '', diedAt: 1 }, 'death');
+      const [kept] = await dead.all([key]);
+      if (!kept) throw new Error('it is not there');
+      expect(await dead.renew(kept, 'one')).toBe(true);
+      expect(await dead.renew(kept, 'other')).toBe(false);
+      await dead.remove(key);
+      expect(await dead.renew(kept, 'third')).toBe(false);
+      expect(await dead.keys()).toEqual([]);
+    } finally {
+      await client.close();
     }
   });
 

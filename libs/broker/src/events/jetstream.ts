@@ -17,7 +17,7 @@ import {
   type StreamInfo,
 } from './events.js';
 import { Follower } from './follower.js';
-import { JetstreamDead } from './jetstream-dead.js';
+import { JetstreamDead, type KeptLetter } from './jetstream-dead.js';
 import type { JetstreamGroup } from './jetstream-group.js';
 import { ServerClock } from './jetstream-entries.js';
 import { eventsOf, groupsOf, namesIn } from './jetstream-names.js';
@@ -142,6 +142,7 @@ export class JetstreamEvents extends Events {
     const letters = await Promise.all(names.map(async (name) => (await this.#letters(watch, name)).letters));
     return letters
       .flat()
+      .map(({ letter }) => letter)
       .sort((one, other) => Number(one.event.offset - other.event.offset) || compare(one.group, other.group));
   }
 
@@ -153,7 +154,7 @@ export class JetstreamEvents extends Events {
   override async drop(stream: string, options: Parameters<Events['drop']>[1]): Promise<number> {
     const { watch, letters } = await this.#taken(stream, options);
     const removed = await Promise.all(
-      letters.map(({ group, event }) => watch.dead.remove({ group, offset: Number(event.offset) })),
+      letters.map(({ letter: { group, event } }) => watch.dead.remove({ group, offset: Number(event.offset) })),
     );
     return removed.filter(Boolean).length;
   }
@@ -220,7 +221,7 @@ export class JetstreamEvents extends Events {
     watch: JetstreamWatch,
     name: string,
     offsets?: readonly bigint[],
-  ): Promise<{ readonly group: JetstreamGroup; readonly letters: readonly DeadLetter[] }> {
+  ): Promise<{ readonly group: JetstreamGroup; readonly letters: readonly KeptLetter[] }> {
     const group = await watch.look(name);
     await finish(group);
     const wanted = offsets && new Set(offsets.map(Number));
