@@ -51,8 +51,8 @@ export class JetstreamDead {
 
   /** Which there are, in no order; of one group or of all. */
   async keys(group?: string): Promise<LetterKey[]> {
-    const state = await this.#server.state(this.#place.name, letterSubjects(this.#place, group));
-    const keys = Object.keys(state?.subjects ?? {}).map(letterOf);
+    const subjects = await this.#server.subjectsIn(this.#place.name, letterSubjects(this.#place, group));
+    const keys = subjects.map(letterOf);
     // Somebody else may have stored what is no letter.
     return keys.filter(({ offset }) => Number.isSafeInteger(offset));
   }
@@ -75,6 +75,21 @@ export class JetstreamDead {
   /** Whether it was there. */
   async remove({ group, offset }: LetterKey): Promise<boolean> {
     return (await this.#server.purge(this.#place.name, { filter: letterSubject(this.#place, group, offset) })) > 0;
+  }
+
+  /** Those of them that are there; returns how many. */
+  async removeAll(keys: readonly LetterKey[]): Promise<number> {
+    let count = 0;
+    for (let from = 0; from < keys.length; from += batch) {
+      const removed = await Promise.all(keys.slice(from, from + batch).map((key) => this.remove(key)));
+      count += removed.filter(Boolean).length;
+    }
+    return count;
+  }
+
+  /** All of a group, at once; returns how many. */
+  clear(group: string): Promise<number> {
+    return this.#server.purge(this.#place.name, { filter: letterSubjects(this.#place, group) });
   }
 
   async #kept({ group, offset }: LetterKey): Promise<KeptLetter | undefined> {

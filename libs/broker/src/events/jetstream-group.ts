@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { MicroError } from '@micro/errors';
 import type { Event, GroupInfo, Position } from './events.js';
-import type { JetstreamDead, KeptLetter } from './jetstream-dead.js';
+import type { JetstreamDead } from './jetstream-dead.js';
 import type { ServerClock } from './jetstream-entries.js';
 import type { Act, Given, Outcome, Row } from './jetstream-group-state.js';
 import { GroupJournal, type Mine } from './jetstream-journal.js';
@@ -156,11 +156,12 @@ export class JetstreamGroup implements Ledger {
     return offsets.filter((offset) => !raised.has(offset));
   }
 
-  /** Gives dead letters out again; returns how many. Fewer than there are where too much waits already, or somebody else does so. */
-  async replay(letters: readonly KeptLetter[]): Promise<number> {
+  /** Gives dead letters out again, by offset; returns how many. Fewer than there are where too much waits already, or somebody else does so. */
+  async replay(all: readonly number[]): Promise<number> {
     let count = 0;
-    for (let from = 0; from < letters.length; from += replayBatch) {
-      const some = letters.slice(from, from + replayBatch);
+    for (let from = 0; from < all.length; from += replayBatch) {
+      const keys = all.slice(from, from + replayBatch).map((offset) => ({ group: this.name, offset }));
+      const some = await this.#dead.all(keys);
       const id = randomUUID();
       // Their time begins anew, so that it is not over before they are given out. What was settled meanwhile stays so.
       const renewed = await Promise.all(
@@ -170,7 +171,10 @@ export class JetstreamGroup implements Ledger {
         }),
       );
       const offsets = renewed.filter((offset) => offset !== undefined);
-      count += ((await this.#journal.append({ do: 'replay', offsets })) as readonly number[]).length;
+      if (offsets.length === 0) continue;
+      const replayed = (await this.#journal.append({ do: 'replay', offsets })) as readonly number[];
+      if (replayed.length === 0) break;
+      count += replayed.length;
     }
     return count;
   }

@@ -34,6 +34,8 @@ export interface StreamConfig {
 }
 
 interface StreamAnswer {
+  /** Subjects that were asked for, of which a part may be in this answer. */
+  readonly total?: number;
   readonly config: StreamConfig;
   readonly created: string;
   readonly state: {
@@ -97,19 +99,23 @@ export class JetstreamServer {
 
   /** Undefined: there is no such stream. */
   state(name: string, subjects?: string): Promise<StreamState | undefined> {
+    const question = subjects === undefined ? undefined : { subjects_filter: subjects };
     return this.persist(async () => {
-      try {
-        return stateOf(
-          await this.#ask<StreamAnswer>(
-            `STREAM.INFO.${name}`,
-            subjects === undefined ? undefined : { subjects_filter: subjects },
-          ),
-        );
-      } catch (error) {
-        if (isNumber(error, numbers.noStream)) return undefined;
-        throw error;
-      }
+      const answer = await this.#ifThere(this.#ask<StreamAnswer>(`STREAM.INFO.${name}`, question));
+      return answer && stateOf(answer);
     });
+  }
+
+  /** Of those that match, the subjects that a stream has messages of. */
+  async subjectsIn(name: string, filter: string): Promise<string[]> {
+    const found: string[] = [];
+    for (;;) {
+      const question = { subjects_filter: filter, offset: found.length };
+      const answer = await this.persist(() => this.#ifThere(this.#ask<StreamAnswer>(`STREAM.INFO.${name}`, question)));
+      const some = Object.keys(answer?.state.subjects ?? {});
+      found.push(...some);
+      if (some.length === 0 || found.length >= (answer?.total ?? 0)) return [...new Set(found)];
+    }
   }
 
   /** First subjects of the streams that have subjects of those. */
@@ -194,12 +200,8 @@ export class JetstreamServer {
     // To JetStream this means all.
     if ('seq' in which && which.seq <= 1) return 0;
     return this.persist(async () => {
-      try {
-        return (await this.#ask<{ readonly purged: number }>(`STREAM.PURGE.${name}`, which)).purged;
-      } catch (error) {
-        if (isNumber(error, numbers.noStream)) return 0;
-        throw error;
-      }
+      const answer = await this.#ifThere(this.#ask<{ readonly purged: number }>(`STREAM.PURGE.${name}`, which));
+      return answer?.purged ?? 0;
     });
   }
 
@@ -234,6 +236,16 @@ export class JetstreamServer {
           throw explained(error, { address: this.#address, nats: this.#nats });
       }
       await sleep(retryInterval);
+    }
+  }
+
+  /** Undefined: there is no such stream. */
+  async #ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
+    try {
+      return await asked;
+    } catch (error) {
+      if (isNumber(error, numbers.noStream)) return undefined;
+      throw error;
     }
   }
 

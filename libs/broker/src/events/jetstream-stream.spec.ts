@@ -7,7 +7,7 @@ import { type Event, type Retention } from './events.js';
 import { JetstreamEvents } from './jetstream.js';
 import { JetstreamDead } from './jetstream-dead.js';
 import { JetstreamServer } from './jetstream-server.js';
-import { eventsPlace } from './jetstream-names.js';
+import { deadPlace, eventsPlace, letterSubject } from './jetstream-names.js';
 import { sizeOf } from './validation.js';
 
 describe.skipIf(!haveTool(natsTool))('a stream of JetStream', { timeout: 60_000 }, () => {
@@ -188,6 +188,26 @@ describe.skipIf(!haveTool(natsTool))('a stream of JetStream', { timeout: 60_000 
     } finally {
       await client.close();
     }
+  });
+
+  it('drops any number of dead letters', async () => {
+    const events = await open();
+    const namespace = 'dropping';
+    await events.publish('orders', {}, { namespace });
+    for await (const { reject } of await events.consume('orders', { group: 'g', namespace })) {
+      await reject('no');
+      break;
+    }
+    const other = await openNats({ servers: nats.addresses, id: 'other', warn: () => undefined });
+    const many = 20_000;
+    for (let offset = 2; offset <= many; offset++)
+      other.connection.publish(letterSubject(deadPlace(namespace, 'orders'), 'g', offset));
+    await other.close();
+    const count = async () => (await events.streams({ namespace }))[0]?.groups[0]?.deadLetters;
+    await until('they are there', async () => (await count()) === many, 30_000);
+    expect(await events.drop('orders', { group: 'g', offsets: [2n, 3n], namespace })).toBe(2);
+    expect(await events.drop('orders', { group: 'g', namespace })).toBe(many - 2);
+    expect(await count()).toBe(0);
   });
 
   it('settles many at once, whatever their reasons', async () => {

@@ -12,6 +12,8 @@ export type Range = Pick<StreamState, 'first' | 'last'>;
 
 /** Bytes of events in one read, unless the first few alone are more. */
 const readBytes = 2 * 1024 * 1024;
+/** Looks at what a stream holds, until what is said of its messages and of its subjects goes together. */
+const mostLooks = 10;
 /** Events asked for at once: at first, and at most. */
 const batch = { first: 16, most: 256 } as const;
 
@@ -172,11 +174,12 @@ export class JetstreamStream {
 
   /** With the bytes of bodies and headers. Undefined: it is not there. */
   async size(): Promise<StreamState | undefined> {
-    for (;;) {
+    for (let looks = 1; ; looks++) {
       const state = await this.#server.state(this.place.name, '>');
       const counted = Object.values(state?.subjects ?? {}).reduce((sum, count) => sum + count, 0);
       // Subjects are counted a moment later: some were removed in between.
-      if (!state || counted >= state.messages) return state && { ...state, bytes: eventBytes(state) };
+      if (!state || counted >= state.messages || looks === mostLooks)
+        return state && { ...state, bytes: eventBytes(state) };
     }
   }
 

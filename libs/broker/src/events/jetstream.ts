@@ -17,7 +17,7 @@ import {
   type StreamInfo,
 } from './events.js';
 import { Follower } from './follower.js';
-import { JetstreamDead, type KeptLetter } from './jetstream-dead.js';
+import { JetstreamDead } from './jetstream-dead.js';
 import type { JetstreamGroup } from './jetstream-group.js';
 import { ServerClock } from './jetstream-entries.js';
 import { eventsOf, groupsOf, namesIn } from './jetstream-names.js';
@@ -139,7 +139,12 @@ export class JetstreamEvents extends Events {
     const watch = this.#watch(options, checkedStream(stream));
     const subjects = await this.#server.subjects(groupsOf(checkedNamespace(options.namespace), stream));
     const names = subjects.map((subject) => namesIn(subject).group).filter((name) => (wanted ?? name) === name);
-    const letters = await Promise.all(names.map(async (name) => (await this.#letters(watch, name)).letters));
+    const letters = await Promise.all(
+      names.map(async (name) => {
+        const { offsets } = await this.#dead(watch, name);
+        return watch.dead.all(offsets.map((offset) => ({ group: name, offset })));
+      }),
+    );
     return letters
       .flat()
       .map(({ letter }) => letter)
@@ -147,16 +152,17 @@ export class JetstreamEvents extends Events {
   }
 
   override async replay(stream: string, options: Parameters<Events['replay']>[1]): Promise<number> {
-    const { group, letters } = await this.#taken(stream, options);
-    return letters.length === 0 ? 0 : group.replay(letters);
+    const name = checkedGroup(options.group);
+    const watch = this.#watch(options, checkedStream(stream));
+    const { group, offsets } = await this.#dead(watch, name, options.offsets);
+    return group.replay(offsets);
   }
 
   override async drop(stream: string, options: Parameters<Events['drop']>[1]): Promise<number> {
-    const { watch, letters } = await this.#taken(stream, options);
-    const removed = await Promise.all(
-      letters.map(({ letter: { group, event } }) => watch.dead.remove({ group, offset: Number(event.offset) })),
-    );
-    return removed.filter(Boolean).length;
+    const name = checkedGroup(options.group);
+    const watch = this.#watch(options, checkedStream(stream));
+    const { offsets, isAll } = await this.#dead(watch, name, options.offsets);
+    return isAll ? watch.dead.clear(name) : watch.dead.removeAll(offsets.map((offset) => ({ group: name, offset })));
   }
 
   override close(): Promise<void> {
@@ -217,23 +223,18 @@ export class JetstreamEvents extends Events {
     return { ...rest, groups: groups.map((group) => group.info(range, offsets(group.name))) };
   }
 
-  async #letters(
+  /** Dead letters of a group that are not given out again, all or some, by offset. */
+  async #dead(
     watch: JetstreamWatch,
     name: string,
-    offsets?: readonly bigint[],
-  ): Promise<{ readonly group: JetstreamGroup; readonly letters: readonly KeptLetter[] }> {
+    some?: readonly bigint[],
+  ): Promise<{ readonly group: JetstreamGroup; readonly offsets: readonly number[]; readonly isAll: boolean }> {
     const group = await watch.look(name);
     await finish(group);
-    const wanted = offsets && new Set(offsets.map(Number));
+    const wanted = some && new Set(some.map(Number));
     const found = (await watch.dead.keys(name)).map(({ offset }) => offset);
-    const meant = group.unraised(found).filter((offset) => wanted?.has(offset) ?? true);
-    return { group, letters: await watch.dead.all(meant.map((offset) => ({ group: name, offset }))) };
-  }
-
-  async #taken(stream: string, options: Parameters<Events['drop']>[1]) {
-    const name = checkedGroup(options.group);
-    const watch = this.#watch(options, checkedStream(stream));
-    return { watch, ...(await this.#letters(watch, name, options.offsets)) };
+    const offsets = group.unraised(found).filter((offset) => wanted?.has(offset) ?? true);
+    return { group, offsets, isAll: !some && offsets.length === found.length };
   }
 
   #check(): void {
