@@ -108,12 +108,13 @@ export class RemoteStore extends Store {
 
   override watch(options: WatchOptions = {}): AsyncIterable<StoreEvent> {
     const { database, table, prefix } = checkedWatch(options);
+    this.#check();
     const request = { table, prefix };
     const connect = (signal: AbortSignal) =>
       known(this.#calls.watch(request, { namespace: database, signal, timeout: Infinity }));
     const watch: RemoteWatch = new RemoteWatch(connect, options.signal, () => this.#watches.delete(watch));
-    if (this.#closing.signal.aborted) watch.end();
-    else this.#watches.add(watch);
+    // One that is over from the start never says so.
+    if (!options.signal?.aborted) this.#watches.add(watch);
     return watch;
   }
 

@@ -58,5 +58,12 @@ export function leavingContract(rig: ContractRig, capabilities: Capabilities): v
     await expect(store.list({ database })).rejects.toMatchObject(closed);
     await expect(store.databases()).rejects.toMatchObject(closed);
     await expect(store.tables()).rejects.toMatchObject(closed);
+    const all = async <T>(items: AsyncIterable<T>) => {
+      for await (const item of items) throw new Error(`it gave ${JSON.stringify(item)}`);
+    };
+    await expect(all(store.snapshot(database))).rejects.toMatchObject(closed);
+    await expect((async () => all(store.watch({ database })))()).rejects.toMatchObject(closed);
+    const none = async function* () {};
+    await expect(store.restore(none(), database)).rejects.toMatchObject(closed);
   });
 }
