@@ -211,7 +211,8 @@ class Follower {
     await this.#tell(expired, await this.#keys(expired, fromMilliseconds, nothing));
     if (now > this.#since) this.#since = now;
     if (isFar) this.#farSince = now;
-    if (this.#connection.losses !== this.#losses) await this.#reconcile();
+    // Not at each look: a server that is lost because it has too much to do is not to be asked for everything all the time.
+    if (isFar && this.#connection.losses !== this.#losses) await this.#reconcile();
   }
 
   /** These keys, and those behind them. */
