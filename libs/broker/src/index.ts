@@ -37,6 +37,7 @@ export {
   type ReadOptions,
   type Retention,
   type StreamInfo,
+  type StreamsOptions,
 } from './events/events.js';
 export { EventsHandlers } from './events/handlers.js';
 export { LaterEvents } from './events/later.js';

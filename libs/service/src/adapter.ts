@@ -36,6 +36,7 @@ export {
   type Retention,
   type Shared,
   type StreamInfo,
+  type StreamsOptions,
   type SubscribeOptions,
   type Subscription,
   type Survives,

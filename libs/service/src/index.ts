@@ -18,6 +18,7 @@ export {
   type PublishOptions,
   type ReadOptions as ReadEventsOptions,
   type StreamInfo,
+  type StreamsOptions,
   type SubscribeOptions,
   type Subscription,
 } from '@micro/broker';

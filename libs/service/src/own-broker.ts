@@ -18,6 +18,7 @@ import {
   type PublishOptions,
   type ReadOptions,
   type StreamInfo,
+  type StreamsOptions,
   type SubscribeOptions,
   type Subscription,
 } from '@micro/broker';
@@ -87,7 +88,7 @@ class OwnEvents extends Events {
     return flow;
   }
 
-  override async streams(options?: EventsOptions): Promise<readonly StreamInfo[]> {
+  override async streams(options?: StreamsOptions): Promise<readonly StreamInfo[]> {
     const platform = await opened();
     return platform.events.streams(placed(platform, options));
   }

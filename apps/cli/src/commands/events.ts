@@ -171,7 +171,7 @@ export function position(text: string | undefined, now = Date.now()): Position |
 
 /** Where what is published from now on begins: told of a stream that is asked for, so that what comes after the answer is not missed. */
 async function behindNewest(events: Events, stream: string, namespace: string): Promise<Position> {
-  const info = (await events.streams({ namespace })).find((one) => one.stream === stream);
+  const [info] = await events.streams({ stream, namespace });
   return info?.newest === undefined ? 'oldest' : { offset: info.newest + 1n };
 }
 

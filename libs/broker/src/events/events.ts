@@ -108,6 +108,11 @@ export interface DeadLetterOptions extends EventsOptions {
   readonly group?: string;
 }
 
+export interface StreamsOptions extends EventsOptions {
+  /** Default: all that there are. */
+  readonly stream?: string;
+}
+
 /** What a stream holds. */
 export interface StreamInfo {
   readonly stream: string;
@@ -172,8 +177,8 @@ export abstract class Events {
   /** Takes part in a group. Options of a group may differ between its consumers; each delivery goes by those of the consumer who has it. */
   abstract consume(stream: string, options: ConsumeOptions): Promise<Consumer>;
 
-  /** The streams that there are, by name. */
-  abstract streams(options?: EventsOptions): Promise<readonly StreamInfo[]>;
+  /** The streams that there are, by name; of one that is not there, none. */
+  abstract streams(options?: StreamsOptions): Promise<readonly StreamInfo[]>;
 
   /** What groups gave up on, by offset, then group. */
   abstract deadLetters(stream: string, options?: DeadLetterOptions): Promise<readonly DeadLetter[]>;

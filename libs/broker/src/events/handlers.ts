@@ -60,10 +60,11 @@ export class EventsHandlers {
   }
 
   async streams(
-    _request: eventsProto.StreamsRequest,
+    { stream }: eventsProto.StreamsRequest,
     { namespace }: CallContext,
   ): Promise<eventsProto.StreamsResponse> {
-    return { streams: (await this.#events.streams({ namespace })).map(toStreamInfo) };
+    const options = { stream: stream === '' ? undefined : stream, namespace };
+    return { streams: (await this.#events.streams(options)).map(toStreamInfo) };
   }
 
   async *deadLetters({ stream, group }: eventsProto.DeadLettersRequest, { namespace }: CallContext) {
@@ -98,7 +99,7 @@ export class EventsHandlers {
     { from, namespace }: { readonly from: Position; readonly namespace: string },
   ): Promise<Position> {
     if (from !== 'newest') return from;
-    const found = (await this.#events.streams({ namespace })).find((info) => info.stream === stream);
+    const [found] = await this.#events.streams({ stream, namespace });
     // Of a stream that holds nothing, whatever comes is new.
     return { offset: (found?.newest ?? 0n) + 1n };
   }

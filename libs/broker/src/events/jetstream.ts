@@ -15,12 +15,13 @@ import {
   type ReadOptions,
   type Retention,
   type StreamInfo,
+  type StreamsOptions,
 } from './events.js';
 import { Follower } from './follower.js';
 import { JetstreamDead } from './jetstream-dead.js';
 import type { JetstreamGroup } from './jetstream-group.js';
 import { ServerClock } from './jetstream-entries.js';
-import { eventsOf, groupsOf, namesIn } from './jetstream-names.js';
+import { eventsOf, eventsPlace, groupsOf, namesIn } from './jetstream-names.js';
 import { JetstreamServer } from './jetstream-server.js';
 import { JetstreamStream } from './jetstream-stream.js';
 import { JetstreamWatch } from './jetstream-watch.js';
@@ -117,12 +118,13 @@ export class JetstreamEvents extends Events {
     throw closed();
   }
 
-  override async streams(options: EventsOptions = {}): Promise<readonly StreamInfo[]> {
+  override async streams(options: StreamsOptions = {}): Promise<readonly StreamInfo[]> {
     this.#check();
     const namespace = checkedNamespace(options.namespace);
+    const wanted = options.stream === undefined ? undefined : checkedStream(options.stream);
     const [streams, groups] = await Promise.all([
-      this.#server.subjects(eventsOf(namespace)),
-      this.#server.subjects(groupsOf(namespace)),
+      wanted === undefined ? this.#server.subjects(eventsOf(namespace)) : [eventsPlace(namespace, wanted).subject],
+      this.#server.subjects(groupsOf(namespace, wanted)),
     ]);
     const inGroups = groups.map(namesIn);
     const infos = streams.map((subject) => {

@@ -96,9 +96,12 @@ export class LogTenant {
     this.#polling = undefined;
   }
 
-  async infos(): Promise<StreamInfo[]> {
+  async infos(wanted: string | undefined): Promise<StreamInfo[]> {
     await this.#bury();
-    return this.#file.read(() => this.#streams.all().map((stream) => this.#info(stream)));
+    return this.#file.read(() => {
+      const found = wanted === undefined ? this.#streams.all() : [this.#streams.find(wanted)];
+      return found.flatMap((stream) => (stream ? [this.#info(stream)] : []));
+    });
   }
 
   async deadLetters(stream: string, group: string | undefined): Promise<DeadLetter[]> {

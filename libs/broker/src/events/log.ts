@@ -13,6 +13,7 @@ import {
   type ReadOptions,
   type Retention,
   type StreamInfo,
+  type StreamsOptions,
 } from './events.js';
 import { Follower } from './follower.js';
 import { LocalConsumer } from './local-consumer.js';
@@ -79,8 +80,9 @@ export class LogEvents extends Events {
     return consumer;
   }
 
-  override async streams(options: EventsOptions = {}): Promise<readonly StreamInfo[]> {
-    return (await this.#tenant(options)).infos();
+  override async streams(options: StreamsOptions = {}): Promise<readonly StreamInfo[]> {
+    const wanted = options.stream === undefined ? undefined : checkedStream(options.stream);
+    return (await this.#tenant(options)).infos(wanted);
   }
 
   override async deadLetters(stream: string, options: DeadLetterOptions = {}): Promise<readonly DeadLetter[]> {

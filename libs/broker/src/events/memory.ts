@@ -14,6 +14,7 @@ import {
   type ReadOptions,
   type Retention,
   type StreamInfo,
+  type StreamsOptions,
 } from './events.js';
 import { Follower } from './follower.js';
 import { LocalConsumer, ownCopy } from './local-consumer.js';
@@ -95,8 +96,9 @@ export class MemoryEvents extends Events {
     return consumer;
   }
 
-  override async streams(options: EventsOptions = {}): Promise<readonly StreamInfo[]> {
-    const streams = [...this.#tenant(options).streams.values()];
+  override async streams(options: StreamsOptions = {}): Promise<readonly StreamInfo[]> {
+    const wanted = options.stream === undefined ? undefined : checkedStream(options.stream);
+    const streams = [...this.#tenant(options).streams.values()].filter(({ name }) => (wanted ?? name) === name);
     return streams.map((stream) => stream.info()).sort((one, other) => compare(one.stream, other.stream));
   }
 

@@ -15,6 +15,7 @@ import {
   type Published,
   type ReadOptions,
   type StreamInfo,
+  type StreamsOptions,
 } from './events.js';
 import { fromDeadLetter, fromEvent, fromStreamInfo, toPosition } from './messages.js';
 import { RemoteConsumer } from './remote-consumer.js';
@@ -104,8 +105,9 @@ export class RemoteEvents extends Events {
     return consumer;
   }
 
-  override async streams(options: EventsOptions = {}): Promise<readonly StreamInfo[]> {
-    return (await asked(this.#calls.streams({}, this.#in(options)))).streams.map(fromStreamInfo);
+  override async streams(options: StreamsOptions = {}): Promise<readonly StreamInfo[]> {
+    const stream = options.stream === undefined ? '' : checkedStream(options.stream);
+    return (await asked(this.#calls.streams({ stream }, this.#in(options)))).streams.map(fromStreamInfo);
   }
 
   override async deadLetters(stream: string, options: DeadLetterOptions = {}): Promise<readonly DeadLetter[]> {

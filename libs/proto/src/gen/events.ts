@@ -144,7 +144,10 @@ export interface ConsumeResponse_Settled {
   detail: string;
 }
 
-export interface StreamsRequest {}
+export interface StreamsRequest {
+  /** Empty: all. */
+  stream: string;
+}
 
 export interface StreamsResponse {
   streams: StreamInfo[];
@@ -218,7 +221,7 @@ service Events {
   rpc Follow(FollowEventsRequest) returns (stream Event);
   // Takes part in a group: the first message says which, the others ask for events and settle what was delivered.
   rpc Consume(stream ConsumeRequest) returns (stream ConsumeResponse);
-  // The streams that there are.
+  // The streams that there are, or one of them.
   rpc Streams(StreamsRequest) returns (StreamsResponse) {
     option idempotency_level = NO_SIDE_EFFECTS;
   }
@@ -361,7 +364,10 @@ message ConsumeResponse {
   }
 }
 
-message StreamsRequest {}
+message StreamsRequest {
+  // Empty: all.
+  string stream = 1;
+}
 message StreamsResponse {
   repeated StreamInfo streams = 1;
 }
@@ -429,7 +435,7 @@ export const Events = schema.service<{
   follow: ServerStream<FollowEventsRequest, Event>;
   /** Takes part in a group: the first message says which, the others ask for events and settle what was delivered. */
   consume: BidiStream<ConsumeRequest, ConsumeResponse>;
-  /** The streams that there are. */
+  /** The streams that there are, or one of them. */
   streams: Unary<StreamsRequest, StreamsResponse>;
   /** What groups gave up on. */
   deadLetters: ServerStream<DeadLettersRequest, DeadLetter>;

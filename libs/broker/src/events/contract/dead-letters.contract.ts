@@ -143,6 +143,12 @@ export function deadLettersContract(rig: EventsRig): void {
       ];
       expect(await rig.events.streams(rig)).toEqual(expected);
       expect(await rig.others.streams(rig)).toEqual(expected);
+      for (const events of [rig.events, rig.others]) {
+        const of = (stream: string) => events.streams({ stream, namespace: rig.namespace });
+        for (const info of expected) expect(await of(info.stream)).toEqual([info]);
+        expect(await of('order')).toEqual([]);
+        await expect(of('no name')).rejects.toMatchObject({ code: 'invalid_argument' });
+      }
     });
   });
 }
