@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Event, eventLimits, type Position, type Published, type Retention, type StreamInfo } from './events.js';
 import { isNobody } from './jetstream-errors.js';
 import { eventBytes, fromStored, letterBytes, storedEvent } from './jetstream-messages.js';
@@ -12,8 +13,8 @@ export type Range = Pick<StreamState, 'first' | 'last'>;
 
 /** Bytes of events in one read, unless the first few alone are more. */
 const readBytes = 2 * 1024 * 1024;
-/** Looks at what a stream holds, until what is said of its messages and of its subjects goes together. */
-const mostLooks = 10;
+/** Looks at what a stream holds, and milliseconds between two of them, until what is said of its messages and of its subjects goes together. */
+const looking = { most: 10, interval: 20 } as const;
 /** Events asked for at once: at first, and at most. */
 const batch = { first: 16, most: 256 } as const;
 
@@ -172,14 +173,16 @@ export class JetstreamStream {
     return low;
   }
 
-  /** With the bytes of bodies and headers. Undefined: it is not there. */
-  async size(): Promise<StreamState | undefined> {
+  /** With the bytes of bodies and headers; `isExact` unless so much is removed all the time that they are fewer. Undefined: it is not there. */
+  async size(): Promise<(StreamState & { readonly isExact: boolean }) | undefined> {
     for (let looks = 1; ; looks++) {
       const state = await this.#server.state(this.place.name, '>');
-      const counted = Object.values(state?.subjects ?? {}).reduce((sum, count) => sum + count, 0);
+      if (!state) return undefined;
+      const counted = Object.values(state.subjects).reduce((sum, count) => sum + count, 0);
       // Subjects are counted a moment later: some were removed in between.
-      if (!state || counted >= state.messages || looks === mostLooks)
-        return state && { ...state, bytes: eventBytes(state) };
+      const isExact = counted >= state.messages;
+      if (isExact || looks === looking.most) return { ...state, bytes: eventBytes(state), isExact };
+      await sleep(looking.interval);
     }
   }
 

@@ -48,7 +48,8 @@ export class Trimmer {
   async #look(): Promise<number> {
     for (;;) {
       const state = await this.#stream.size();
-      if (!state) return 0;
+      // Too much is not removed: who does not know what there is looks again.
+      if (!state?.isExact) return 0;
       const over = state.bytes - this.#most;
       if (over <= 0) return -over * share;
       await this.#stream.refresh();
@@ -56,12 +57,15 @@ export class Trimmer {
     }
   }
 
-  /** The offset before which so many bytes are, from the first on, or as many as are looked at; the first if somebody else has removed it. */
+  /**
+   * The offset before which so many bytes are, from the first on, or fewer: as many as are looked at, up to where one is missing, since somebody else may
+   * have removed that just now, and with it what is too much.
+   */
   async #cut(first: number, over: number): Promise<number> {
     let bytes = 0;
     let cut = first;
     for (const event of await this.#stream.after(first, step)) {
-      if (bytes >= over || (cut === first && Number(event.offset) !== first)) break;
+      if (bytes >= over || Number(event.offset) !== cut) break;
       bytes += sizeOf(event);
       cut = Number(event.offset) + 1;
     }
