@@ -52,7 +52,10 @@ export class StorePrograms implements AsyncDisposable {
     });
     const isDone = ({ output }: Program) => output().endsWith('end\n');
     await until('all are done', () => started.every(isDone), 90_000).catch((error: Error) => {
-      throw new Error(`${error.message}: ${started.map(({ output }) => output().slice(-200)).join('\n')}`);
+      const ends = started.map(({ child: { exitCode, signalCode }, output }) => {
+        return `${exitCode ?? signalCode ?? 'still runs'}: ${output().slice(-200)}`;
+      });
+      throw new Error(`${error.message}:\n${ends.join('\n')}`);
     });
     return started.flatMap((one) =>
       said(one, 'did').map((line) => {

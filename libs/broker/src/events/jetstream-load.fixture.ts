@@ -11,6 +11,8 @@ export interface Load extends AsyncDisposable {
   readonly failures: readonly MicroError[];
   /** What came to the group, in that order, as numbers: redeliveries too. */
   readonly consumed: readonly number[];
+  /** Of that, what was said to come for the first time. */
+  readonly fresh: readonly number[];
   readonly followed: readonly number[];
   /** Waits until group and follower have begun, and for so many more to be kept. */
   more(count: number): Promise<void>;
@@ -29,6 +31,7 @@ export function underLoad(events: Events, options: { readonly namespace: string;
   const kept = new Map<number, bigint>();
   const failures: MicroError[] = [];
   const consumed: number[] = [];
+  const fresh: number[] = [];
   const followed: number[] = [];
   const got = new Set<number>();
   const stop = new AbortController();
@@ -59,9 +62,10 @@ export function underLoad(events: Events, options: { readonly namespace: string;
       signal: stop.signal,
       ...options,
     });
-    for await (const { event, ack } of consumer) {
+    for await (const { event, attempt, ack } of consumer) {
       const number = Number(Buffer.from(event.body).toString());
       consumed.push(number);
+      if (attempt === 1) fresh.push(number);
       got.add(number);
       // One that cannot be acknowledged comes again.
       await ack().catch(() => undefined);
@@ -94,6 +98,7 @@ export function underLoad(events: Events, options: { readonly namespace: string;
     kept,
     failures,
     consumed,
+    fresh,
     followed,
     more,
     finish: async () => {
