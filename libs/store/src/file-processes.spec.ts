@@ -65,7 +65,14 @@ describe('kill -9 while it writes', () => {
       const kept = new Map<string, number>();
       for (let round = 0; round < 10; round++) {
         const writers = [`${round}-a`, `${round}-b`].map((writer) => programs.start(config, 'write', { writer }));
-        await until('both write', () => writers.every((writer) => said(writer, 'kept').length > 5 + round), 20_000);
+        await until(
+          'both write',
+          () => writers.every((writer) => said(writer, 'kept').length > 5 + round),
+          20_000,
+        ).catch((error: Error) => {
+          const ends = writers.map(({ child, output }) => `${child.exitCode ?? 'still runs'}: ${output().slice(-300)}`);
+          throw new Error(`${error.message}:\n${ends.join('\n')}`);
+        });
         await Promise.all(writers.map(kill));
         for (const line of writers.flatMap((writer) => said(writer, 'kept'))) {
           const [writer = '', sequence] = line.split(' ');

@@ -50,9 +50,9 @@ export function openFile(path: string, tables: Tables = records): Sqlite.Databas
     checkOwner(db, path, tables);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
-    // Two processes may meet here: the second finds that it is done.
+    // Two processes may meet here: the second finds that it is done. Where it is done already, nobody waits for who writes all the time.
     const made = db;
-    db.transaction(() => owner(made, tables).isNew && make(made, tables)).immediate();
+    if (owner(made, tables).isNew) db.transaction(() => owner(made, tables).isNew && make(made, tables)).immediate();
     // From now on waiting is done without standing in the way of everything else in the process.
     db.pragma('busy_timeout = 0');
     return db;
