@@ -3,7 +3,7 @@ import { openRegistry, type Registry } from '@micro/registry';
 import { Client, fixedTargets } from '@micro/rpc';
 import { type Locks, openLocks } from '@micro/store';
 import { silentLogger } from '@micro/telemetry';
-import { etcdTool, haveTool, type ServerProcess, startEtcd, temporaryFolder } from '@micro/testing';
+import { type EtcdServers, etcdTool, haveTool, type ServerProcess, startEtcd, temporaryFolder } from '@micro/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { storeApp } from './store.app.js';
 import { post, startOnFiles } from './store-app.rig.js';
@@ -116,6 +116,17 @@ describe('the locks of the store app', () => {
   });
 });
 
+/** Of an app whose locks, and nothing else, are in etcd. */
+const locksIn = (etcd: EtcdServers, home: string) =>
+  readEnvironment({
+    MICRO_PROFILE: 'test',
+    MICRO_LOCKS: 'etcd',
+    MICRO_ETCD_ADDRESS: etcd.addresses.join(),
+    MICRO_ADDRESS: '127.0.0.1:0',
+    MICRO_HOME: home,
+    MICRO_STOP_DELAY: '0',
+  });
+
 it.skipIf(!haveTool(etcdTool))(
   'the app is ready when the etcd that only its locks are in has answered',
   { timeout: 60_000 },
@@ -123,14 +134,7 @@ it.skipIf(!haveTool(etcdTool))(
     await using etcd = await startEtcd();
     await using folder = await temporaryFolder();
     const registry = await openRegistry({ adapter: 'memory' });
-    const environment = readEnvironment({
-      MICRO_PROFILE: 'test',
-      MICRO_LOCKS: 'etcd',
-      MICRO_ETCD_ADDRESS: etcd.addresses.join(),
-      MICRO_ADDRESS: '127.0.0.1:0',
-      MICRO_HOME: folder.path,
-      MICRO_STOP_DELAY: '0',
-    });
+    const environment = locksIn(etcd, folder.path);
     const [member] = etcd.members as [ServerProcess];
     await member.stop();
     await using app = await startApp(storeApp, { environment, registry, logger: silentLogger });
@@ -155,14 +159,7 @@ it.skipIf(!haveTool(etcdTool))('locks may be in etcd, wherever records are', { t
   await using etcd = await startEtcd();
   await using folder = await temporaryFolder();
   const registry = await openRegistry({ adapter: 'memory' });
-  const environment = readEnvironment({
-    MICRO_PROFILE: 'test',
-    MICRO_LOCKS: 'etcd',
-    MICRO_ETCD_ADDRESS: etcd.addresses.join(),
-    MICRO_ADDRESS: '127.0.0.1:0',
-    MICRO_HOME: folder.path,
-    MICRO_STOP_DELAY: '0',
-  });
+  const environment = locksIn(etcd, folder.path);
   const app = await startApp(storeApp, { environment, registry, logger: silentLogger });
   await app.ready;
   const client = new Client({ discovery: fixedTargets(app.address) });
