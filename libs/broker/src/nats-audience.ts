@@ -139,7 +139,7 @@ export class NatsAudience {
     const ears = this.#ears.get(process) ?? new Set();
     this.#ears.set(process, ears.add(number));
     if (ears.size > 1) return;
-    const late = [...this.#unanswered].flat().filter(({ inStream }) => !inStream);
+    const late = this.#late();
     this.#stream.add(process);
     if (late.length > 0) this.#toStream(late);
   }
@@ -164,10 +164,15 @@ export class NatsAudience {
     for (const sending of sendings) sending.deadline = deadline;
     this.#unanswered.add(sendings);
     for (const outlet of this.#queues.values()) for (const sending of sendings) this.#toOutlet(outlet, sending);
-    // Where there are queues, and nobody else is known, the stream waits for somebody to turn up.
-    if (this.#stream.isHeard || this.#queues.size === 0) this.#toStream(sendings, sendings);
+    // Where there are queues, and nobody else is known, the stream waits for somebody to turn up; what waits goes before what follows.
+    if (this.#stream.isHeard || this.#queues.size === 0) this.#toStream(this.#late(), sendings);
     else this.#flush(undefined, sendings);
   };
+
+  /** What the server has not answered, and is not in the stream yet. */
+  #late(): readonly Sending[] {
+    return [...this.#unanswered].flat().filter(({ inStream }) => !inStream);
+  }
 
   /** `unanswered`: what the server's answer is for, besides. */
   #toStream(sendings: readonly Sending[], unanswered: readonly Sending[] = []): void {
