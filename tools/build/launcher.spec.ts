@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type TemporaryFolder, temporaryFolder } from '@micro/testing';
+import { temporaryFolder } from '@micro/testing';
 
-let folder: TemporaryFolder;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => void (folder = await temporaryFolder()));
 afterEach(() => folder[Symbol.asyncDispose]());
 
