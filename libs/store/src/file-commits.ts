@@ -32,7 +32,7 @@ export class FileCommits {
   #freeAt = performance.now();
   #committedAt = 0;
 
-  /** `committed` is told of each commit, and of each that failed. */
+  /** `committed` is told of each commit, and of each that failed; it must not throw. */
   constructor(db: Sqlite.Database, path: string, committed: () => void = () => undefined) {
     this.#db = db;
     this.#path = path;
@@ -70,7 +70,7 @@ export class FileCommits {
         this.#db.exec('COMMIT');
         jobs.forEach((job, index) => settle(job, results[index] as Outcome));
       } catch (error) {
-        if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+        this.#rollBack();
         for (const job of jobs) job.failed(translated(error, this.#path));
       }
       this.#committedAt = performance.now();
@@ -78,6 +78,15 @@ export class FileCommits {
     }
     // At once: what comes next, and be it a microtask later, has to begin anew.
     this.#committing = undefined;
+  }
+
+  /** Where the disk refuses that, too, the transaction stays open: the next one cannot begin, fails, and comes here again. */
+  #rollBack(): void {
+    try {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+    } catch {
+      // Whoever made a change is told of what came first.
+    }
   }
 
   async #leaveToOthers(): Promise<void> {

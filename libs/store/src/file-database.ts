@@ -240,15 +240,27 @@ export class FileDatabase {
       const now = this.#db.pragma('data_version', { simple: true });
       if (now === this.#dataVersion) return;
       this.#dataVersion = now;
-      this.#tell();
     } catch (error) {
-      for (const watch of [...this.#watches.keys()]) watch.end(translated(error, this.#path));
+      return this.#endWatches(error);
     }
+    this.#tell();
   }
 
   /** Tells watches which keys have changed since they last heard. */
   #tell(): void {
     if (this.#watches.size === 0) return;
+    try {
+      this.#tellChanged();
+    } catch (error) {
+      this.#endWatches(error);
+    }
+  }
+
+  #endWatches(error: unknown): void {
+    for (const watch of [...this.#watches.keys()]) watch.end(translated(error, this.#path));
+  }
+
+  #tellChanged(): void {
     const { changed, buried } = this.#statements;
     // Others may commit between the two queries: what comes after this version is for the next time, of both.
     const now = this.#version();

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { MicroError } from '@micro/errors';
 import Sqlite from 'better-sqlite3';
@@ -37,6 +37,7 @@ const records: Tables = {
 
 /**
  * Opens a database file, made anew if there is none. Write-ahead log, synced with every commit: what was committed survives a power cut.
+ * Nothing but SQLite may open a file that is there: when a process closes it, POSIX takes all its locks on it away, also those of a connection.
  * MicroError as `translated`.
  */
 export function openFile(path: string, tables: Tables = records): Sqlite.Database {
@@ -45,7 +46,6 @@ export function openFile(path: string, tables: Tables = records): Sqlite.Databas
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     // SQLite would make it readable for everyone.
     if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
-    checkWhole(path);
     db = new Sqlite(path, { timeout: 2_000 });
     checkOwner(db, path, tables);
     db.pragma('journal_mode = WAL');
@@ -84,28 +84,6 @@ function checkOwner(db: Sqlite.Database, path: string, tables: Tables): void {
     ? `${path} was written by a later version of Micro (its tables are version ${version}, this one knows ${tables.version}): use that one, or another data directory (MICRO_HOME)`
     : `${path} is a database of another program: move it away, or use another data directory (MICRO_HOME)`;
   throw new MicroError('failed_precondition', detail, { id: 'store' });
-}
-
-/**
- * A file that has been cut short is found out before anything is written to it: SQLite itself would go on for as long as it meets no page that
- * is missing. With a write-ahead log beside it there may be more pages announced than there are yet. The header: sqlite.org/fileformat.html.
- */
-function checkWhole(path: string): void {
-  const { size } = statSync(path);
-  if (size === 0 || (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
-  const header = Buffer.alloc(100);
-  const file = openSync(path, 'r');
-  try {
-    readSync(file, header, 0, header.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  // Whether it is a database at all SQLite says better.
-  if (header.toString('latin1', 0, 15) !== 'SQLite format 3') return;
-  const declared = header.readUInt16BE(16);
-  const pageBytes = declared === 1 ? 65_536 : declared;
-  if (size < header.readUInt32BE(28) * pageBytes)
-    throw Object.assign(new Error('the file is cut short'), { code: 'SQLITE_CORRUPT' });
 }
 
 /** Whether another process has the file for itself at the moment. */

@@ -51,12 +51,15 @@ export class StorePrograms implements AsyncDisposable {
       return this.start(config, what, { clients: own, rounds });
     });
     const isDone = ({ output }: Program) => output().endsWith('end\n');
-    await until('all are done', () => started.every(isDone), 90_000).catch((error: Error) => {
+    const hasEnded = ({ child: { exitCode, signalCode } }: Program) => exitCode !== null || signalCode !== null;
+    const over = () => started.every(isDone) || started.some((one) => hasEnded(one) && !isDone(one));
+    await until('all are done', over, 90_000).catch(() => undefined);
+    if (!started.every(isDone)) {
       const ends = started.map(({ child: { exitCode, signalCode }, output }) => {
         return `${exitCode ?? signalCode ?? 'still runs'}: ${output().slice(-200)}`;
       });
-      throw new Error(`${error.message}:\n${ends.join('\n')}`);
-    });
+      throw new Error(`not all are done:\n${ends.join('\n')}`);
+    }
     return started.flatMap((one) =>
       said(one, 'did').map((line) => {
         const { called, returned, ...rest } = JSON.parse(line) as Said;
