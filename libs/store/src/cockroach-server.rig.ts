@@ -29,17 +29,26 @@ export class CockroachServer implements AsyncDisposable {
 
   /** SIGSTOP and SIGCONT, of the process of each connection, too. */
   pause(): void {
-    for (const pid of this.#pids()) process.kill(pid, 'SIGSTOP');
+    this.#signal('SIGSTOP');
   }
 
   resume(): void {
-    for (const pid of this.#pids()) process.kill(pid, 'SIGCONT');
+    this.#signal('SIGCONT');
   }
 
-  #pids(): number[] {
+  /** First the process that starts the others. */
+  #signal(signal: NodeJS.Signals): void {
     const { pid } = this.process;
+    process.kill(pid, signal);
     const children = execFileSync('ps', ['--ppid', String(pid), '-o', 'pid='], { encoding: 'utf8' });
-    return [pid, ...children.trim().split(/\s+/).map(Number)];
+    for (const child of children.trim().split(/\s+/).map(Number)) {
+      try {
+        process.kill(child, signal);
+      } catch (error) {
+        // It has ended meanwhile, as the workers of PostgreSQL do.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+    }
   }
 
   connection(options: Partial<CockroachOptions> = {}): CockroachConnection {
