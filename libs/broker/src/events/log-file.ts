@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,7 +54,8 @@ export class LogFile {
   static async open(path: string): Promise<LogFile> {
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await (await open(path, 'a', 0o600)).close();
+      // Only one that is not there: closing a file takes all locks on it from this process, also those of a connection (POSIX).
+      if (!existsSync(path)) await (await open(path, 'a', 0o600)).close();
       return await retried(() => {
         const db = new SQLite(path, { timeout: busyTimeout });
         try {
