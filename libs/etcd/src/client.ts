@@ -209,12 +209,11 @@ function failure(error: unknown, addresses: string, { id, prefix }: EtcdPurpose)
 
 /** What to look at, by what Node says of a connection that failed. */
 function advice(message: string): string {
-  if (
-    /TLS|SSL|wrong version|ECONNRESET|Protocol error|Connection dropped|Failed to connect|no connection came about/i.test(
-      message,
-    )
-  )
+  if (/TLS|SSL|wrong version|ECONNRESET|Protocol error/i.test(message))
     return 'is it running, and does it speak TLS exactly if MICRO_ETCD_CA is set?';
+  // Either may be the reason: Node has not said, or not yet.
+  if (/Connection dropped|Failed to connect|no connection came about/i.test(message))
+    return 'is it running, is MICRO_ETCD_ADDRESS right, and does it speak TLS exactly if MICRO_ETCD_CA is set?';
   return 'is it running, and is MICRO_ETCD_ADDRESS right?';
 }
 
