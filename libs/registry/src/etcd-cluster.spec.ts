@@ -95,7 +95,7 @@ describe.skipIf(!haveTool(etcdTool))('a registry on three members', { timeout: f
     const said: string[] = [];
     const addresses = servers.addresses.slice(0, 1);
     const alone = await rig.open({ addresses, warn: (message) => said.push(message) });
-    await registry.register(greeter());
+    await registry.register(greeter(), { ttl: faultTimeout });
     await expect.poll(() => names(other), eventually).toEqual(['greeter']);
     const paused = servers.members.slice(1);
     for (const member of paused) member.pause();

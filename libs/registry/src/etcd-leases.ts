@@ -47,6 +47,11 @@ export class EtcdLeases {
     return [...this.#leases.values()].includes(lease);
   }
 
+  /** The lease of this process that etcd calls so, if there is one. */
+  find(id: string): Lease | undefined {
+    return [...this.#leases.values()].find((lease) => lease.id === id);
+  }
+
   /** The lease for a time to live, granted if there is none. */
   async get(ttl: number): Promise<Lease> {
     const seconds = secondsOf(ttl);

@@ -19,10 +19,15 @@ export interface Wanted {
 
 type Packed = Omit<Wanted, 'bytes'> & { readonly packed: Buffer };
 
-/** One node that this process holds. */
-interface Own extends Omit<Packed, 'entries'> {
-  readonly entry: Entry;
+/** A node under a lease of this process. */
+interface Held {
+  readonly entry: Pick<Entry, 'key'>;
   readonly lease: Lease;
+}
+
+/** One that this process holds. */
+interface Own extends Held, Omit<Packed, 'entries'> {
+  readonly entry: Entry;
   /** When it was put. */
   readonly revision: number;
   /** Until when its caller has asked for it, on the monotonic clock. */
@@ -60,7 +65,9 @@ export class EtcdRegistrations {
   /** Contents of what is held here, by hash; those of what is not any more go with the next deadline. */
   readonly #packed = new Map<string, Buffer>();
   /** What nobody wants any more, and may still be in etcd under our lease. */
-  readonly #leaving = new Map<string, Own>();
+  readonly #leaving = new Map<string, Held>();
+  /** Keys that are being put. */
+  readonly #putting = new Set<string>();
   /** What is gone from etcd for a reason that is still to be found. */
   readonly #missing = new Map<string, Own>();
   /** Whether a lease was lost, and what was under it is to be put again. */
@@ -100,11 +107,15 @@ export class EtcdRegistrations {
     });
   }
 
-  /** Another process may hold now what this one did. */
-  seen(key: string, { lease, revision }: SeenNode): void {
+  /** Another process may hold now what this one did; and a request of this one that was given up on may have come late. */
+  seen(key: string, { lease: id, revision }: SeenNode): void {
     const own = this.#own.get(key);
-    if (own && revision > own.revision && lease !== own.lease.id) this.#own.delete(key);
+    if (own && revision > own.revision && id !== own.lease.id) this.#own.delete(key);
     this.#missing.delete(key);
+    const lease = this.#leases.find(id);
+    if (own || !lease || this.#putting.has(key) || this.#closed) return;
+    this.#leaving.set(key, { entry: { key }, lease });
+    this.#mend();
   }
 
   /** A node is gone: somebody deregistered it, or its lease is lost. */
@@ -149,7 +160,17 @@ export class EtcdRegistrations {
     return seen?.lease === lease.id && seen.text === text && view.stores(keys.content(wanted.version, wanted.hash));
   }
 
-  async #put({ entries, ...wanted }: Packed, expires: number): Promise<void> {
+  async #put(wanted: Packed, expires: number): Promise<void> {
+    const keys = wanted.entries.map(({ key }) => key);
+    for (const key of keys) this.#putting.add(key);
+    try {
+      await this.#putAll(wanted, expires);
+    } finally {
+      for (const key of keys) this.#putting.delete(key);
+    }
+  }
+
+  async #putAll({ entries, ...wanted }: Packed, expires: number): Promise<void> {
     const { view, writer } = this.#options;
     const { version, hash, packed, ttl } = wanted;
     for (;;) {
@@ -163,7 +184,7 @@ export class EtcdRegistrations {
         return await view.reached(revision, patience);
       } catch (error) {
         if (!isLeaseLost(error)) {
-          this.#giveUp(entries.map((entry) => ({ ...wanted, entry, lease, revision: 0, expires })));
+          this.#giveUp(entries.map((entry) => ({ entry, lease })));
           throw error;
         }
         this.#leases.lose(lease);
@@ -180,7 +201,7 @@ export class EtcdRegistrations {
   }
 
   /** What was to be put may or may not be there: the caller is told that it is not. */
-  #giveUp(all: readonly Own[]): void {
+  #giveUp(all: readonly Held[]): void {
     for (const one of all) if (!this.#own.has(one.entry.key)) this.#leaving.set(one.entry.key, one);
     this.#mend();
   }

@@ -127,6 +127,20 @@ describe.skipIf(!haveTool(etcdTool))('what a registry keeps in etcd', { timeout:
       await expect.poll(async () => (await reader.get('greeter'))[0]?.metadata, eventually).toEqual({ build: '2' });
   });
 
+  it('is nothing that a request put which came after it was given up on', async () => {
+    await registry.register(greeter());
+    const [key = ''] = (await rig.keys()).filter((one) => one.includes('/nodes/'));
+    const [lease = ''] = await rig.leases();
+    const record = await rig.etcd.get(`${rig.prefix}${key}`).buffer();
+    const late = Buffer.from(`${rig.prefix}${key.replace('greeter', 'late')}`);
+    const watch = await watching(other);
+    await rig.etcd.kv.put({ key: late, value: record as Buffer, lease });
+    await expect.poll(async () => (await rig.etcd.kv.range({ key: late })).kvs, eventually).toEqual([]);
+    await registry.register(greeter({ name: 'next' }));
+    await expect.poll(() => watch.seen, eventually).toContain('created next');
+    expect((await other.list()).map(({ name }) => name)).toEqual(['greeter', 'next']);
+  });
+
   it('is put again at once when its lease is revoked', async () => {
     await registry.register(greeter({ nodes: [node('a'), node('b')] }));
     await registry.register(greeter({ name: 'second', nodes: [node('c')] }));
