@@ -171,6 +171,18 @@ describe('a call that may have been processed', () => {
     expect(slow.calls).toBe(1);
   });
 
+  it('says what one node said where another has no time left to answer', async () => {
+    let calls = 0;
+    const once: Parameters<typeof nodeThat>[0] = (request, response) => {
+      if (calls++ === 0) unavailable(request, response);
+    };
+    await using one = await nodeThat(once);
+    await using other = await nodeThat(once);
+    const echo = echoOf(new Nodes(one.address, other.address));
+    await expect(echo.look({}, { timeout: 400 })).rejects.toMatchObject({ code: 'unavailable', detail: 'busy' });
+    expect([one.calls, other.calls]).toEqual([1, 1]);
+  });
+
   it('gives the error of the service when all is said and done', async () => {
     await using bad = await nodeThat(unavailable);
     const echo = echoOf(new Nodes(bad.address));

@@ -36,7 +36,7 @@ const maxAgain = 2;
  * - It may have been processed: only if the method is idempotent, and the retry budget pays for it.
  * - All nodes have been tried: again after a short while, a few times, if the budget pays for it, and the last did not take longer to say no than
  *   is left.
- * - Never past the deadline, and never after the caller has given up.
+ * - Never past the deadline, and never after the caller has given up. Where another attempt had no time left, the outcome is what was said before.
  */
 export class UnaryCall extends Timed implements ExchangeListener {
   readonly #environment: CallEnvironment;
@@ -51,6 +51,8 @@ export class UnaryCall extends Timed implements ExchangeListener {
   #sent = 0;
   #again = 0;
   #tried: Peer[] | undefined;
+  /** What a node said that may have processed the call, which was then tried again. */
+  #said: Answer | undefined;
   #backoff: NodeJS.Timeout | undefined;
   #over = false;
 
@@ -86,7 +88,8 @@ export class UnaryCall extends Timed implements ExchangeListener {
     const peer = this.#peer;
     // A call that still waits for a connection tells of the load here, not of the node's health.
     const blame = peer && !this.#exchange?.waiting;
-    this.#giveUp(this.#deadlineExceeded());
+    if (this.#said) this.#giveUp(undefined, this.#said);
+    else this.#giveUp(this.#deadlineExceeded());
     if (blame) peer.ejection.failed('timeout');
   }
 
@@ -102,6 +105,7 @@ export class UnaryCall extends Timed implements ExchangeListener {
     if (refused) peer.ejection.failed('refused');
     else peer.succeeded(now, now - this.#attempted);
     const retriable = refused || (answer.status === 503 && this.#request.idempotent);
+    if (!refused) this.#said = answer;
     if (!retriable || !this.#retry(peer, refused)) this.#end(undefined, answer);
   }
 
@@ -190,13 +194,13 @@ export class UnaryCall extends Timed implements ExchangeListener {
     return peer;
   }
 
-  #giveUp(reason: MicroError): void {
+  #giveUp(reason: MicroError | undefined, answer?: Answer): void {
     if (this.#over) return;
     clearTimeout(this.#backoff);
     const exchange = this.#exchange;
     this.#leave();
     exchange?.cancel();
-    this.#end(reason, undefined);
+    this.#end(reason, answer);
   }
 
   #end(error: MicroError | undefined, answer: Answer | undefined): void {
