@@ -41,16 +41,6 @@ export function world(addresses: readonly string[]) {
   };
 }
 
-/** Whether a member answers: one that was told to stop goes on until all of its threads have heard of it. */
-export async function hangs(address: string): Promise<boolean> {
-  try {
-    await fetch(`http://${address}/health`, { signal: AbortSignal.timeout(1_000) });
-    return false;
-  } catch {
-    return true;
-  }
-}
-
 export type World = ReturnType<typeof world>;
 
 /** A watch that has told what is there. */

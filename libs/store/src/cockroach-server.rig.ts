@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { type PostgresOptions, startPostgres } from '@micro/testing';
+import { type PostgresOptions, startPostgres, suspend } from '@micro/testing';
 import pg from 'pg';
 import { CockroachConnection, type Statement } from './cockroach-connection.js';
 import type { CockroachOptions } from './cockroach-options.js';
@@ -29,21 +29,21 @@ export class CockroachServer implements AsyncDisposable {
 
   /** SIGSTOP and SIGCONT, of the process of each connection, too. */
   pause(): void {
-    this.#signal('SIGSTOP');
+    this.#each(suspend);
   }
 
   resume(): void {
-    this.#signal('SIGCONT');
+    this.#each((pid) => void process.kill(pid, 'SIGCONT'));
   }
 
   /** First the process that starts the others. */
-  #signal(signal: NodeJS.Signals): void {
+  #each(signal: (pid: number) => void): void {
     const { pid } = this.process;
-    process.kill(pid, signal);
+    signal(pid);
     const children = execFileSync('ps', ['--ppid', String(pid), '-o', 'pid='], { encoding: 'utf8' });
     for (const child of children.trim().split(/\s+/).map(Number)) {
       try {
-        process.kill(child, signal);
+        signal(child);
       } catch (error) {
         // It has ended meanwhile, as the workers of PostgreSQL do.
         if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;

@@ -111,10 +111,9 @@ async function transfer(store: Store, client: number): Promise<void> {
 async function lock(store: Store, client: number): Promise<void> {
   const holder = `client ${client}`;
   let version = 0n;
-  const acquire = store.write({ key: 'lock', value: encode(holder) }, { ifVersion: 0n });
-  const acquired = await recorded(client, { type: 'acquire', holder }, () =>
-    made(acquire.then((record) => (version = record.version))),
-  );
+  const acquire = async () =>
+    ({ version } = await store.write({ key: 'lock', value: encode(holder) }, { ifVersion: 0n }));
+  const acquired = await recorded(client, { type: 'acquire', holder }, () => made(acquire()));
   if (!acquired) {
     await recorded(client, { type: 'read' }, async () => {
       try {

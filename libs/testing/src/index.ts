@@ -31,5 +31,6 @@ export { etcdTool, type EtcdOptions, type EtcdServers, startEtcd } from './serve
 export { natsTool, type NatsOptions, type NatsServers, startNats } from './servers/nats.js';
 export { postgresTool, type PostgresOptions, type PostgresServer, startPostgres } from './servers/postgres.js';
 export type { ServerProcess } from './servers/server.js';
+export { suspend } from './suspend.js';
 export { temporaryFolder } from './temporary.js';
 export { until } from './until.js';

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { suspend } from '../suspend.js';
 import { until } from '../until.js';
 
 /** A server that is not ours, as a process of its own on ports and in a folder of its own. */
@@ -81,7 +82,7 @@ export class OutsideServer implements ServerProcess {
   }
 
   pause(): void {
-    process.kill(this.pid, 'SIGSTOP');
+    suspend(this.pid);
   }
 
   resume(): void {
