@@ -28,8 +28,9 @@ interface Held {
 /** One that this process holds. */
 interface Own extends Held, Omit<Packed, 'entries'> {
   readonly entry: Entry;
-  /** When it was put. */
-  readonly revision: number;
+  /** The one that it is under, since when it was put last. */
+  lease: Lease;
+  revision: number;
   /** Until when its caller has asked for it, on the monotonic clock. */
   expires: number;
 }
@@ -100,9 +101,10 @@ export class EtcdRegistrations {
     const { writer, view } = this.#options;
     await this.#turns.take(keys, async () => {
       for (const key of keys) this.#leave(key);
+      const leaving = keys.flatMap((key) => this.#leaving.get(key) ?? []);
       // What fails now is done as soon as it can be: under our lease it would stay for ever.
       const revision = await writer.delete(keys).finally(() => this.#mend());
-      for (const key of keys) this.#leaving.delete(key);
+      this.#left(leaving);
       await view.reached(revision, patience);
     });
   }
@@ -110,9 +112,12 @@ export class EtcdRegistrations {
   /** Another process may hold now what this one did; and a request of this one that was given up on may have come late. */
   seen(key: string, { lease: id, revision }: SeenNode): void {
     const own = this.#own.get(key);
-    if (own && revision > own.revision && id !== own.lease.id) this.#own.delete(key);
-    this.#missing.delete(key);
     const lease = this.#leases.find(id);
+    this.#missing.delete(key);
+    if (own && revision > own.revision) {
+      if (lease) Object.assign(own, { lease, revision });
+      else this.#own.delete(key);
+    }
     if (own || !lease || this.#putting.has(key) || this.#closed) return;
     this.#leaving.set(key, { entry: { key }, lease });
     this.#mend();
@@ -315,11 +320,17 @@ export class EtcdRegistrations {
     for (const [lease, all] of groupBy(this.#leaving.values(), ({ lease }) => lease)) {
       const keys = all.map(({ entry: { key } }) => key);
       await this.#turns.take(keys, async () => {
-        const left = all.filter((own) => this.#leaving.get(own.entry.key) === own).map(({ entry: { key } }) => key);
-        if (this.#leases.holds(lease)) await this.#options.writer.deleteUnder(lease.id, left);
-        for (const key of left) this.#leaving.delete(key);
+        const left = all.filter((own) => this.#leaving.get(own.entry.key) === own);
+        const leftKeys = left.map(({ entry: { key } }) => key);
+        if (this.#leases.holds(lease)) await this.#options.writer.deleteUnder(lease.id, leftKeys);
+        this.#left(left);
       });
     }
+  }
+
+  /** They are off; what has come late meanwhile is not. */
+  #left(all: readonly Held[]): void {
+    for (const one of all) if (this.#leaving.get(one.entry.key) === one) this.#leaving.delete(one.entry.key);
   }
 }
 
