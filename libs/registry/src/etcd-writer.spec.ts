@@ -1,5 +1,6 @@
 import { EtcdClient } from '@micro/etcd';
 import { etcdTool, type EtcdServers, haveTool, startEtcd } from '@micro/testing';
+import type { Etcd3 } from 'etcd3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Catalog } from './catalog.js';
 import { encodeContent } from './content.js';
@@ -11,10 +12,28 @@ import { EtcdWriter } from './etcd-writer.js';
 
 const nothing = () => undefined;
 
+/** Makes the same requests again, as a member does that takes them from its socket late. */
+class RepeatingClient extends EtcdClient {
+  #made: ((etcd: Etcd3) => Promise<unknown>)[] = [];
+
+  override async call<Result>(work: (etcd: Etcd3) => Promise<Result>): Promise<Result> {
+    this.#made.push(work);
+    return super.call(work);
+  }
+
+  forget(): void {
+    this.#made = [];
+  }
+
+  async repeat(): Promise<void> {
+    for (const work of this.#made) await work(this.member.etcd);
+  }
+}
+
 describe.skipIf(!haveTool(etcdTool))('what is written to etcd by who does not know its latest state', () => {
   let servers: EtcdServers;
   let rig: World;
-  let client: EtcdClient;
+  let client: RepeatingClient;
   let keys: EtcdKeys;
   let lease: string;
 
@@ -24,7 +43,7 @@ describe.skipIf(!haveTool(etcdTool))('what is written to etcd by who does not kn
   afterAll(() => servers[Symbol.asyncDispose]());
   beforeEach(async () => {
     rig = world(servers.addresses);
-    client = new EtcdClient(servers, { id: 'registry', prefix: rig.prefix });
+    client = new RepeatingClient(servers, { id: 'registry', prefix: rig.prefix });
     keys = new EtcdKeys(rig.prefix);
     lease = (await rig.etcd.leaseClient.leaseGrant({ TTL: 60 })).ID;
   });
@@ -80,7 +99,45 @@ describe.skipIf(!haveTool(etcdTool))('what is written to etcd by who does not kn
     for (const id of ['a', 'b']) await writer.put(batch(id));
     await writer.put(batch('b', other));
     const [a, b] = ['a', 'b'].map((id) => keys.node({ ...version, id })) as [string, string];
-    await writer.deleteUnder(lease, [a, b]);
+    await (await writerOfNow()).deleteUnder(lease, [a, b]);
     expect([await stored(a), await stored(b)]).toEqual([false, true]);
+  });
+
+  describe('and is carried out once more, late,', () => {
+    const other = async () => (await rig.etcd.leaseClient.leaseGrant({ TTL: 60 })).ID;
+    const key = () => keys.node({ ...version, id: 'a' });
+    const leaseOf = async () => (await rig.etcd.kv.range({ key: Buffer.from(key()) })).kvs[0]?.lease;
+
+    it.each(['is not there', 'is there'])(
+      'puts nothing over what came after it, where the content %s',
+      async (where) => {
+        if (where === 'is there') await (await writerOfNow()).put(batch('b'));
+        const writer = await writerOfNow();
+        client.forget();
+        await writer.put(batch('a'));
+        const last = await other();
+        await rig.etcd.put(key()).value(encodeNode(record)).lease(last);
+        await client.repeat();
+        expect(await leaseOf()).toBe(last);
+      },
+    );
+
+    it('deletes nothing that was put after it', async () => {
+      await (await writerOfNow()).put(batch('a'));
+      const writer = await writerOfNow();
+      client.forget();
+      await writer.deleteUnder(lease, [key()]);
+      await writer.delete([key()]);
+      await rig.etcd.put(key()).value(encodeNode(record)).lease(lease);
+      await client.repeat();
+      expect(await leaseOf()).toBe(lease);
+    });
+
+    it('puts over what is not known to it yet', async () => {
+      const writer = await writerOfNow();
+      await writer.put(batch('a', await other()));
+      await writer.put(batch('a'));
+      expect(await leaseOf()).toBe(lease);
+    });
   });
 });

@@ -19,12 +19,15 @@ export interface Batch {
 }
 
 /**
- * etcd takes 128 operations in a transaction, of nested ones the outer counted with each inner, and 1.5 MB in a request: up to 1 MB of content and
- * the nodes, twice where it is not known whether the content is there.
+ * etcd takes 128 operations in a transaction, of nested ones the outer counted with each inner, of which comparisons are as many as puts here,
+ * and 1.5 MB in a request: up to 1 MB of content and the nodes, twice where it is not known whether the content is there.
  */
-const limits = { operations: 100, bytes: 200 * 1024 } as const;
+const limits = { operations: 60, bytes: 200 * 1024 } as const;
 
-/** What is written to etcd, in transactions that keep to its limits and that may be repeated. */
+/**
+ * What is written to etcd, in transactions that keep to its limits and that may be repeated. A member that stood still may take one from its
+ * socket long after it was given up on: of nodes each changes only what nobody has changed since it was sent.
+ */
 export class EtcdWriter {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
@@ -37,22 +40,9 @@ export class EtcdWriter {
   }
 
   /** Puts nodes, and their content where it is not in etcd; resolves to the revision at which all of them are there. */
-  async put({ version, hash, packed, entries, lease }: Batch): Promise<number> {
-    const content = Buffer.from(this.#keys.content(version, hash));
+  async put(batch: Batch): Promise<number> {
     let revision = 0;
-    for (const part of parts(entries)) {
-      const puts = part.map(({ key, text }) => ({
-        request_put: { key: Buffer.from(key), value: Buffer.from(text), lease },
-      }));
-      const there: ICompare = { key: content, target: 'Version', result: 'Greater', version: 0 };
-      const known = this.#view.stores(content.toString());
-      const answer = known ? await this.#commit({ compare: [there], success: puts }) : undefined;
-      const whole = [{ request_put: { key: content, value: packed } }, ...puts];
-      const { header } = answer?.succeeded
-        ? answer
-        : await this.#commit({ compare: [there], success: puts, failure: whole });
-      revision = Number(header.revision);
-    }
+    for (const entries of parts(batch.entries)) revision = await this.#putPart({ ...batch, entries });
     return revision;
   }
 
@@ -60,20 +50,28 @@ export class EtcdWriter {
   async delete(keys: readonly string[]): Promise<number> {
     let revision = 0;
     for (const part of parts(keys.map((key) => ({ key, text: '' })))) {
-      const deletes = part.map(({ key }) => ({ request_delete_range: { key: Buffer.from(key) } }));
+      const asOf = await this.#revision();
+      const deletes = part.map(({ key }) => nested([unchanged(key, asOf)], { key: Buffer.from(key) }));
       const { header, responses } = await this.#commit({ success: deletes });
-      const deleted = responses.some(({ response_delete_range: range }) => Number(range.deleted) > 0);
+      const deleted = responses.some(
+        ({
+          response_txn: {
+            responses: [range],
+          },
+        }) => Number(range?.response_delete_range.deleted) > 0,
+      );
       if (deleted) revision = Number(header.revision);
     }
     return revision;
   }
 
-  /** Deletes those nodes that are still under this lease. */
+  /** Deletes those nodes that are still under this lease, as far as the view knows of it. */
   async deleteUnder(lease: string, keys: readonly string[]): Promise<void> {
+    const { revision } = this.#view;
     for (const part of parts(keys.map((key) => ({ key, text: '' })))) {
       const deletes = part.map(({ key }) => {
         const held: ICompare = { key: Buffer.from(key), target: 'Lease', result: 'Equal', lease };
-        return nested(held, { key: Buffer.from(key) });
+        return nested([held, unchanged(key, revision)], { key: Buffer.from(key) });
       });
       await this.#commit({ success: deletes });
     }
@@ -84,7 +82,7 @@ export class EtcdWriter {
     const mod_revision = this.#view.revision + 1;
     const deletes = [...contents].map(([key, version]) => {
       const unused: ICompare = { ...range(this.#keys.nodes(version)), target: 'Mod', result: 'Less', mod_revision };
-      return nested(unused, { key: Buffer.from(key) });
+      return nested([unused], { key: Buffer.from(key) });
     });
     for (let at = 0; at < deletes.length; at += limits.operations)
       await this.#commit({ success: deletes.slice(at, at + limits.operations) });
@@ -99,10 +97,36 @@ export class EtcdWriter {
         result: 'Equal',
         create_revision: 0,
       };
-      return nested(empty, range(this.#keys.contents(version)));
+      return nested([empty], range(this.#keys.contents(version)));
     });
     for (let at = 0; at < deletes.length; at += limits.operations)
       await this.#commit({ success: deletes.slice(at, at + limits.operations) });
+  }
+
+  /** Who puts last wins, also over what is not known here yet. */
+  async #putPart({ version, hash, packed, entries, lease }: Batch): Promise<number> {
+    const content = Buffer.from(this.#keys.content(version, hash));
+    const puts = entries.map(({ key, text }) => ({
+      request_put: { key: Buffer.from(key), value: Buffer.from(text), lease },
+    }));
+    const there: ICompare = { key: content, target: 'Version', result: 'Greater', version: 0 };
+    const whole = [{ request_put: { key: content, value: packed } }, ...puts];
+    let isKnown = this.#view.stores(content.toString());
+    for (let asOf = this.#view.revision; ;) {
+      const same = entries.map(({ key }) => unchanged(key, asOf));
+      const nodes = { compare: [there, ...same], success: puts };
+      const all = { compare: same, success: [{ request_txn: { compare: [there], success: puts, failure: whole } }] };
+      const { succeeded, header } = await this.#commit(isKnown ? nodes : all);
+      if (succeeded) return Number(header.revision);
+      if (!isKnown) asOf = Number(header.revision);
+      isKnown = false;
+    }
+  }
+
+  async #revision(): Promise<number> {
+    const key = Buffer.from(this.#keys.all.start);
+    const { header } = await this.#client.call(({ kv }) => kv.range({ key, count_only: true }));
+    return Number(header.revision);
   }
 
   #commit(request: ITxnRequest): Promise<ITxnResponse> {
@@ -110,11 +134,16 @@ export class EtcdWriter {
   }
 }
 
+/** Whether a key is as it was at a revision, there or not. */
+function unchanged(key: string, revision: number): ICompare {
+  return { key: Buffer.from(key), target: 'Mod', result: 'Less', mod_revision: revision + 1 };
+}
+
 function nested(
-  compare: ICompare,
+  compare: ICompare[],
   request_delete_range: { readonly key: Buffer; readonly range_end?: Buffer },
 ): IRequestOp {
-  return { request_txn: { compare: [compare], success: [{ request_delete_range }] } };
+  return { request_txn: { compare, success: [{ request_delete_range }] } };
 }
 
 function range({ start, end }: KeyRange): { readonly key: Buffer; readonly range_end: Buffer } {
