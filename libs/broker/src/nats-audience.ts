@@ -18,6 +18,7 @@ class Sending implements StreamParcel {
   readonly frame: Buffer;
   deadline = 0;
   inStream = false;
+  isAnswered = false;
   /** Those who have it still to settle: the server, the stream, and each queue. */
   left = 1;
   readonly #ended: (error?: unknown) => void;
@@ -34,7 +35,8 @@ class Sending implements StreamParcel {
 
   fail(error: unknown): void {
     if (this.left <= 0) return;
-    this.left = 0;
+    // Whoever gets it still, and settles it, ends it no more.
+    this.left = -Infinity;
     this.#ended(error);
   }
 }
@@ -100,10 +102,8 @@ export class NatsAudience {
 
   left(process: string, { number, queue }: Listed): void {
     if (queue !== undefined) {
-      const outlet = this.#queues.get(queue);
-      outlet?.remove(`${process}.${number}`);
-      if (outlet?.isEmpty) this.#queues.delete(queue);
-      return;
+      this.#queues.get(queue)?.remove(`${process}.${number}`);
+      return this.#tidy();
     }
     const ears = this.#ears.get(process);
     ears?.delete(number);
@@ -164,8 +164,8 @@ export class NatsAudience {
     for (const sending of sendings) sending.deadline = deadline;
     this.#unanswered.add(sendings);
     for (const outlet of this.#queues.values()) for (const sending of sendings) this.#toOutlet(outlet, sending);
-    // Where there are queues, and nobody else is known, the stream waits for somebody to turn up; what waits goes before what follows.
-    if (this.#stream.isHeard || this.#queues.size === 0) this.#toStream(this.#late(), sendings);
+    // Where there are queues, and nobody else is known, the stream waits for somebody to turn up.
+    if (this.#stream.isHeard || this.#queues.size === 0) this.#toStream(sendings, sendings);
     else this.#flush(undefined, sendings);
   };
 
@@ -187,21 +187,36 @@ export class NatsAudience {
   #flush(sent: Sent | undefined, unanswered: readonly Sending[]): void {
     this.#options.flush().then(
       () => {
-        this.#unanswered.delete(unanswered);
+        this.#answered(unanswered);
         for (const sending of unanswered) sending.settle();
         if (sent) this.#stream.answered(sent);
       },
       (error: unknown) => {
-        this.#unanswered.delete(unanswered);
+        this.#answered(unanswered);
         for (const sending of unanswered) sending.fail(error);
         if (sent) this.#stream.failed(sent, error);
       },
     );
   }
 
+  /** Who turns up from now on gets nothing of it. */
+  #answered(sendings: readonly Sending[]): void {
+    if (!this.#unanswered.delete(sendings)) return;
+    for (const sending of sendings) sending.isAnswered = true;
+    for (const outlet of this.#queues.values()) outlet.advance();
+    this.#tidy();
+  }
+
+  /** A queue that everybody has left is kept for who turns up, so that he gets what nobody has taken, and nothing else. */
+  #tidy(): void {
+    if (this.#unanswered.size > 0) return;
+    for (const [queue, outlet] of this.#queues) if (outlet.isEmpty && outlet.isIdle) this.#queues.delete(queue);
+  }
+
   #toOutlet(outlet: Outlet, sending: Sending): void {
     sending.left++;
-    outlet.push({ frame: sending.frame, deadline: sending.deadline, settle: once(sending) });
+    const isOpen = () => !sending.isAnswered;
+    outlet.push({ frame: sending.frame, deadline: sending.deadline, settle: once(sending), isOpen });
   }
 }
 

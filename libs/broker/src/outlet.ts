@@ -9,6 +9,8 @@ export interface Parcel {
   readonly deadline: number;
   /** Called once or more: it has been taken, or been given up on. */
   readonly settle: () => void;
+  /** Whoever turns up while this is so gets it, too: it waits for that where there is nobody. Default: it does not. */
+  readonly isOpen?: () => boolean;
 }
 
 /** `gone`: there is nobody, and nothing was taken. `unknown`: it broke off, and may have been taken. */
@@ -78,12 +80,22 @@ export class Outlet {
     return this.#members.length === 0;
   }
 
+  /** Nothing is under way, and nothing waits. */
+  get isIdle(): boolean {
+    return this.#line.length === 0 && !this.#current;
+  }
+
   push(parcel: Parcel): void {
     if (this.#line.length === 0 && !this.#current) this.#stillSince = performance.now();
     this.#line.push(parcel);
-    if (this.#givenUp && !this.#choose()) return this.#drop();
-    this.#pump();
+    this.advance();
     this.#watchTime();
+  }
+
+  /** To be called when parcels are not open any more. */
+  advance(): void {
+    if (this.#givenUp && !this.#choose()) this.#drop();
+    else this.#pump();
   }
 
   add(member: Member): void {
@@ -256,7 +268,9 @@ export class Outlet {
   }
 
   #drop(): void {
-    for (const parcel of this.#line.splice(0)) parcel.settle();
+    const dropped = this.#line.filter(({ isOpen }) => !isOpen?.());
+    this.#line = this.#line.filter(({ isOpen }) => isOpen?.());
+    for (const parcel of dropped) parcel.settle();
   }
 }
 
