@@ -68,10 +68,14 @@ function make(db: Sqlite.Database, { application, version, sql }: Tables): void 
   db.pragma(`application_id = ${application}`);
 }
 
+/** As of one moment: another process may be making the tables. */
 function owner(db: Sqlite.Database, { application, withoutId }: Tables) {
-  const version = Number(db.pragma('user_version', { simple: true }));
-  const id = Number(db.pragma('application_id', { simple: true }));
-  const names = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all() as string[];
+  const read = db.transaction(() => ({
+    version: Number(db.pragma('user_version', { simple: true })),
+    id: Number(db.pragma('application_id', { simple: true })),
+    names: db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all() as string[],
+  }));
+  const { version, id, names } = read();
   const isOldest = id === 0 && version === 1 && withoutId?.every((name) => names.includes(name));
   return { version, isOurs: id === application || isOldest, isNew: version === 0 && id === 0 && names.length === 0 };
 }
