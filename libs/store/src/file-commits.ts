@@ -39,10 +39,6 @@ export class FileCommits {
     this.#committed = committed;
   }
 
-  get underWay(): boolean {
-    return this.#committing !== undefined;
-  }
-
   /** Makes a change within a transaction, and returns when it is on the disk. A MicroError that it throws is its own failure alone. */
   change<T>(run: () => T): Promise<T> {
     return new Promise((done, failed) => {

@@ -32,6 +32,8 @@ export class FileDatabase {
   readonly #sweep: NodeJS.Timeout;
   #poll: NodeJS.Timeout | undefined;
   #dataVersion: unknown;
+  #replacing: Promise<unknown> = Promise.resolve();
+  #expiring = false;
   #closed = false;
 
   constructor(path: string) {
@@ -39,7 +41,7 @@ export class FileDatabase {
     this.#db = openFile(path);
     this.#statements = prepare(this.#db);
     this.#commits = new FileCommits(this.#db, path, () => this.#tell());
-    this.#sweep = setInterval(() => this.#expire(), sweepMs).unref();
+    this.#sweep = setInterval(() => void this.#expire(), sweepMs).unref();
   }
 
   read(table: string, key: string): StoreRecord | undefined {
@@ -129,8 +131,23 @@ export class FileDatabase {
     }
   }
 
-  /** Puts what another file holds, which `stage` has made, in the place of everything here. */
-  async replace(staged: string): Promise<number> {
+  /** Puts what another file holds, which `stage` has made, in the place of everything here. Several do so one after the other. */
+  replace(staged: string): Promise<number> {
+    const replacing = this.#replacing.then(() => this.#replace(staged));
+    this.#replacing = replacing.catch(() => undefined);
+    return replacing;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#sweep);
+    for (const watch of [...this.#watches.keys()]) watch.end();
+    await this.#commits.settled();
+    this.#db.close();
+  }
+
+  async #replace(staged: string): Promise<number> {
     await this.#commits.settled();
     if (this.#closed) throw closed();
     const db = this.#db;
@@ -154,15 +171,6 @@ export class FileDatabase {
     } finally {
       db.exec('DETACH staged');
     }
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    await this.#commits.settled();
-    this.#closed = true;
-    clearInterval(this.#sweep);
-    for (const watch of [...this.#watches.keys()]) watch.end();
-    this.#db.close();
   }
 
   #changes(table: string, changes: readonly CheckedChange[]): readonly bigint[] {
@@ -212,26 +220,28 @@ export class FileDatabase {
     return this.#closed ? Promise.reject(closed()) : this.#commits.change(run);
   }
 
-  #expire(): void {
-    if (this.#closed || this.#commits.underWay) return;
+  /** Batch after batch, between which others have their turn, until nothing is left. */
+  async #expire(): Promise<void> {
+    if (this.#expiring) return;
+    this.#expiring = true;
     try {
-      if (!this.#statements.anyExpired.get(Date.now())) return;
+      while (!this.#closed && this.#statements.anyExpired.get(Date.now()))
+        await this.#write(() => this.#removeExpired());
     } catch {
       // Whoever reads or writes next is told what is wrong with the file.
-      return;
+    } finally {
+      this.#expiring = false;
     }
+  }
+
+  #removeExpired(): void {
     const { expired, removeRow, bury, trim } = this.#statements;
-    this.#write(() => {
-      for (const { rowid, tbl, key } of expired.all(Date.now(), batch) as {
-        rowid: bigint;
-        tbl: string;
-        key: Buffer;
-      }[]) {
-        removeRow.run(rowid);
-        bury.run(this.#count(), tbl, key);
-      }
-      trim.run(remembered);
-    }).catch(() => undefined);
+    const rows = expired.all(Date.now(), batch) as { rowid: bigint; tbl: string; key: Buffer }[];
+    for (const { rowid, tbl, key } of rows) {
+      removeRow.run(rowid);
+      bury.run(this.#count(), tbl, key);
+    }
+    trim.run(remembered);
   }
 
   /** Whether another process has changed something. */

@@ -65,6 +65,23 @@ export function restoringContract(rig: ContractRig): void {
       expect([await keys(), await read('a')]).toEqual([['a'], 'kept']);
     });
 
+    it('is put in place whole, also of several that are restored at once', async () => {
+      await write('old');
+      const restored = ['a', 'b', 'c'].map((name) => {
+        const records = [1, 2].map((n) => ({
+          table: 'micro',
+          record: { key: `${name}${n}`, value: bytes(name), metadata: {}, expiresAt: undefined },
+        }));
+        return store.restore(given(...records), database);
+      });
+      expect(await Promise.all(restored)).toEqual([2, 2, 2]);
+      expect([
+        ['a1', 'a2'],
+        ['b1', 'b2'],
+        ['c1', 'c2'],
+      ]).toContainEqual(await keys());
+    });
+
     it('leaves out what has expired meanwhile, and tells watchers what changed', async () => {
       await write('a', '1');
       const told: string[] = [];
