@@ -75,7 +75,7 @@ export class CockroachConnection {
     setMaxListeners(0, this.#closing.signal);
   }
 
-  /** Aborts when it is closed. */
+  /** Aborts when it is closed, with what every call is answered then. */
   get closing(): AbortSignal {
     return this.#closing.signal;
   }
@@ -126,7 +126,7 @@ export class CockroachConnection {
   /** Begins nothing any more, ends what goes on for longer than a statement may take. A second call does nothing. */
   async close(): Promise<void> {
     if (this.closing.aborted) return;
-    this.#closing.abort();
+    this.#closing.abort(closed());
     await this.#opening?.catch(() => undefined);
     const end = () => [...this.#lent].forEach((one) => one.release(true));
     const patience = setTimeout(end, this.#options.timeout);

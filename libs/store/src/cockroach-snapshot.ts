@@ -16,6 +16,7 @@ import {
   type SnapshotRow,
 } from './cockroach-generations.js';
 import type { SnapshotRecord } from './store.js';
+import { untilClosed } from './until-closed.js';
 import { checkedExpiry, checkedTable, checkedWriting, closed } from './validation.js';
 
 /** Records of a page, and of what is restored at once; and bytes of the latter. */
@@ -62,7 +63,7 @@ export async function restoreSnapshot(
     connection.rows(keepGeneration, [generation, patience]).catch(() => undefined);
   }, sign).unref();
   try {
-    for await (const part of parts(records))
+    for await (const part of parts(untilClosed(records, connection.closing)))
       if ((await connection.rows(fill, [generation, ...part])).length === 0) throw late();
     if (connection.closing.aborted) throw closed();
     return await place(connection, generation, database);

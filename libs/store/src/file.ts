@@ -17,6 +17,7 @@ import {
   type TableOptions,
   type WatchOptions,
 } from './store.js';
+import { untilClosed } from './until-closed.js';
 import {
   type CheckedChange,
   checkedChanges,
@@ -36,7 +37,8 @@ import {
 export class FileStore extends Store {
   readonly #folder: string;
   readonly #databases = new Map<string, FileDatabase>();
-  #closed = false;
+  readonly #restores = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
 
   constructor(folder: string) {
     super();
@@ -106,21 +108,28 @@ export class FileStore extends Store {
   }
 
   override async restore(records: AsyncIterable<SnapshotRecord>, database: string = defaultDatabase): Promise<number> {
-    const target = this.#database(checkedTable({ database }).database);
+    const restoring = this.#restore(records, this.#database(checkedTable({ database }).database));
+    const settled = restoring.catch(() => undefined).finally(() => this.#restores.delete(settled));
+    this.#restores.add(settled);
+    return restoring;
+  }
+
+  override async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) this.#closing.abort(closed());
+    const open = [...this.#databases.values()];
+    this.#databases.clear();
+    await Promise.all(open.map((database) => database.close()));
+    await Promise.all(this.#restores);
+  }
+
+  async #restore(records: AsyncIterable<SnapshotRecord>, target: FileDatabase): Promise<number> {
     const staged = join(this.#folder, `.${randomBytes(8).toString('hex')}.restore`);
     try {
-      await stage(records, staged);
+      await stage(untilClosed(records, this.#closing.signal), staged);
       return await target.replace(staged);
     } finally {
       for (const suffix of ['', '-wal', '-shm']) rmSync(`${staged}${suffix}`, { force: true });
     }
-  }
-
-  override async close(): Promise<void> {
-    this.#closed = true;
-    const open = [...this.#databases.values()];
-    this.#databases.clear();
-    await Promise.all(open.map((database) => database.close()));
   }
 
   async #change(changes: readonly CheckedChange[], options: TableOptions | undefined): Promise<readonly bigint[]> {
@@ -129,7 +138,7 @@ export class FileStore extends Store {
   }
 
   #check(): void {
-    if (this.#closed) throw closed();
+    this.#closing.signal.throwIfAborted();
   }
 
   /** What only reads makes no file. */

@@ -13,6 +13,7 @@ import {
   type WatchOptions,
 } from './store.js';
 import { TableWatch } from './table-watch.js';
+import { untilClosed } from './until-closed.js';
 import {
   checkCondition,
   type CheckedChange,
@@ -38,8 +39,8 @@ const pageSize = 100;
 export class MemoryStore extends Store {
   readonly #databases = new Map<string, Map<string, Table>>();
   readonly #sweep = setInterval(() => this.#expire(), sweepMs).unref();
+  readonly #closing = new AbortController();
   #version = 0n;
-  #closed = false;
 
   override async read(key: string, options?: TableOptions): Promise<StoreRecord> {
     const place = checkedTable(options);
@@ -52,7 +53,9 @@ export class MemoryStore extends Store {
   override async write(record: NewRecord, options: TableOptions & Condition = {}): Promise<StoreRecord> {
     const write = checkedWriting(record);
     this.#change([{ key: write.key, write, check: false, ifVersion: checkedVersion(options.ifVersion) }], options);
-    return this.read(write.key, options);
+    // Not by a read: it may have expired by now.
+    const { database, table } = checkedTable(options);
+    return given(this.#table(database, table).kept(write.key) as StoreRecord);
   }
 
   override async delete(key: string, options: TableOptions & Condition = {}): Promise<void> {
@@ -82,7 +85,7 @@ export class MemoryStore extends Store {
   }
 
   override async databases(): Promise<readonly string[]> {
-    if (this.#closed) throw closed();
+    if (this.#isClosed) throw closed();
     return [...this.#databases]
       .filter(([, tables]) => [...tables.values()].some((table) => table.populated))
       .map(([name]) => name)
@@ -90,7 +93,7 @@ export class MemoryStore extends Store {
   }
 
   override async tables(database: string = defaultDatabase): Promise<readonly string[]> {
-    if (this.#closed) throw closed();
+    if (this.#isClosed) throw closed();
     const tables = this.#databases.get(checkedTable({ database }).database) ?? new Map<string, Table>();
     return [...tables]
       .filter(([, table]) => table.populated)
@@ -100,7 +103,7 @@ export class MemoryStore extends Store {
 
   override watch(options: WatchOptions = {}): AsyncIterable<StoreEvent> {
     const { database, table: name, prefix } = checkedWatch(options);
-    if (this.#closed) throw closed();
+    if (this.#isClosed) throw closed();
     const table = this.#table(database, name);
     const watch: TableWatch = new TableWatch(
       {
@@ -117,7 +120,7 @@ export class MemoryStore extends Store {
 
   override async *snapshot(database: string = defaultDatabase): AsyncGenerator<SnapshotRecord> {
     checkedTable({ database });
-    if (this.#closed) throw closed();
+    if (this.#isClosed) throw closed();
     const tables = [...(this.#databases.get(database) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
     const all = tables.flatMap(([table, content]) =>
       [...content.sorted(false, undefined)].map((record) => ({ table, record })),
@@ -131,13 +134,13 @@ export class MemoryStore extends Store {
   override async restore(records: AsyncIterable<SnapshotRecord>, database: string = defaultDatabase): Promise<number> {
     checkedTable({ database });
     const restored: { readonly table: string; readonly record: StoreRecord }[] = [];
-    for await (const { table, record } of records) {
+    for await (const { table, record } of untilClosed(records, this.#closing.signal)) {
       checkedTable({ table });
       const { value, metadata } = checkedWriting(record);
       const expiresAt = checkedExpiry(record.key, record.expiresAt);
       restored.push({ table, record: { key: record.key, value, metadata, expiresAt, version: 0n } });
     }
-    if (this.#closed) throw closed();
+    if (this.#isClosed) throw closed();
     for (const table of this.#databases.get(database)?.values() ?? [])
       for (const key of table.keys()) table.remove(key);
     let count = 0;
@@ -150,17 +153,21 @@ export class MemoryStore extends Store {
   }
 
   override async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#closing.abort(closed());
     clearInterval(this.#sweep);
     for (const tables of this.#databases.values())
       for (const table of tables.values()) for (const watch of [...table.watches]) watch.end();
     this.#databases.clear();
   }
 
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   #change(changes: readonly CheckedChange[], options: TableOptions | undefined): readonly bigint[] {
     const { database, table: name } = checkedTable(options);
-    if (this.#closed) throw closed();
+    if (this.#isClosed) throw closed();
     const table = this.#table(database, name);
     for (const { key, ifVersion } of changes) checkCondition(key, ifVersion, table.live(key)?.version);
     return changes.map(({ key, write, check, ifVersion }) => {
@@ -182,7 +189,7 @@ export class MemoryStore extends Store {
   }
 
   #open(database: string, table: string): Table | undefined {
-    if (this.#closed) throw closed();
+    if (this.#isClosed) throw closed();
     return this.#databases.get(database)?.get(table);
   }
 
@@ -206,8 +213,13 @@ class Table {
     return false;
   }
 
+  /** Also where it has expired, and was not swept yet. */
+  kept(key: string): StoreRecord | undefined {
+    return this.#records.get(key);
+  }
+
   live(key: string): StoreRecord | undefined {
-    const record = this.#records.get(key);
+    const record = this.kept(key);
     return record && (record.expiresAt === undefined || record.expiresAt > Date.now()) ? record : undefined;
   }
 

@@ -66,4 +66,18 @@ export function leavingContract(rig: ContractRig, capabilities: Capabilities): v
     const none = async function* () {};
     await expect(store.restore(none(), database)).rejects.toMatchObject(closed);
   });
+
+  it('gives up a restore whose records never go on when it is closed', async () => {
+    let isWaiting = false;
+    const endless = async function* () {
+      yield { table: 'micro', record: { key: 'a', value: bytes('new'), metadata: {}, expiresAt: undefined } };
+      isWaiting = true;
+      await new Promise(() => undefined);
+    };
+    const restoring = store.restore(endless(), database);
+    const refused = expect(restoring).rejects.toMatchObject({ code: 'unavailable' });
+    await expect.poll(() => isWaiting, soon).toBe(true);
+    await store.close();
+    await refused;
+  });
 }
