@@ -17,13 +17,15 @@ export interface Listed {
 interface Known {
   /** Server that it is connected to. */
   server: string;
-  /** Changes whenever it connects. */
+  /** One more whenever it connects; 0: it has not said. */
   session: number;
   /** Of its subscriptions: one more with each that comes or goes. */
   version: number;
   readonly subscriptions: Map<number, Listed>;
-  /** When it was last heard of. */
+  /** When it was last heard of, on the monotonic clock. */
   seenAt: number;
+  /** This process's own signs of life since then. */
+  missed: number;
 }
 
 /** What a process says of itself, to everybody or to one. */
@@ -61,8 +63,11 @@ export interface ProcessesEvents {
 
 /** Milliseconds between two signs of life. */
 const beat = 2_000;
-/** Milliseconds without one after which a process counts as dead. */
-const deadAfter = 4 * beat;
+/**
+ * Signs of life of this process after which another that has given none counts as dead: no time, because what was said while this process stood still
+ * it has not read yet.
+ */
+const deadAfter = 4;
 /** Milliseconds in which the members of a cluster tell each other what a process that has just connected to one of them listens to. */
 const settling = 250;
 /** Milliseconds that a process which has just connected waits for the others, at most; and that a subscription waits for other servers. */
@@ -87,6 +92,8 @@ export class Processes {
   #hello: Subscription | undefined;
   #complete: Promise<void> = Promise.resolve();
   #isComplete = false;
+  /** The greeting was answered: somebody has told whom he knows, or there is nobody. */
+  #isGreeted = false;
   /** The members of a cluster know of this process. */
   #isSettled = false;
   #completed: () => void = () => undefined;
@@ -140,28 +147,26 @@ export class Processes {
   }
 
   /**
-   * Resolves when every server of the cluster that a process is connected to knows of what was subscribed to before: what one of them says comes
-   * behind that.
+   * Resolves when the server, and every other of the cluster that a process is connected to, knows of what was subscribed to before: what one of
+   * them says comes behind that. MicroError `unavailable` if the server does not answer.
    */
   async reach(): Promise<void> {
-    const { info } = this.#nats.connection;
-    if (!info?.cluster) return;
-    await this.#complete;
-    const servers = new Map<string, string[]>();
-    for (const [id, { server }] of this.#known)
-      if (server !== info.server_id) servers.set(server, [...(servers.get(server) ?? []), id]);
-    await Promise.all(
-      [...servers.values()].map((ids) => Promise.any(ids.map((id) => this.#ping(id))).catch(() => undefined)),
-    );
+    // What they know of a connection that is lost meanwhile they forget.
+    for (let session = 0; session !== this.#session;) {
+      session = this.#session;
+      await this.#nats.flush();
+      await this.#reachOthers();
+    }
   }
 
   /** Of a process that is certain to be dead, or not connected. */
   forget(id: string): void {
     this.#awaited.delete(id);
     const known = this.#known.get(id);
-    if (!known || !this.#known.delete(id)) return;
-    for (const subscription of known.subscriptions.values()) this.#events.left(id, subscription);
-    this.#events.gone(id);
+    if (known && this.#known.delete(id)) {
+      for (const subscription of known.subscriptions.values()) this.#events.left(id, subscription);
+      this.#events.gone(id);
+    }
     this.#check();
   }
 
@@ -172,36 +177,43 @@ export class Processes {
   }
 
   #begin(): void {
-    const session = ++this.#session;
+    this.#session++;
     this.#isComplete = false;
     this.#complete = new Promise((resolve) => (this.#completed = resolve));
     this.#isSettled = !this.#nats.connection.info?.cluster;
     this.#greet();
     if (this.#isSettled) return;
-    const again = () => {
-      if (session !== this.#session || !this.#nats.isConnected) return;
+    this.#after(settling, () => {
       this.#isSettled = true;
       this.#greet();
+    });
+  }
+
+  /** Unless the connection is lost meanwhile; and not before all is read that had come by then, however long this process stood still. */
+  #after(milliseconds: number, then: () => void): void {
+    const session = this.#session;
+    const goOn = () => {
+      if (session === this.#session && this.#nats.isConnected) then();
     };
-    setTimeout(again, settling).unref();
+    setTimeout(() => void this.#nats.flush(helloTimeout).then(goOn, goOn), milliseconds).unref();
   }
 
   /** Asks who is there. In this order: of two who connect at the same time one hears the other. Where nobody hears it, the server says so. */
   #greet(): void {
-    const session = this.#session;
+    this.#isGreeted = false;
     this.#answered.clear();
     for (const id of this.#known.keys()) if (id !== this.id) this.#awaited.add(id);
     this.#hello?.unsubscribe();
     this.#nats.connection.publish(subjects.hello, this.id, { reply: subjects.process(this.id, 'table') });
     this.#hello = this.#nats.subscribe(subjects.hello, (message) => this.#tell(message.string()));
     this.#here();
-    const begun = Date.now();
-    if (this.#isSettled) setTimeout(() => this.#late(session, begun), helloTimeout).unref();
+    const begun = performance.now();
+    if (this.#isSettled) this.#after(helloTimeout, () => this.#late(begun));
   }
 
   /** Who has not answered, and has said nothing at all, goes for dead until it does. */
-  #late(session: number, begun: number): void {
-    if (this.#isComplete || session !== this.#session) return;
+  #late(begun: number): void {
+    if (this.#isComplete) return;
     for (const id of [...this.#awaited]) if ((this.#known.get(id)?.seenAt ?? 0) < begun) this.forget(id);
     this.#awaited.clear();
     this.#finish();
@@ -211,10 +223,11 @@ export class Processes {
     if (this.#isComplete) return;
     this.#answered.add(id);
     this.#awaited.delete(id);
+    this.#check();
   }
 
   #check(): void {
-    if (this.#isSettled && !this.#isComplete && this.#awaited.size === 0) this.#finish();
+    if (this.#isSettled && this.#isGreeted && !this.#isComplete && this.#awaited.size === 0) this.#finish();
   }
 
   #finish(): void {
@@ -230,8 +243,7 @@ export class Processes {
   #keep(): void {
     if (!this.#nats.isConnected) return;
     this.#here();
-    const dead = Date.now() - deadAfter;
-    for (const [id, { seenAt }] of this.#known) if (id !== this.id && seenAt < dead) this.forget(id);
+    for (const [id, known] of this.#known) if (id !== this.id && ++known.missed > deadAfter) this.forget(id);
   }
 
   #say(said: Said): void {
@@ -240,6 +252,18 @@ export class Processes {
 
   #ask(id: string): void {
     this.#nats.connection.publish(subjects.process(id, 'ask'), this.id);
+  }
+
+  async #reachOthers(): Promise<void> {
+    const { info } = this.#nats.connection;
+    if (!info?.cluster) return;
+    await this.#complete;
+    const servers = new Map<string, string[]>();
+    for (const [id, { server }] of this.#known)
+      if (server !== info.server_id) servers.set(server, [...(servers.get(server) ?? []), id]);
+    await Promise.all(
+      [...servers.values()].map((ids) => Promise.any(ids.map((id) => this.#ping(id))).catch(() => undefined)),
+    );
   }
 
   async #ping(id: string): Promise<void> {
@@ -264,57 +288,67 @@ export class Processes {
 
   #table(message: Msg): void {
     // Nobody has heard the newcomer.
-    if (message.headers?.code === 503) return this.#check();
+    if (message.headers?.code === 503) {
+      this.#isGreeted = true;
+      return this.#check();
+    }
     const taken = this.#tables.take(message.data);
     if (!taken) return;
     const table = JSON.parse(taken.packet.toString()) as Table;
     const known = this.#seen(table.id, table);
+    if (!known) return;
     const subscriptions = new Map(table.subscriptions.map((one) => [one.number, one]));
-    for (const [number, one] of known.subscriptions) if (!subscriptions.has(number)) this.#drop(table.id, one);
-    for (const one of subscriptions.values()) if (!known.subscriptions.has(one.number)) this.#put(table.id, one);
+    for (const number of [...known.subscriptions.keys()]) if (!subscriptions.has(number)) this.#drop(table.id, number);
+    for (const one of subscriptions.values()) this.#put(table.id, one);
     known.version = table.version;
     if (this.#isComplete) return;
     for (const id of table.processes) if (id !== this.id && !this.#answered.has(id)) this.#awaited.add(id);
+    this.#isGreeted = true;
     this.#answer(table.id);
-    this.#check();
   }
 
   #heard(said: Said): void {
     if (said.do === 'gone') return this.forget(said.id);
-    const known = this.#known.get(said.id);
     if (said.do === 'here') {
-      const { version } = this.#seen(said.id, said);
-      if (version === said.version) this.#answer(said.id);
+      const known = this.#seen(said.id, said);
+      if (!known) return;
+      if (known.version === said.version) this.#answer(said.id);
       else this.#ask(said.id);
       return this.#events.here(said.id);
     }
-    // Its table will have that, too.
-    if (!known || known.version + 1 !== said.version) return this.#ask(said.id);
-    known.version = said.version;
-    known.seenAt = Date.now();
+    const known = this.#seen(said.id) as Known;
+    const isNext = known.version + 1 === said.version;
+    if (isNext) known.version = said.version;
+    // Its table will have that, too; but who joins may be in force before that has come.
+    else this.#ask(said.id);
     if (said.do === 'join') this.#put(said.id, said.subscription);
-    else {
-      const subscription = known.subscriptions.get(said.number);
-      if (subscription) this.#drop(said.id, subscription);
-    }
+    else if (isNext) this.#drop(said.id, said.number);
   }
 
-  #seen(id: string, { server, session }: { readonly server: string; readonly session: number }): Known {
-    const known = this.#known.get(id) ?? { server, session, version: 0, subscriptions: new Map(), seenAt: 0 };
-    const isAgain = known.session !== session;
-    Object.assign(known, { server, session, seenAt: Date.now() });
+  /** Undefined for what was said over a connection that it has given up since: a server may have kept that for any time. */
+  #seen(id: string, said?: { readonly server: string; readonly session: number }): Known | undefined {
+    const first = { server: '', session: 0, version: said ? 0 : -1, subscriptions: new Map(), seenAt: 0, missed: 0 };
+    const known: Known = this.#known.get(id) ?? first;
+    const { server, session } = said ?? known;
+    if (session < known.session) return undefined;
+    const isAgain = known.session > 0 && known.session !== session;
+    Object.assign(known, { server, session, seenAt: performance.now(), missed: 0 });
     this.#known.set(id, known);
     if (isAgain) this.#events.again(id);
     return known;
   }
 
   #put(id: string, subscription: Listed): void {
-    this.#known.get(id)?.subscriptions.set(subscription.number, subscription);
+    const subscriptions = this.#known.get(id)?.subscriptions;
+    if (!subscriptions || subscriptions.has(subscription.number)) return;
+    subscriptions.set(subscription.number, subscription);
     this.#events.joined(id, subscription);
   }
 
-  #drop(id: string, subscription: Listed): void {
-    this.#known.get(id)?.subscriptions.delete(subscription.number);
+  #drop(id: string, number: number): void {
+    const subscriptions = this.#known.get(id)?.subscriptions;
+    const subscription = subscriptions?.get(number);
+    if (!subscriptions?.delete(number) || !subscription) return;
     this.#events.left(id, subscription);
   }
 }

@@ -156,7 +156,6 @@ export class NatsBroker extends Broker {
     way = listed.queue === undefined ? this.#listen(listed, inbox) : this.#receive(listed, { inbox, number });
     this.#processes.add({ number, ...listed });
     try {
-      await this.#nats.flush();
       await this.#processes.reach();
       this.#nats.check();
       way.begin();
