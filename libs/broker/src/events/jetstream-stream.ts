@@ -26,7 +26,11 @@ export class JetstreamStream {
   readonly #retention: Retention;
   readonly #trimmer: Trimmer;
   #range: Range = { first: 1, last: 0 };
-  #heard = { times: 0, last: 0 };
+  /** Questions about what it holds that are under way: with the last event that was heard of since each was asked. */
+  readonly #questions = new Set<{ heard: number }>();
+  #asked = 0;
+  /** The last of them that was answered. */
+  #answered = 0;
   #made: number | undefined;
   /** The last event that was read here. */
   #known: Stored | undefined;
@@ -65,7 +69,7 @@ export class JetstreamStream {
   /** Somebody has heard of an event. Not a number: of what is none of ours. */
   heard(last: number): void {
     if (!Number.isSafeInteger(last)) return;
-    this.#heard = { times: this.#heard.times + 1, last };
+    for (const question of this.#questions) question.heard = Math.max(question.heard, last);
     if (last > this.#range.last) this.#learn({ ...this.#range, last });
   }
 
@@ -117,16 +121,25 @@ export class JetstreamStream {
 
   /** Learns what it holds. Undefined: it is not there. */
   async refresh(): Promise<StreamState | undefined> {
-    const { times } = this.#heard;
-    const state = await this.#server.state(this.place.name);
-    // What was heard of meanwhile the answer may not know.
-    const heard = this.#heard.times > times ? this.#heard.last : 0;
-    const isRenewed = state !== undefined && this.#made !== undefined && state.made !== this.#made;
-    if (isRenewed && (await this.#isAnother(state))) this.#renewals++;
-    this.#made = state?.made ?? this.#made;
-    this.#learn({ first: state?.first ?? 1, last: Math.max(state?.last ?? 0, heard) });
-    if (isRenewed) this.#renewed();
-    return state;
+    const [number, question] = [++this.#asked, { heard: 0 }];
+    this.#questions.add(question);
+    try {
+      const state = await this.#server.state(this.place.name);
+      const isRenewed = state !== undefined && this.#made !== undefined && state.made !== this.#made;
+      const isAnother = isRenewed && (await this.#isAnother(state));
+      // Who has asked later knows better.
+      if (number < this.#answered) return state;
+      this.#answered = number;
+      // Who has asked before may have found that out meanwhile.
+      if (isAnother && state.made !== this.#made) [this.#renewals, this.#known] = [this.#renewals + 1, undefined];
+      this.#made = state?.made ?? this.#made;
+      // What was heard of meanwhile the answer may not know.
+      this.#learn({ first: state?.first ?? 1, last: Math.max(state?.last ?? 0, question.heard) });
+      if (isRenewed) this.#renewed();
+      return state;
+    } finally {
+      this.#questions.delete(question);
+    }
   }
 
   /** As it is now, from a position on. */
@@ -212,9 +225,7 @@ export class JetstreamStream {
       await this.#server.settle();
       last = (await this.#server.state(this.place.name))?.last ?? 0;
     }
-    if (known.sequence <= last && (await this.#stored(known.sequence))?.at === known.at) return false;
-    this.#known = undefined;
-    return true;
+    return known.sequence > last || (await this.#stored(known.sequence))?.at !== known.at;
   }
 
   async #stored(offset: number): Promise<Stored | undefined> {

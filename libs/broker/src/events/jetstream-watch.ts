@@ -63,7 +63,10 @@ export class JetstreamWatch {
       });
       this.#listening = listening;
       this.#polling = setInterval(() => void this.poll(), pollInterval);
-      listening.catch(() => this.#silence());
+      listening.catch(() => {
+        // Who came later may listen by now.
+        if (this.#listening === listening) this.#silence();
+      });
     }
     await this.#listening;
   }

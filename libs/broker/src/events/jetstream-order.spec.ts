@@ -1,0 +1,127 @@
+import { MicroError } from '@micro/errors';
+import { type NatsClient, openNats } from '@micro/nats';
+import { haveTool, natsTool, type NatsServers, startNats } from '@micro/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { defaultRetention } from './events.js';
+import { JetstreamEvents } from './jetstream.js';
+import { eventsPlace } from './jetstream-names.js';
+import { JetstreamServer } from './jetstream-server.js';
+import { JetstreamStream } from './jetstream-stream.js';
+
+/** Lets whoever waits for it go on. */
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+/** What JetStream answers and tells, in an order that it may come in. */
+describe.skipIf(!haveTool(natsTool))('JetStream', { timeout: 60_000 }, () => {
+  let servers: NatsServers;
+  let nats: NatsClient;
+  let server: JetstreamServer;
+  let opened: JetstreamEvents[] = [];
+  let namespace = '';
+  let tests = 0;
+  beforeAll(async () => {
+    servers = await startNats();
+    nats = await openNats({ servers: servers.addresses, id: 'broker', warn: () => undefined });
+    server = new JetstreamServer(nats, { address: servers.addresses.join(), replicas: 1 });
+  }, 60_000);
+  beforeEach(() => {
+    namespace = `n${++tests}`;
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await Promise.all(opened.map((events) => events.close()));
+    opened = [];
+  });
+  afterAll(async () => {
+    await nats.close();
+    await servers[Symbol.asyncDispose]();
+  });
+
+  const open = async () => {
+    const events = await JetstreamEvents.open({ servers: servers.addresses, warn: () => undefined });
+    opened.push(events);
+    return events;
+  };
+  const stream = () => new JetstreamStream(server, { namespace, name: 'orders', retention: defaultRetention });
+  const publish = async (of: JetstreamStream, text = '') =>
+    (await of.publish({ id: undefined, body: Buffer.from(text), headers: {} })).offset;
+  /** Holds back the next answer to what a stream holds, which is given; resolves when there is one. */
+  const holding = () => {
+    const [given, going] = [gate(), gate()];
+    const ask = server.state.bind(server);
+    vi.spyOn(server, 'state').mockImplementationOnce(async (...question) => {
+      const answer = await ask(...question);
+      given.open();
+      await going.opened;
+      return answer;
+    });
+    return { given: given.opened, release: going.open };
+  };
+
+  it('listens to a stream for who follows it, also where it could not for one before who has left', async () => {
+    const [events, other] = [await open(), await open()];
+    const [asked, failing] = [gate(), gate()];
+    vi.spyOn(JetstreamServer.prototype, 'listen').mockImplementationOnce(async () => {
+      asked.open();
+      await failing.opened;
+      throw new MicroError('unavailable', 'it is away', { id: 'broker' });
+    });
+    const first = events.follow('orders', { from: 'oldest', namespace })[Symbol.asyncIterator]();
+    const ended = first.next();
+    await asked.opened;
+    await first.return?.();
+    const second = events.follow('orders', { from: 'oldest', namespace })[Symbol.asyncIterator]();
+    await other.publish('orders', {}, { namespace });
+    expect((await second.next()).value?.offset).toBe(1n);
+    const next = second.next();
+    failing.open();
+    expect((await ended).done).toBe(true);
+    await other.publish('orders', {}, { namespace });
+    expect((await next).value?.offset).toBe(2n);
+  });
+
+  it('has told of an event, and the answer of before, or one that tells of an earlier, does not hide it', async () => {
+    const [one, other] = [stream(), stream()];
+    await publish(other);
+    await one.refresh();
+    const held = holding();
+    const asking = one.refresh();
+    await held.given;
+    // As the news of the second comes before the answer to who has published the first.
+    one.heard(3);
+    one.heard(2);
+    held.release();
+    await asking;
+    expect(one.range.last).toBe(3);
+  });
+
+  it('has answered a later question, and what it answers to one before counts no more', async () => {
+    const [one, other] = [stream(), stream()];
+    await publish(other);
+    const held = holding();
+    const asking = one.refresh();
+    await held.given;
+    await publish(other);
+    await one.refresh();
+    held.release();
+    await asking;
+    expect(one.range.last).toBe(2);
+  });
+
+  it('has made a stream again, which is found out once, whoever asks meanwhile', async () => {
+    const [one, other] = [stream(), stream()];
+    for (const text of ['a', 'b', 'c']) await publish(other, text);
+    await one.refresh();
+    expect(await one.after(1, 10)).toHaveLength(3);
+    const { name } = eventsPlace(namespace, 'orders');
+    await nats.connection.request(`$JS.API.STREAM.DELETE.${name}`);
+    await publish(other, 'd');
+    await Promise.all([one.refresh(), one.refresh(), one.refresh()]);
+    expect(one.renewals).toBe(1);
+    expect(one.range).toEqual({ first: 1, last: 1 });
+  });
+});
