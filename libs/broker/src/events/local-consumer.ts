@@ -16,10 +16,12 @@ export class LocalConsumer implements Consumer, AsyncIterator<Delivery> {
   readonly #terms: Terms;
   readonly #left: () => void;
   readonly #signal: AbortSignal | undefined;
-  readonly #abort = () => void this.close();
+  // What it could not give back, nobody is there to be told.
+  readonly #abort = () => void this.close().catch(() => undefined);
   readonly #readers: Reader[] = [];
   /** When each lease runs out, by this process's own clock. */
   readonly #held = new Map<Lease, number>();
+  readonly #settled = new WeakSet<Lease>();
   readonly #settling = new Set<Promise<unknown>>();
   #pumping: Promise<void> | undefined;
   #again = false;
@@ -38,7 +40,7 @@ export class LocalConsumer implements Consumer, AsyncIterator<Delivery> {
     this.#left = options.left;
     this.#signal = options.signal;
     this.#signal?.addEventListener('abort', this.#abort, { once: true });
-    if (this.#signal?.aborted) void this.close();
+    if (this.#signal?.aborted) this.#abort();
   }
 
   /** There may be something to give out. */
@@ -169,9 +171,11 @@ export class LocalConsumer implements Consumer, AsyncIterator<Delivery> {
       this.#settling.delete(settling);
     }
     if (isDone && settlement.outcome === 'extend') {
-      if (this.#held.has(lease)) this.#held.set(lease, performance.now() + this.#terms.ackWait);
+      // Also what was in these hands for too long, and nobody else's yet.
+      if (!this.#settled.has(lease)) this.#held.set(lease, performance.now() + this.#terms.ackWait);
       return;
     }
+    this.#settled.add(lease);
     this.#held.delete(lease);
     this.wake();
     if (!isDone) throw tooLate(lease.event.offset);
