@@ -42,6 +42,13 @@ function claim(over: Partial<Act & { readonly do: 'claim' }> = {}): Act {
   return { do: 'claim', ackWait: 100, most: 2, strict: false, first: 1, last: 1_000_000, ...over };
 }
 
+/** Of a group that begins with the first event. */
+function begun(): GroupState {
+  const state = new GroupState();
+  state.apply([{ do: 'join', cursor: 1 }], 0);
+  return state;
+}
+
 it('a state that was written down goes on as the one that was not', () => {
   fc.assert(
     fc.property(history, fc.nat({ max: 60 }), (entries, when) => {
@@ -56,8 +63,15 @@ it('a state that was written down goes on as the one that was not', () => {
   );
 });
 
-it('its clock goes by the acts, and never back', () => {
+it('gives out nothing before somebody has said where it begins: who asks may not know that its journal was removed', () => {
   const state = new GroupState();
+  expect(state.apply([claim({ last: 5 })], 0)).toEqual([{ wait: undefined }]);
+  state.apply([{ do: 'join', cursor: 4 }], 0);
+  expect(state.apply([claim({ last: 5 })], 0)).toMatchObject([{ offset: 4, attempt: 1 }]);
+});
+
+it('its clock goes by the acts, and never back', () => {
+  const state = begun();
   expect(state.apply([claim()], 1_000)).toMatchObject([{ offset: 1, attempt: 1 }]);
   expect(state.apply([claim({ last: 1 })], 500)).toEqual([{ wait: 100 }]);
   expect(state.apply([claim({ last: 1 })], 1_100)).toMatchObject([{ offset: 1, attempt: 2 }]);
@@ -84,7 +98,7 @@ it('gives out nothing new while too much is not settled, and still fits a messag
 });
 
 it('begins again behind the end of a stream that has lost what was given out', () => {
-  const state = new GroupState();
+  const state = begun();
   state.apply([claim({ last: 3 }), claim({ last: 3 }), claim({ last: 3 })], 0);
   expect(state.apply([{ do: 'lost', last: 1, top: 2 }], 0)).toEqual([false]);
   expect(state.apply([{ do: 'lost', last: 1, top: 3 }], 0)).toEqual([true]);

@@ -230,7 +230,8 @@ export class GroupState {
       const row = strict ? this.#head() : this.#due.first();
       if (!row || row.due > this.#now) {
         const offset = Math.max(this.#cursor, first);
-        if ((row && strict) || offset > last || this.#rows.size >= mostRows)
+        // Where the group begins, who joins it says.
+        if ((row && strict) || this.#cursor === 0 || offset > last || this.#rows.size >= mostRows)
           return { wait: row && row.due - this.#now };
         [this.#cursor, this.#top, this.#topAt] = [offset + 1, offset, this.#now];
         const fresh: Row = {

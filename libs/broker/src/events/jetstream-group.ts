@@ -92,7 +92,8 @@ export class JetstreamGroup implements Ledger {
     await this.#journal.catchUp();
     if (this.#from !== undefined && this.#isNew)
       await this.#journal.append({ do: 'join', cursor: await this.#stream.offsetOf(this.#from) });
-    if (this.#checked < this.#interruptions)
+    // Again, where it was away once more meanwhile.
+    while (this.#checked < this.#interruptions)
       await (this.#checking ??= this.#check().finally(() => (this.#checking = undefined)));
   }
 
@@ -269,18 +270,21 @@ export class JetstreamGroup implements Ledger {
     return (await this.#dead.get(key))?.event;
   }
 
-  /** Most are the next: read some, not one. */
+  /** Most are the next: read some, not one. Given to one holder only, who may change what it has in hands. */
   async #event(offset: number, attempt: number): Promise<Event | undefined> {
-    const read = this.#ahead.get(offset);
-    if (read) {
-      this.#ahead.delete(offset);
-      return read;
-    }
+    const read = this.#takeAhead(offset);
+    if (read) return read;
     if (attempt > 1) return this.#stream.get(offset);
     const events = await this.#stream.after(offset, ahead);
     this.#ahead = new Map(events.map((event) => [Number(event.offset), event]));
     // What it holds may not be known here any more.
-    return this.#ahead.get(offset) ?? this.#stream.get(offset);
+    return this.#takeAhead(offset) ?? this.#stream.get(offset);
+  }
+
+  #takeAhead(offset: number): Event | undefined {
+    const read = this.#ahead.get(offset);
+    this.#ahead.delete(offset);
+    return read;
   }
 
   #changed(mine: readonly Mine[]): void {

@@ -61,6 +61,22 @@ export function settlingContract(rig: EventsRig): void {
       await expect((await givenOf(other)).nack({ delay: -1 })).rejects.toMatchObject({ code: 'invalid_argument' });
     });
 
+    it('that is given back comes again as it was published, whatever its holder has done to it', async () => {
+      const consumer = await rig.consume('orders', { backoff: 0, maxDeliveries: 2 });
+      const published = { body: Buffer.from('abc'), headers: { a: '1' } };
+      await rig.events.publish('orders', published, rig);
+      for (const attempt of [1, 2]) {
+        const delivery = await given(consumer);
+        expect(delivery).toMatchObject({ attempt, text: 'abc', event: { headers: { a: '1' } } });
+        delivery.event.body.fill(0);
+        Object.assign(delivery.event.headers, { a: '2' });
+        await delivery.nack();
+      }
+      const [letter] = await rig.events.deadLetters('orders', rig);
+      expect(Buffer.from(letter?.event.body ?? []).toString()).toBe('abc');
+      expect(letter?.event.headers).toEqual({ a: '1' });
+    });
+
     it('does not hold up what comes after it', async () => {
       const consumer = await rig.consume('orders', { backoff: 30_000 });
       await rig.publish('orders', ...numbered(3));
