@@ -25,7 +25,8 @@ export class HandledConsumer {
   readonly #outbox = new Outbox<Partial<eventsProto.ConsumeResponse>>();
   /** By the number that the other end knows them by. */
   readonly #deliveries = new Map<bigint, Delivery>();
-  readonly #settling = new Set<Promise<void>>();
+  /** By number, until all that was asked of it is answered. */
+  readonly #settling = new Map<bigint, Promise<void>>();
   #last = 0n;
   #wanted = 0;
   #giving = false;
@@ -87,14 +88,12 @@ export class HandledConsumer {
           this.#wanted += request.more.count;
           void this.#give(consumer);
         } else if (request.settle) {
-          const settling = this.#settle(request.settle);
-          this.#settling.add(settling);
-          void settling.then(() => this.#settling.delete(settling));
+          this.#answer(request.settle);
         } else {
           throw invalid('after `join`, a message of Consume is `more` or `settle`');
         }
       }
-      await Promise.all(this.#settling);
+      await Promise.all(this.#settling.values());
       // The answer ends when nothing is held any longer.
       await consumer.close();
     } catch (error) {
@@ -126,7 +125,27 @@ export class HandledConsumer {
     }
   }
 
-  async #settle({ delivery: number, outcome, reason, delayMs }: eventsProto.ConsumeRequest_Settle): Promise<void> {
+  /** In the order in which it is asked: an answer says no more than of which delivery it is. */
+  #answer(asked: eventsProto.ConsumeRequest_Settle): void {
+    const { delivery } = asked;
+    const before = this.#settling.get(delivery);
+    const settling = this.#settle(asked);
+    const answer = async () => {
+      const settled = await settling;
+      await before;
+      this.#outbox.push({ settled: { delivery, ...settled } });
+      if (this.#settling.get(delivery) === answering) this.#settling.delete(delivery);
+    };
+    const answering = answer();
+    this.#settling.set(delivery, answering);
+  }
+
+  async #settle({
+    delivery: number,
+    outcome,
+    reason,
+    delayMs,
+  }: eventsProto.ConsumeRequest_Settle): Promise<Omit<eventsProto.ConsumeResponse_Settled, 'delivery'>> {
     const delivery = this.#deliveries.get(number);
     try {
       if (outcome !== EXTEND) this.#deliveries.delete(number);
@@ -139,12 +158,12 @@ export class HandledConsumer {
         else if (outcome === EXTEND) await delivery.extend();
         else throw invalid(`there is no outcome ${outcome}: ACK, NACK, REJECT or EXTEND`);
       }
-      this.#outbox.push({ settled: { delivery: number, code: '', detail: '' } });
+      return { code: '', detail: '' };
     } catch (error) {
       const { code, detail } = MicroError.from(error, 'broker');
       // It could not be kept: that may be tried again.
       if (delivery && code !== 'aborted') this.#deliveries.set(number, delivery);
-      this.#outbox.push({ settled: { delivery: number, code, detail } });
+      return { code, detail };
     }
   }
 }
