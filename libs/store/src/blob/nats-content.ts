@@ -146,6 +146,8 @@ class ChunkWriter {
   readonly #timer: NodeJS.Timeout;
   #count = 0;
   #failure: { readonly error: unknown } | undefined;
+  /** Whether a chunk was not answered: it may be kept, or may be later. */
+  #mayCome = false;
   #renewing: Promise<void> = Promise.resolve();
 
   private constructor(writing: Writing, note: OwnNote) {
@@ -169,7 +171,10 @@ class ChunkWriter {
     const { id } = this.note;
     const sent = streams.publish(contentSubject(id), bytes, { id: `${id}.${index}` }).then(
       (sequence) => void (this.#sequences[index] = sequence),
-      (error: unknown) => void (this.#failure ??= { error }),
+      (error: unknown) => {
+        this.#failure ??= { error };
+        this.#mayCome ||= MicroError.from(error).code === 'unavailable';
+      },
     );
     const settled = sent.finally(() => this.#underWay.delete(settled));
     this.#underWay.add(settled);
@@ -197,7 +202,8 @@ class ChunkWriter {
   async giveUp(): Promise<void> {
     await Promise.all(this.#underWay);
     await this.#stop();
-    await discardContent(this.#writing, this.note);
+    // What comes after it was taken back nobody would find: that is left to the note.
+    if (!this.#mayCome) await discardContent(this.#writing, this.note);
   }
 
   async #all(): Promise<void> {

@@ -3,15 +3,17 @@ import { rm } from 'node:fs/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { openNats } from '@micro/nats';
 import { compileProgram, haveTool, natsTool, startNats, startProgram, temporaryFolder, until } from '@micro/testing';
-import { afterEach, describe, expect, it } from 'vitest';
+import { errors } from '@nats-io/transport-node';
+import { MicroError } from '@micro/errors';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Blobs } from './blobs.js';
 import { Operations } from './flow.js';
-import { openNatsBlobs, type NatsBlobsOptions } from './nats.js';
+import { NatsBlobs, openNatsBlobs, type NatsBlobsOptions } from './nats.js';
 import { readContent, writeContent } from './nats-content.js';
 import { Loose } from './nats-loose.js';
 import { decodeRecord, encodeRecord } from './nats-record.js';
 import { BlobStreams } from './nats-streams.js';
-import { infoSubject } from './nats-subjects.js';
+import { contentStream, infoSubject } from './nats-subjects.js';
 
 const unavailable = { code: 'unavailable', id: 'store' };
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -119,6 +121,74 @@ describe.skipIf(!haveTool(natsTool))('blobs on NATS', { timeout: 90_000 }, () =>
     expect(writer.output()).toContain('unavailable');
     await until('nothing is left', async () => (await contents()).length + (await notes()).length === 0, 30_000);
     expect((await readAll(blobs, 'a')).toString()).toBe('before');
+  });
+
+  /** Blobs whose messages to the server a test lets through, or not. */
+  async function intercepted(servers: readonly string[], grace: number) {
+    const nats = await openNats({ servers, id: 'store', warn: () => undefined });
+    const streams = await BlobStreams.open(nats, 1);
+    const blobs = new NatsBlobs(nats, streams, grace);
+    closing.push(() => blobs.close());
+    const publish = streams.publish.bind(streams);
+    return { nats, blobs, publish, publishing: vi.spyOn(streams, 'publish') };
+  }
+
+  it('whose writer stands still before it puts one in place are not said to be there', async () => {
+    await using server = await startNats();
+    const { contents, notes } = await looking(server.addresses);
+    const { blobs, publish, publishing } = await intercepted(server.addresses, 500);
+    const subject = infoSubject({ database: 'micro', table: 'micro' }, 'a');
+    let goOn = () => {};
+    const still = new Promise<void>((resolve) => (goOn = resolve));
+    let isStill = false;
+    publishing.mockImplementation(async (to, ...message) => {
+      isStill ||= to === subject;
+      if (to === subject) await still;
+      return publish(to, ...message);
+    });
+    const writing = blobs.write('a', [randomBytes(100_000)]);
+    const refused = expect(writing).rejects.toMatchObject(unavailable);
+    await until('it stands still', () => isStill);
+    await until('what it wrote is gone', async () => (await contents()).length === 0, 30_000);
+    goOn();
+    await refused;
+    await expect(blobs.info('a')).rejects.toMatchObject({ code: 'not_found' });
+    await until('so is its note', async () => (await notes()).length === 0, 30_000);
+  });
+
+  it('leave nothing behind where a chunk comes that was given up on', async () => {
+    await using server = await startNats();
+    const { contents, notes } = await looking(server.addresses);
+    const { blobs, publish, publishing } = await intercepted(server.addresses, 500);
+    const late: (() => Promise<number>)[] = [];
+    publishing.mockImplementation(async (to, ...message) => {
+      if (!to.startsWith(contentStream.subject)) return publish(to, ...message);
+      late.push(() => publish(to, ...message));
+      throw new MicroError('unavailable', 'no answer', { id: 'store' });
+    });
+    await expect(blobs.write('a', [randomBytes(1_000_000)])).rejects.toMatchObject(unavailable);
+    expect(late.length).toBeGreaterThan(0);
+    for (const send of late) await send();
+    await until('all is gone', async () => (await contents()).length + (await notes()).length === 0, 30_000);
+  });
+
+  it('are whole that a server kept before it answered that it is full', async () => {
+    await using server = await startNats();
+    const { nats, blobs } = await intercepted(server.addresses, 60_000);
+    const subject = infoSubject({ database: 'micro', table: 'micro' }, 'a');
+    const content = randomBytes(100_000);
+    const request = nats.connection.request.bind(nats.connection);
+    let attempts = 0;
+    vi.spyOn(nats.connection, 'request').mockImplementation(async (to, ...message) => {
+      const answer = await request(to, ...message);
+      if (to !== subject) return answer;
+      if (++attempts === 1) throw new errors.TimeoutError();
+      const error = { code: 503, err_code: 10_023, description: 'insufficient resources' };
+      return { data: bytes(JSON.stringify({ error })) } as typeof answer;
+    });
+    await expect(blobs.write('a', [content])).rejects.toMatchObject(unavailable);
+    expect(attempts).toBe(2);
+    expect((await readAll(blobs, 'a')).equals(content)).toBe(true);
   });
 
   it('of a store that is full are refused, and written again when there is room', async () => {

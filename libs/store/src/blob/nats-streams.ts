@@ -78,10 +78,22 @@ export class BlobStreams {
     return streams;
   }
 
-  /** Resolves to its number in the stream when it is kept. MicroError `resource_exhausted` if there is no room. */
+  /**
+   * Resolves to its number in the stream when it is kept. MicroError `resource_exhausted` if there is no room; after `unavailable` it may be kept,
+   * or may be later.
+   */
   async publish(subject: string, data: Uint8Array, { id, after }: PublishOptions): Promise<number> {
     const expect = after === undefined ? undefined : { lastSubjectSequence: after };
-    return this.#asked(async () => (await this.#client.publish(subject, data, { msgID: id, expect })).seq);
+    let attempts = 0;
+    const attempt = async () => {
+      attempts++;
+      return (await this.#client.publish(subject, data, { msgID: id, expect })).seq;
+    };
+    return this.#asked(attempt).catch((error: MicroError) => {
+      // What was not answered at first may be kept: a cluster that is full does not look.
+      if (attempts === 1 || error.code !== 'resource_exhausted') throw error;
+      throw new MicroError('unavailable', error.detail, { id: 'store', cause: error });
+    });
   }
 
   /** As its leader has it. */

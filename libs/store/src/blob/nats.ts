@@ -13,7 +13,7 @@ import {
 } from './blobs.js';
 import { type Content, type Operation, Operations, readOnce } from './flow.js';
 import { discardContent, readContent, writeContent, type Writing, type Written } from './nats-content.js';
-import { isAborted, Loose } from './nats-loose.js';
+import { isAborted, Loose, type OwnNote } from './nats-loose.js';
 import { type BlobRecord, decodeRecord, encodeRecord, recordOf } from './nats-record.js';
 import { BlobStreams } from './nats-streams.js';
 import { infoStream, infoSubject, infoSubjects, keyOf } from './nats-subjects.js';
@@ -183,21 +183,33 @@ export class NatsBlobs extends Blobs {
       const last = await this.#streams.last(infoStream, subject);
       const before = last && recordOf(last.data, subject);
       // It was not answered, and is there.
-      if (before?.id === id) return before.info;
+      if (last && before?.id === id) return this.#confirmed(before.info, { note, sequence: last.sequence });
       if (before?.content) await this.#loose.note(before.content.id, subject);
       if (note) await this.#loose.check(note);
       const modifiedAt = Math.max(Date.now(), before?.info.modifiedAt ?? 0);
       const info: BlobInfo = { key, size, sha256, modifiedAt, contentType, metadata };
       const after = last?.sequence ?? 0;
-      try {
-        await this.#streams.publish(subject, encodeRecord({ id, info, content, inline }), {
-          id: `${id}.${after}`,
-          after,
+      const message = encodeRecord({ id, info, content, inline });
+      const sequence = await this.#streams
+        .publish(subject, message, { id: `${id}.${after}`, after })
+        .catch((error: unknown) => {
+          if (!isAborted(error)) throw error;
         });
-        return info;
-      } catch (error) {
-        if (!isAborted(error)) throw error;
-      }
+      if (sequence !== undefined) return this.#confirmed(info, { note, sequence });
+    }
+  }
+
+  /** Takes a blob back whose content went before it was in its place, or is about to: nobody was told of it yet. */
+  async #confirmed(
+    info: BlobInfo,
+    { note, sequence }: { readonly note: OwnNote | undefined; readonly sequence: number },
+  ): Promise<BlobInfo> {
+    try {
+      if (note) await this.#loose.check(note);
+      return info;
+    } catch (error) {
+      await this.#streams.remove(infoStream, sequence).catch(() => undefined);
+      throw error;
     }
   }
 
