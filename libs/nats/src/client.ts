@@ -152,8 +152,12 @@ export class NatsClient {
 
   #tick(): void {
     const now = performance.now();
-    for (const { until, reject } of this.#waiting)
-      if (until <= now) reject(this.explain(new Error('it does not answer in time')));
+    for (const waiting of this.#waiting) {
+      if (waiting.until > now) continue;
+      // The client may never say what became of it: one that is closed does not.
+      this.#waiting.delete(waiting);
+      waiting.reject(this.explain(new Error('it does not answer in time')));
+    }
     if (this.#waiting.size > 0) return;
     clearInterval(this.#ticking);
     this.#ticking = undefined;
