@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compileProgram, temporaryFolder, until, workspaceRoot } from '@micro/testing';
@@ -149,6 +150,29 @@ describe('the file of a log', () => {
     other.close();
     expect(await events.publish('orders', {})).toMatchObject({ offset: 3n });
   });
+
+  it(
+    'is closed also where another process keeps it locked, so that nothing can be given back',
+    { timeout: 30_000 },
+    async () => {
+      const events = new LogEvents({ folder: folder.path });
+      await events.publish('orders', {});
+      const stop = new AbortController();
+      const consumer = await events.consume('orders', { group: 'g', signal: stop.signal });
+      await consumer[Symbol.asyncIterator]().next();
+      const other = new SQLite(file);
+      other.exec('BEGIN IMMEDIATE');
+      stop.abort();
+      await expect(events.close()).rejects.toMatchObject({
+        code: 'unavailable',
+        detail: expect.stringContaining(file),
+      });
+      other.exec('COMMIT');
+      other.close();
+      // Whoever closes it last removes that.
+      expect(existsSync(`${file}-wal`)).toBe(false);
+    },
+  );
 
   const canMount = spawnSync('unshare', ['--mount', 'true']).status === 0;
   const onDisk = async (options: string, what: string) => {

@@ -131,10 +131,14 @@ export class LogTenant {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#tidying);
-    await this.#audience.end();
-    clearInterval(this.#polling);
-    await this.#isTidying;
-    await this.#file.close();
+    try {
+      await this.#audience.end();
+    } finally {
+      // Also where another process did not let give back what was held.
+      clearInterval(this.#polling);
+      await this.#isTidying;
+      await this.#file.close();
+    }
   }
 
   #ledger(group: GroupKey, wake: () => void): Ledger {
