@@ -123,7 +123,8 @@ export class JetstreamGroup implements Ledger {
       if (isDone === true && row && row.phase !== 'live') await this.#do(row).catch(() => undefined);
       return isDone === true || this.#late.get(token) === outcome;
     } finally {
-      this.#held.delete(offset);
+      // Who had it before may be told only now that it is too late.
+      if (this.#held.get(offset) === event) this.#held.delete(offset);
     }
   }
 

@@ -243,7 +243,11 @@ export class GroupJournal {
       }
       if (found.made !== this.#made) this.interrupt();
       this.#made = found.made;
-      if (found.last < this.#applied) await this.#checkEnd(before);
+      if (found.last < before) {
+        await this.#checkEnd(before);
+        // Others may have written since: what is there now counts.
+        continue;
+      }
       if (this.#verified < this.#interruptions) await this.#verify(found.last);
       if (this.#applied === 0 || this.#applied + 1 < found.first) await this.#jump();
       if (await this.#read(found.last)) return;

@@ -4,7 +4,10 @@ import { haveTool, natsTool, type NatsServers, startNats } from '@micro/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { defaultRetention } from './events.js';
 import { JetstreamEvents } from './jetstream.js';
-import { eventsPlace } from './jetstream-names.js';
+import { JetstreamDead } from './jetstream-dead.js';
+import { ServerClock } from './jetstream-entries.js';
+import { GroupJournal } from './jetstream-journal.js';
+import { deadPlace, eventsPlace, groupPlace } from './jetstream-names.js';
 import { JetstreamServer } from './jetstream-server.js';
 import { JetstreamStream } from './jetstream-stream.js';
 
@@ -123,5 +126,47 @@ describe.skipIf(!haveTool(natsTool))('JetStream', { timeout: 60_000 }, () => {
     await Promise.all([one.refresh(), one.refresh(), one.refresh()]);
     expect(one.renewals).toBe(1);
     expect(one.range).toEqual({ first: 1, last: 1 });
+  });
+
+  it('has servers that are behind, and none of them says which dead letter is the last', async () => {
+    const dead = new JetstreamDead(server, { namespace, name: 'orders', age: 1e9 });
+    const event = { stream: 'orders', offset: 1n, id: 'a', body: new Uint8Array(), headers: {}, publishedAt: 1 };
+    const die = (attempts: number) =>
+      dead.write({ event, group: 'g', attempts, reason: '', diedAt: attempts }, `death ${attempts}`);
+    await die(1);
+    const ask = nats.connection.request.bind(nats.connection);
+    const { name, subject } = deadPlace(namespace, 'orders');
+    const direct = `$JS.API.DIRECT.GET.${name}`;
+    const behind = await ask(direct, JSON.stringify({ last_by_subj: `${subject}.g.1` }));
+    await die(2);
+    vi.spyOn(nats.connection, 'request').mockImplementation(async (...question) =>
+      question[0] === direct ? behind : ask(...question),
+    );
+    const [kept] = await dead.all([{ group: 'g', offset: 1 }]);
+    expect(kept?.letter).toMatchObject({ attempts: 2 });
+    expect(kept && (await dead.renew(kept, 'again'))).toBe(true);
+  });
+
+  it('has lost the end of a journal, and is not believed because others have written as much again meanwhile', async () => {
+    const clock = new ServerClock();
+    const place = groupPlace(namespace, 'orders', 'g');
+    const journal = () => new GroupJournal(server, { place, clock, changed: () => undefined });
+    const [first, one, other] = [journal(), journal(), journal()];
+    await first.listen();
+    first.close();
+    // It hears nothing, and knows only what it asks.
+    for (let n = 0; n < 3; n++) await one.append({ do: 'join', cursor: 1 });
+    one.interrupt();
+    await nats.connection.request(`$JS.API.STREAM.DELETE.${place.name}`);
+    await other.listen();
+    for (let n = 0; n < 4; n++) await other.append({ do: 'join', cursor: 7 });
+    const ask = server.state.bind(server);
+    vi.spyOn(server, 'state').mockImplementationOnce(async (...question) => {
+      const found = await ask(...question);
+      return found && { ...found, last: 2 };
+    });
+    await one.catchUp();
+    expect(one.state.cursor).toBe(7);
+    other.close();
   });
 });

@@ -179,10 +179,9 @@ export class JetstreamServer {
     });
   }
 
-  /** The last message of a subject. Undefined for none, or from a server that has been away: see `get`. */
-  async last(name: string, subject: string): Promise<Stored | undefined> {
-    const which = { last_by_subj: subject };
-    return (await this.#direct(name, which)) ?? this.persist(() => this.#ofLeader(name, which));
+  /** The last message of a subject, of which the others may be behind. Undefined for none, or from a server that has been away: see `get`. */
+  last(name: string, subject: string): Promise<Stored | undefined> {
+    return this.persist(() => this.#ofLeader(name, { last_by_subj: subject }));
   }
 
   /** The first message from a sequence on, of some subjects. Undefined for none, or from a server that has been away: see `get`. */
