@@ -4,7 +4,7 @@ import { decodeFrames } from './frames.js';
 import { NatsAudience } from './nats-audience.js';
 import type { Processes } from './nats-processes.js';
 
-/** A topic whose server answers when it is told to, and whose processes but the first take what they are given. */
+/** A topic whose server answers when it is told to. Of the processes `dead` is not there, `silent` answers nothing, and others take what they are given. */
 function rig() {
   const sent: string[] = [];
   const given: string[] = [];
@@ -20,12 +20,12 @@ function rig() {
     flush: () => new Promise((resolve) => answers.push(resolve)),
     send: (_, [, ...frames]) => void sent.push(...textsOf(frames)),
     reach: (process) => (frames) => {
-      const isGone = process === 'dead';
-      if (!isGone) given.push(...textsOf(frames).map((text) => `${process} ${text}`));
-      return {
-        outcome: Promise.resolve(isGone ? 'gone' : { taken: frames.length, waiting: 0 }),
-        cancel: () => undefined,
-      };
+      if (process === 'dead') return { outcome: Promise.resolve('gone'), cancel: () => undefined };
+      given.push(...textsOf(frames).map((text) => `${process} ${text}`));
+      if (process !== 'silent')
+        return { outcome: Promise.resolve({ taken: frames.length, waiting: 0 }), cancel: () => undefined };
+      let cancel: () => void = () => undefined;
+      return { outcome: new Promise((resolve) => (cancel = () => resolve('unknown'))), cancel: () => cancel() };
     },
   });
   return {
@@ -105,4 +105,19 @@ describe('until the server has answered, who turns up', () => {
     expect(given).toEqual(['one second']);
     audience.close();
   });
+});
+
+it('a member of a queue whose process has connected again is not waited for: its answer may be lost', async () => {
+  const { audience, given, answers, publish, subscription, answered } = rig();
+  audience.joined('silent', subscription(1, 'q'));
+  publish('first');
+  await until('it is on its way', () => answers.length === 1);
+  audience.processAgain('silent');
+  await answered(1);
+  publish('second');
+  await until('so is the next', () => answers.length === 1);
+  audience.processAgain('silent');
+  await answered(2);
+  expect(given).toEqual(['silent first', 'silent second']);
+  audience.close();
 });

@@ -119,6 +119,7 @@ export class NatsAudience {
   /** A process has connected again. */
   processAgain(process: string): void {
     if (this.#stream.has(process)) this.#stream.add(process);
+    for (const outlet of this.#queues.values()) outlet.release(({ id }) => id.startsWith(`${process}.`));
   }
 
   /** A process says that it is there: its members of queues may have been out of reach. */

@@ -322,6 +322,32 @@ describe.skipIf(!haveTool(natsTool))('what is under way on NATS', { timeout: 60_
     await ended;
   });
 
+  it('is not waited for when the connection is lost while a member of a queue is asked: what follows goes to it', async () => {
+    await using server = await startNats();
+    const broker = await openBehindLink(server);
+    const other = await open(server.addresses);
+    const subscription = await other.subscribe('orders', { queue: 'q', buffer: 1 });
+    await broker.publish('orders', message('0'));
+    const ended = ends(broker.publish('orders', message('1')));
+    // The server has it.
+    await broker.topics();
+    way.cut();
+    // The answer finds nobody.
+    const texts: string[] = [];
+    const read = async () => {
+      for await (const { body } of subscription) texts.push(new TextDecoder().decode(body));
+    };
+    void read();
+    await until('it is taken', () => texts.length > 0);
+    way.mend();
+    await until('the connection is there again', () => told.length >= 2);
+    await ended;
+    await broker.publish('orders', message('after'));
+    await other.publish('orders', message('last'));
+    await expect.poll(() => texts.at(-1), soon).toBe('last');
+    expect(texts.filter((text) => text !== '1')).toEqual(['0', 'after', 'last']);
+  });
+
   it('goes to the only one of a queue again when that one has been away for a moment', async () => {
     await using server = await startNats();
     const subscriber = await openBehindLink(server);

@@ -2,7 +2,7 @@ import { type Message, patience } from './broker.js';
 import { decodeFrames } from './frames.js';
 import type { Inbox } from './inbox.js';
 import { Lane } from './lane.js';
-import { type Owner, type OwnerKey, ownerOf } from './nats-packets.js';
+import { keyOf, type Owner, type OwnerKey, ownerOf } from './nats-packets.js';
 
 /** What a process tells a publisher of his stream: all of it up to `position` has come here, and there is room up to its message `limit`. */
 export interface Room {
@@ -54,6 +54,8 @@ export class Listener {
   /** Subscriptions that are not in force yet. */
   readonly #coming = new Set<Inbox>();
   readonly #streams = new Map<OwnerKey, Heard>();
+  /** The one that is heard of a process. */
+  readonly #newest = new Map<string, Heard>();
   /** Those who may have to wait, or soon may. */
   readonly #hungry = new Set<Heard>();
   #reviewing = false;
@@ -98,6 +100,7 @@ export class Listener {
   take(owner: OwnerKey, packet: Buffer): void {
     const messages = decodeFrames(packet.subarray(headBytes), this.#topic);
     const heard = this.#streams.get(owner) ?? this.#newStream(owner);
+    if (!heard) return;
     heard.last = packet.readDoubleBE(0) - 1;
     heard.position = packet.readDoubleBE(8) + packet.length - headBytes;
     for (const message of messages) this.#give(heard, message);
@@ -164,8 +167,14 @@ export class Listener {
     if (limit - last > buffer / 2) this.#hungry.delete(heard);
   }
 
-  #newStream(key: OwnerKey): Heard {
+  /** Undefined for one whose publisher has begun another since: what a server had kept of it, and he has given up, would come behind what follows. */
+  #newStream(key: OwnerKey): Heard | undefined {
     const heard = { owner: ownerOf(key), last: 0, position: 0, waiting: [], told: undefined };
+    const { process, number } = heard.owner;
+    const before = this.#newest.get(process);
+    if (before && before.owner.number > number) return undefined;
+    if (before) this.#drop(keyOf(before.owner), before);
+    this.#newest.set(process, heard);
     const [[oldest, forgotten] = []] = this.#streams;
     if (this.#streams.size >= mostStreams && oldest !== undefined && forgotten) this.#drop(oldest, forgotten);
     this.#streams.set(key, heard);
@@ -175,5 +184,6 @@ export class Listener {
   #drop(key: OwnerKey, heard: Heard): void {
     this.#streams.delete(key);
     this.#hungry.delete(heard);
+    if (this.#newest.get(heard.owner.process) === heard) this.#newest.delete(heard.owner.process);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Subjects and packets of the broker on NATS. A packet is cut into as many messages of NATS as it needs: a flag byte (1: the first, 2: the last), 12
- * bytes that say whose it is, and its bytes. What comes from one connection to one subject comes in order, so nothing more is needed to join them.
+ * bytes that say whose it is, 4 that count (big-endian), and its bytes. What comes from one connection to one subject comes in order; the count tells
+ * whether something between was lost, as it is when whoever listens, or a server on the way, loses its connection.
  */
 import { MicroError } from '@micro/errors';
 
@@ -16,9 +17,11 @@ export const subjects = {
 } as const;
 
 const ownerBytes = 12;
-/** Flag and owner. */
-const headBytes = 1 + ownerBytes;
+/** Flag, owner and count. */
+const headBytes = 1 + ownerBytes + 4;
 const [first, last] = [1, 2];
+/** What was counted last: one more with each message of a packet, so that those of one packet follow each other. */
+let counted = 0;
 /** Owners whose packets may be incomplete at a time. One that stays so is of a process that died. */
 const mostPartial = 64;
 /** Of a message of NATS. The smallest things that the broker says fit in it. */
@@ -72,23 +75,24 @@ export function toMessages(owner: OwnerKey, pieces: readonly Uint8Array[], mostB
 
 /** Joins messages of NATS, of one subject, to packets. */
 export class Packets {
-  readonly #partial = new Map<OwnerKey, Uint8Array[]>();
+  readonly #partial = new Map<OwnerKey, { readonly parts: Uint8Array[]; readonly next: number }>();
 
   /** The packet that is complete with this message, whose bytes may be the message's own; undefined if there is none. */
   take(message: Uint8Array): { readonly owner: OwnerKey; readonly packet: Buffer } | undefined {
     if (message.length < headBytes) return undefined;
     const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
     const flag = bytes[0] as number;
-    const owner = bytes.toString('latin1', 1, headBytes);
+    const owner = bytes.toString('latin1', 1, 1 + ownerBytes);
     const rest = bytes.subarray(headBytes);
     if (flag === (first | last)) return { owner, packet: rest };
-    const parts = flag & first ? [] : this.#partial.get(owner);
-    // Its beginning was for others.
-    if (!parts) return undefined;
+    const count = bytes.readUInt32BE(1 + ownerBytes);
+    const { parts, next } = flag & first ? { parts: [], next: count } : (this.#partial.get(owner) ?? {});
     this.#partial.delete(owner);
+    // Its beginning was for others, or something between was lost.
+    if (!parts || count !== next) return undefined;
     parts.push(rest);
     if (flag & last) return { owner, packet: Buffer.concat(parts) };
-    this.#partial.set(owner, parts);
+    this.#partial.set(owner, { parts, next: after(count) });
     const [oldest = ''] = this.#partial.keys();
     if (this.#partial.size > mostPartial) this.#partial.delete(oldest);
     return undefined;
@@ -99,12 +103,17 @@ function messageOf(owner: OwnerKey, flag: number, pieces: readonly Uint8Array[],
   const message = Buffer.allocUnsafe(headBytes + length);
   message[0] = flag;
   message.write(owner, 1, 'latin1');
+  message.writeUInt32BE((counted = after(counted)), 1 + ownerBytes);
   let at = headBytes;
   for (const piece of pieces) {
     message.set(piece, at);
     at += piece.length;
   }
   return message;
+}
+
+function after(count: number): number {
+  return (count + 1) >>> 0;
 }
 
 /** Names have dots wherever they like, tokens of a subject none. */

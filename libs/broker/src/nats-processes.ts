@@ -114,6 +114,11 @@ export class Processes {
     return this.#isComplete;
   }
 
+  /** Of this process: one more whenever it connects. */
+  get session(): number {
+    return this.#session;
+  }
+
   /** Resolves when it is known who is subscribed, or the connection is lost. */
   complete(): Promise<void> {
     return this.#complete;

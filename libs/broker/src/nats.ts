@@ -102,6 +102,7 @@ export class NatsBroker extends Broker {
         for (const audience of this.#audiences.values()) audience.processAgain(process);
       },
       gone: (process) => {
+        this.#receivers.forget(process);
         for (const { listener } of this.#listeners.values()) listener.forget(process);
       },
     });
@@ -269,20 +270,23 @@ export class NatsBroker extends Broker {
   }
 
   #newAudience(namespace: string, topic: string): NatsAudience {
-    const from = this.#processes.id;
+    const { id } = this.#processes;
     const subject = subjects.topic(namespace, topic);
     const { connection } = this.#nats;
     return new NatsAudience({
       processes: this.#processes,
       namespace,
       topic,
-      next: () => ({ process: from, number: ++this.#streams }),
+      next: () => ({ process: id, number: ++this.#streams }),
       flush: () => this.#nats.flush(answerTimeout),
       send: (owner, pieces) => {
         this.#nats.check();
         for (const part of toMessages(owner, pieces, payloadOf(connection.info))) connection.publish(subject, part);
       },
-      reach: (process, number) => (frames, wait) => give(this.#nats, { from, process, number }, frames, wait),
+      reach: (process, number) => (frames, wait) => {
+        const from = { process: id, number: this.#processes.session };
+        return give(this.#nats, { from, process, number }, frames, wait);
+      },
     });
   }
 

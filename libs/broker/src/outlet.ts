@@ -124,6 +124,11 @@ export class Outlet {
     this.#pump();
   }
 
+  /** What those of them were sent before is waited for no longer: they have lost it, or their answer. */
+  release(isMeant: (member: Member) => boolean): void {
+    for (const { member, posted } of this.#members) if (isMeant(member)) posted?.cancel();
+  }
+
   #pump(): void {
     if (this.#current || this.#again || this.#line.length === 0) return;
     const standing = this.#choose();
