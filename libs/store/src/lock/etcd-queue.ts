@@ -29,20 +29,26 @@ export class EtcdQueue {
 
   /** The lock, if nobody has it or waits for it; else the claim's own key, if there is one. */
   async takeFree(claim: Claim): Promise<{ readonly token?: bigint; readonly own?: IKeyValue }> {
-    const lease = await this.#grant(secondsOf(claim.ttl));
     const free: ICompare = { ...this.range(claim), target: 'Create', result: 'Equal', create_revision: 0 };
-    const answer = await this.#putIf(free, claim, { value: heldFor(claim.ttl), lease });
+    const put = {
+      value: heldFor(claim.ttl),
+      seconds: secondsOf(claim.ttl),
+      failed: (lease: string) => this.#drop(lease),
+    };
+    const { answer, lease } = await this.#putIf(free, claim, put);
     if (answer.succeeded) return { token: BigInt(answer.header.revision) };
+    const own = found(answer);
+    // The same request, whose answer was lost, has been carried out before.
+    if (own?.lease === lease) return { token: BigInt(own.create_revision) };
     await this.#revoke(lease);
-    return { own: answer.responses[0]?.response_range.kvs[0] };
+    return { own };
   }
 
   /** The claim's key at the end of the queue, or where it is. */
   async enter(claim: Claim): Promise<IKeyValue | undefined> {
-    const lease = await this.#grant(placeSeconds);
     const isNew: ICompare = { key: this.#keyOf(claim), target: 'Create', result: 'Equal', create_revision: 0 };
-    const answer = await this.#putIf(isNew, claim, { value: 'waits', lease });
-    if (!answer.succeeded) await this.#revoke(lease);
+    const { answer, lease } = await this.#putIf(isNew, claim, { value: 'waits', seconds: placeSeconds });
+    if (!answer.succeeded && found(answer)?.lease !== lease) await this.#revoke(lease);
     return this.own(claim);
   }
 
@@ -76,14 +82,17 @@ export class EtcdQueue {
     const own = await this.own(claim);
     const value = own?.value.toString();
     if (!own || value === 'waits') return false;
-    if (value === heldFor(claim.ttl)) return (await this.#keep(own.lease)) > 0;
+    if (value === heldFor(claim.ttl) && (await this.#keep(own.lease)) > 0) return true;
+    // For another ttl, or another request of the same id has put the key under another lease meanwhile.
     return this.#hold(claim, own);
   }
 
   /** Removes the key of an id, whatever it is there for. */
   async leave(claim: Lockable & { readonly id: string }): Promise<void> {
-    const own = await this.own(claim);
-    if (own) await this.#revoke(own.lease);
+    const first = await this.own(claim);
+    // Another request of the same id may put the key under another lease meanwhile.
+    for (let own = first; own && own.create_revision === first?.create_revision; own = await this.own(claim))
+      await this.#revoke(own.lease);
   }
 
   close(): void {
@@ -92,28 +101,45 @@ export class EtcdQueue {
 
   /** Puts the key under a lease for the whole ttl, if it is the same still. */
   async #hold(claim: Lockable & { readonly id: string; readonly ttl: number }, own: IKeyValue): Promise<boolean> {
-    const lease = await this.#grant(secondsOf(claim.ttl));
     const create_revision = own.create_revision;
     const same: ICompare = { key: this.#keyOf(claim), target: 'Create', result: 'Equal', create_revision };
-    const answer = await this.#putIf(same, claim, { value: heldFor(claim.ttl), lease });
+    const put = { value: heldFor(claim.ttl), seconds: secondsOf(claim.ttl) };
+    const { answer, lease } = await this.#putIf(same, claim, put);
     // The one before has no key any more, and the new one none if it is not the same.
     await this.#revoke(answer.succeeded ? own.lease : lease);
     return answer.succeeded;
   }
 
-  #putIf(
+  /** Under a new lease; `failed` is told of one that may be put under later. Whoever stood still until the lease was over takes another. */
+  async #putIf(
     compare: ICompare,
     claim: Lockable & { readonly id: string },
-    { value, lease }: { readonly value: string; readonly lease: string },
-  ): Promise<ITxnResponse> {
+    put: { readonly value: string; readonly seconds: number; readonly failed?: (lease: string) => void },
+  ): Promise<{ readonly answer: ITxnResponse; readonly lease: string }> {
     const key = this.#keyOf(claim);
-    const put: IRequestOp = { request_put: { key, value: Buffer.from(value), lease } };
-    const get: IRequestOp = { request_range: { key } };
-    return this.#client.call(({ kv }) => kv.txn({ compare: [compare], success: [put], failure: [get] }));
+    const value = Buffer.from(put.value);
+    for (;;) {
+      const lease = await this.#grant(put.seconds);
+      const success: IRequestOp[] = [{ request_put: { key, value, lease } }];
+      const failure: IRequestOp[] = [{ request_range: { key } }];
+      try {
+        const answer = await this.#client.call(({ kv }) => kv.txn({ compare: [compare], success, failure }));
+        return { answer, lease };
+      } catch (error) {
+        if (isLeaseLost(error)) continue;
+        put.failed?.(lease);
+        throw error;
+      }
+    }
   }
 
   async #grant(seconds: number): Promise<string> {
     return (await this.#client.call(({ leaseClient }) => leaseClient.leaseGrant({ TTL: seconds }))).ID;
+  }
+
+  /** Whoever is told that there was no answer shall not have the lock by a request that is carried out later. */
+  #drop(lease: string): void {
+    void this.#revoke(lease).catch(() => undefined);
   }
 
   #keep(lease: string): Promise<number> {
@@ -123,14 +149,23 @@ export class EtcdQueue {
   async #revoke(lease: string): Promise<void> {
     await this.#client
       .call(({ leaseClient }) => leaseClient.leaseRevoke({ ID: lease }))
-      .catch((error: Error) => {
-        if (!(error.cause instanceof EtcdLeaseInvalidError)) throw error;
+      .catch((error: unknown) => {
+        if (!isLeaseLost(error)) throw error;
       });
   }
 
   #keyOf(claim: Lockable & { readonly id: string }): Buffer {
     return Buffer.from(`${this.range(claim).key.toString()}${claim.id}`);
   }
+}
+
+/** The key of the id that is there already. */
+function found({ responses }: ITxnResponse): IKeyValue | undefined {
+  return responses[0]?.response_range.kvs[0];
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof EtcdLeaseInvalidError;
 }
 
 function secondsOf(ttl: number): number {

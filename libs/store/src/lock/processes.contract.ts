@@ -60,10 +60,11 @@ export function lockProcesses(adapter: string, { config, fault }: LockProcessesO
       const contend = () => start('contend', { name, clients: [clients++, clients++], ttl });
       const going = [contend(), contend(), contend()];
       const all = [...going];
-      const each = async (what: string, count: number) =>
-        until(what, () => going.every((one) => had(one) >= count), 60_000).catch((error: Error) => {
+      const allOf = async (what: string, isSo: (one: Program) => boolean) =>
+        until(what, () => going.every(isSo), 60_000).catch((error: Error) => {
           throw new Error(`${error.message}: ${all.map(({ output }) => output().slice(-300)).join('\n')}`);
         });
+      const each = (what: string, count: number) => allOf(what, (one) => had(one) >= count);
       await each('all have had it', 2);
       await fault?.();
       for (let round = 0; round < 3; round++) {
@@ -84,7 +85,7 @@ export function lockProcesses(adapter: string, { config, fault }: LockProcessesO
         await each('all go on', 2);
       }
       for (const one of going) one.child.kill('SIGTERM');
-      await until('all have ended', () => going.every(({ output }) => output().endsWith('end\n')), 60_000);
+      await allOf('all have ended', ({ output }) => output().endsWith('end\n'));
       const operations = operationsOf(all);
       expect(operations.filter(isHad).length).toBeGreaterThan(20);
       expect(checkLinearizable(lockModel, operations)).toEqual({ linearizable: true });
