@@ -11,8 +11,8 @@ export const longestWait = 20_000;
 /** Locks as the service of lock.proto: each method is one call on the contract, in the database of the caller. */
 export class LocksHandlers {
   readonly #locks: Locks;
-  /** Calls that wait, each with who waits for what. */
-  readonly #waiting = new Map<AbortController, string>();
+  /** Calls that wait, each with who waits for what, and until when. */
+  readonly #waiting = new Map<AbortController, { readonly waiter: string; readonly over: Promise<unknown> }>();
   #stopping = false;
 
   constructor(locks: Locks) {
@@ -25,10 +25,11 @@ export class LocksHandlers {
     const giving = new AbortController();
     const leave = () => giving.abort();
     context.signal.addEventListener('abort', leave, { once: true });
-    this.#waiting.set(giving, waiterOf(name, id, lease));
+    const wait = this.#stopping ? 0 : Math.min(waitMs, longestWait);
+    const taking = this.#locks.take(name, id, { ...lease, wait, signal: giving.signal });
+    this.#waiting.set(giving, { waiter: waiterOf(name, id, lease), over: taking.catch(() => undefined) });
     try {
-      const wait = this.#stopping ? 0 : Math.min(waitMs, longestWait);
-      const { token } = await this.#locks.take(name, id, { ...lease, wait, signal: giving.signal });
+      const { token } = await taking;
       return { token };
     } catch (error) {
       if (!this.#stopping || context.signal.aborted || !giving.signal.aborted) throw error;
@@ -46,10 +47,12 @@ export class LocksHandlers {
 
   async release(request: lockProto.ReleaseLockRequest, context: CallContext): Promise<lockProto.ReleaseLockResponse> {
     const { name, id } = request;
-    // A call that nobody waits for any more, which may not have been noticed yet, would have the lock next.
+    // A call that nobody waits for any more, which may not have been noticed yet, would have the lock next, or is just getting it.
     const place = placeOf(request, context);
     const gone = waiterOf(name, id, place);
-    for (const [giving, waiter] of this.#waiting) if (waiter === gone) giving.abort();
+    const calls = [...this.#waiting].filter(([, { waiter }]) => waiter === gone);
+    for (const [giving] of calls) giving.abort();
+    await Promise.all(calls.map(([, { over }]) => over));
     await this.#locks.release(name, id, place);
     return {};
   }

@@ -1,0 +1,45 @@
+import { lockProto } from '@micro/proto';
+import { Client, fixedTargets, RpcServer } from '@micro/rpc';
+import { until } from '@micro/testing';
+import { expect, it } from 'vitest';
+import { LocksHandlers } from './handlers.js';
+import type { AcquireOptions, Grant } from './locks.js';
+import { MemoryLocks } from './memory.js';
+import { RemoteLocks } from './remote.js';
+
+/** Locks that are given just when whoever wants one gives it up. */
+class LateLocks extends MemoryLocks {
+  asked = false;
+
+  override async take(name: string, id: string, { signal, ...options }: AcquireOptions = {}): Promise<Grant> {
+    if (id !== 'one') return super.take(name, id, options);
+    this.asked = true;
+    await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+    return super.take(name, id, options);
+  }
+}
+
+it('a lock that is given up while it is being given is nobody’s', async () => {
+  const locks = new LateLocks();
+  const handlers = new LocksHandlers(locks);
+  const server = new RpcServer({ name: 'store', port: 0 }).add(lockProto.Locks, {
+    acquire: (request, context) => handlers.acquire(request, context),
+    renew: (request, context) => handlers.renew(request, context),
+    release: (request, context) => handlers.release(request, context),
+  });
+  const { host, port } = await server.listen();
+  const client = new Client({ discovery: fixedTargets(`${host}:${port}`) });
+  const remote = new RemoteLocks(client);
+  try {
+    const taking = remote.take('a', 'one', { ttl: 60_000 });
+    await until('it is asked for', () => locks.asked);
+    await remote.release('a', 'one');
+    await Promise.allSettled([taking]);
+    expect((await remote.take('a', 'other', { wait: 0 })).token).toBeGreaterThan(0n);
+  } finally {
+    await remote.close();
+    await client.close();
+    await server.close();
+    await locks.close();
+  }
+});
