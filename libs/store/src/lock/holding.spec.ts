@@ -91,9 +91,41 @@ it('closing releases what is held, and what is had only then', async () => {
   await holding.close();
   await expect(late).rejects.toMatchObject({ code: 'unavailable', id: 'store' });
   expect([one.held, one.signal.reason]).toMatchObject([false, { code: 'canceled' }]);
-  for (const name of ['a', 'b']) await locks.take(name, 'other', { wait: 0 });
-  await locks.take('c', 'other');
+  for (const name of ['a', 'b', 'c']) await locks.take(name, 'other', { wait: 0 });
   await expect(holding.acquire('d')).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+it('closing leaves no place in a queue, and no lock that is being given', async () => {
+  await locks.take('a', 'first');
+  const waiting = expect(holding.acquire('a')).rejects.toMatchObject({ code: 'unavailable', id: 'store' });
+  let give: (() => void) | undefined;
+  const slow = new Holding({
+    take: async (...given) => {
+      await new Promise<void>((resolve) => (give = resolve));
+      return locks.take(given[0], given[1]);
+    },
+    renew: (...given) => locks.renew(...given),
+    release: (...given) => locks.release(...given),
+  });
+  const given = expect(slow.acquire('b', { ttl: 60_000 })).rejects.toMatchObject({ code: 'unavailable', id: 'store' });
+  await until('it is asked for', () => give !== undefined);
+  const closing = slow.close();
+  give?.();
+  await Promise.all([closing, holding.close()]);
+  await locks.release('a', 'first');
+  for (const name of ['a', 'b']) await locks.take(name, 'other', { wait: 0 });
+  await Promise.all([waiting, given]);
+});
+
+it('a lock that could not be released is released by asking again', async () => {
+  const lock = await holding.acquire('a', { ttl: 60_000 });
+  reachable = false;
+  await expect(lock.release()).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(lock.release()).rejects.toMatchObject({ code: 'unavailable' });
+  reachable = true;
+  await lock.release();
+  await lock.release();
+  await locks.take('a', 'other', { wait: 0 });
 });
 
 it('an acquisition whose answer got lost leaves nothing behind', async () => {

@@ -17,6 +17,8 @@ type Keeper = Pick<Locks, 'take' | 'renew' | 'release'>;
 export class Holding {
   readonly #keeper: Keeper;
   readonly #held = new Set<HeldLock>();
+  /** What is being acquired, by what gives it up. */
+  readonly #acquiring = new Map<AbortController, Promise<Lock>>();
   #closed = false;
 
   constructor(keeper: Keeper) {
@@ -25,18 +27,43 @@ export class Holding {
 
   async acquire(name: string, options: AcquireOptions = {}): Promise<Lock> {
     if (this.#closed) throw closed();
+    const { signal } = options;
+    const giving = new AbortController();
+    const give = () => giving.abort();
+    if (signal?.aborted) give();
+    signal?.addEventListener('abort', give, { once: true });
+    const acquiring = this.#acquire(name, { ...options, signal: giving.signal });
+    this.#acquiring.set(giving, acquiring);
+    try {
+      return await acquiring;
+    } finally {
+      this.#acquiring.delete(giving);
+      signal?.removeEventListener('abort', give);
+    }
+  }
+
+  /** Releases them all, and gives up what is waited for; what cannot be released now is free when its ttl has passed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const giving of this.#acquiring.keys()) giving.abort();
+    await Promise.allSettled([...this.#acquiring.values(), ...[...this.#held].map((lock) => lock.release())]);
+  }
+
+  async #acquire(name: string, options: AcquireOptions): Promise<Lock> {
     const id = randomUUID();
     const { ttl, wait } = checkedClaim(name, id, options);
     const { database, table } = options;
     const lease = { database, table, ttl };
     // The lock where the answer got lost, else a place in the queue that nobody wants.
-    const leave = () => void outsideCalls(() => this.#keeper.release(name, id, lease)).catch(() => undefined);
-    const grant = await this.#keeper.take(name, id, options).catch((error: unknown) => {
-      if (wait > 0 || MicroError.from(error).code !== 'aborted') leave();
-      throw error;
+    const leave = () => outsideCalls(() => this.#keeper.release(name, id, lease)).catch(() => undefined);
+    const grant = await this.#keeper.take(name, id, options).catch(async (error: unknown) => {
+      const leaving = wait > 0 || MicroError.from(error).code !== 'aborted' ? leave() : undefined;
+      if (!this.#closed) throw error;
+      await leaving;
+      throw closed();
     });
     if (this.#closed) {
-      leave();
+      await leave();
       throw closed();
     }
     const lock = new HeldLock(this.#keeper, { name, id, lease, ttl, grant, ended: () => this.#held.delete(lock) });
@@ -49,12 +76,6 @@ export class Holding {
       lock.release().catch(() => undefined);
       throw error;
     }
-  }
-
-  /** Releases them all; what cannot be released now is free when its ttl has passed. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.allSettled([...this.#held].map((lock) => lock.release()));
   }
 }
 
@@ -79,6 +100,8 @@ class HeldLock implements Lock {
   #deadline: NodeJS.Timeout | undefined;
   #failure: unknown;
   #released: Promise<void> | undefined;
+  /** Whether it was had, and to release it has failed. */
+  #unreleased = false;
 
   constructor(keeper: Keeper, held: Held) {
     this.#keeper = keeper;
@@ -123,11 +146,14 @@ class HeldLock implements Lock {
   }
 
   release(): Promise<void> {
-    const wasHeld = this.held;
+    const wasHeld = this.held || this.#unreleased;
     const { name, id, lease } = this.#held;
     this.#end(new MicroError('canceled', `the lock ${quote(name)} has been released`, { id: 'store' }));
     this.#released ??= outsideCalls(() => this.#keeper.release(name, id, lease)).catch((error: unknown) => {
-      if (wasHeld) throw error;
+      if (!wasHeld) return;
+      this.#unreleased = true;
+      this.#released = undefined;
+      throw error;
     });
     return this.#released;
   }

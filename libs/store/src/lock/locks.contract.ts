@@ -305,6 +305,18 @@ export function locksContract(adapter: string, { capabilities, open }: LocksCont
         expect((await acquire('a')).token).toBeGreaterThan(next.token);
       });
 
+      it('wait for nobody who is closed', async () => {
+        if (capabilities.shared === 'instance') return;
+        const lock = await acquire('a', { ttl: 60_000 });
+        const other = await another();
+        const waiting = expect(acquire('a', {}, other)).rejects.toMatchObject({ code: 'unavailable', id: 'store' });
+        // Each is answered, so that it is waited for by the last at the latest.
+        for (let round = 0; round < 20; round++) await refused('a', other);
+        await Promise.all([other.close(), waiting]);
+        await lock.release();
+        expect((await acquire('a', { wait: 0 })).token).toBeGreaterThan(lock.token);
+      });
+
       it('find no smaller token when all are opened again', async () => {
         if (capabilities.survives === 'nothing') return;
         const tokens: bigint[] = [];

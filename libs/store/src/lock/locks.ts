@@ -42,7 +42,10 @@ export interface Lock {
   readonly held: boolean;
   /** Renews it now. MicroError `aborted` if it is lost; `unavailable` if nobody could be asked: it is had until it would be lost anyway. */
   renew(): Promise<void>;
-  /** Gives it to whoever waits next. A second call does nothing, one on a lost lock neither. `unavailable`: it is free when ttl has passed. */
+  /**
+   * Gives it to whoever waits next. A second call does nothing, one on a lost lock neither. `unavailable`: it is free when ttl has passed, or
+   * another call has released it.
+   */
   release(): Promise<void>;
 }
 
