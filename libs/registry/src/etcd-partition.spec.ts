@@ -90,6 +90,7 @@ describe.skipIf(!haveTool(etcdTool))('a registry that etcd is out of reach of', 
       const proxy = await watchProxy(servers.addresses[0] as string);
       const deaf = await rig.open({ addresses: [proxy.address] });
       const watch = await watching(deaf);
+      await until('it watches', proxy.isWatched);
       proxy.silence();
       await change();
       await deaf.register(named('own'));

@@ -32,6 +32,7 @@ export async function watchProxy(target: string) {
   await once(server, 'listening');
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    isWatched: () => watches.size > 0,
     /** Of watches that there are nothing is heard any more; others that come are as they should be. */
     silence: () => {
       for (const stream of watches) silent.add(stream);
