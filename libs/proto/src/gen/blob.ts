@@ -95,10 +95,8 @@ service Blobs {
   rpc List(ListBlobsRequest) returns (ListBlobsResponse) {
     option idempotency_level = NO_SIDE_EFFECTS;
   }
-  // One that is not there is no error.
-  rpc Delete(DeleteBlobRequest) returns (DeleteBlobResponse) {
-    option idempotency_level = IDEMPOTENT;
-  }
+  // One that is not there is no error. Not to be sent again by itself: what was sent first, and comes late, would delete what was written since.
+  rpc Delete(DeleteBlobRequest) returns (DeleteBlobResponse);
 }
 
 message BlobInfo {
@@ -184,6 +182,6 @@ export const Blobs = schema.service<{
   info: Unary<BlobInfoRequest, BlobInfoResponse>;
   /** A page of blobs, by key. */
   list: Unary<ListBlobsRequest, ListBlobsResponse>;
-  /** One that is not there is no error. */
+  /** One that is not there is no error. Not to be sent again by itself: what was sent first, and comes late, would delete what was written since. */
   delete: Unary<DeleteBlobRequest, DeleteBlobResponse>;
 }>('store.Blobs');
