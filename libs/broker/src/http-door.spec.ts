@@ -2,11 +2,14 @@ import { connect } from 'node:net';
 import { MicroError } from '@micro/errors';
 import { openRegistry, type Registry } from '@micro/registry';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { brokerLimits, type Subscription } from './broker.js';
+import { brokerLimits, patience, type Subscription } from './broker.js';
 import { batchBytes, decodeFrames, encodeFrame } from './frames.js';
 import { HttpBroker } from './http.js';
-import { contentType } from './http-door.js';
+import { contentType, Door } from './http-door.js';
+import { Poster } from './http-post.js';
 import { placeOf, serviceName, topicOf } from './http-topic.js';
+import { Inbox } from './inbox.js';
+import { Lane } from './lane.js';
 
 let registry: Registry;
 let broker: HttpBroker;
@@ -87,6 +90,27 @@ describe('the door of the HTTP broker', () => {
     for (const body of broken) expect(await post(body)).toMatch(/^400 /);
     await expect(post(new Uint8Array(batchBytes + 1)).catch(() => '413')).resolves.toMatch(/^413/);
     expect(await post(frame('last'))).toBe('200 1 1');
+  });
+
+  it('answers what was sent before it is known to close, and closes when it is', async () => {
+    const lane = new Lane(patience);
+    const inbox: Inbox = new Inbox({ buffer: 10, room: () => lane.advance() });
+    lane.join(inbox);
+    const door = new Door('127.0.0.1');
+    door.add('mail', { topic: 'orders', lane });
+    const address = await door.address();
+    const [one, other] = [new Poster({ address, subscription: 'mail' }), new Poster({ address, subscription: 'mail' })];
+    expect(await one.send([frame('1')], 0).outcome).toEqual({ taken: 1, waiting: 1 });
+    expect(await other.send([frame('2')], 0).outcome).toEqual({ taken: 1, waiting: 2 });
+    door.remove('mail');
+    const sent = one.send([frame('3')], 0);
+    const closed = door.close();
+    expect(await sent.outcome).toBe('gone');
+    // He has heard of it.
+    other.retire();
+    await closed;
+    expect(await one.send([frame('4')], 0).outcome).toBe('gone');
+    await inbox.close();
   });
 
   it('is not held open by who says nothing or half of it', async () => {

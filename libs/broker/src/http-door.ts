@@ -15,8 +15,9 @@ export interface Receiver {
   readonly lane: Lane;
 }
 
-/** Milliseconds that a request may ask to wait, and that a broken one has to end. */
+/** Milliseconds that a request may ask to wait. */
 const longestWait = 10_000;
+/** Milliseconds that closing waits for publishers to hang up: those who have not heard by then, or have sent half of something, are cut off. */
 const closeTimeout = 500;
 
 /**
@@ -27,6 +28,9 @@ export class Door {
   readonly #host: string;
   readonly #receivers = new Map<string, Receiver>();
   #server: Server | undefined;
+  #connections = 0;
+  /** Nobody is connected any more. */
+  #quiet: () => void = () => undefined;
   #address: Promise<string> | undefined;
 
   constructor(host: string) {
@@ -53,16 +57,23 @@ export class Door {
     this.#receivers.delete(subscription);
   }
 
+  /** To be called when there are no subscriptions any more. What publishers send until they hear of that is answered, so that another of a queue gets it. */
   async close(): Promise<void> {
     await this.#address?.catch(() => undefined);
     const server = this.#server;
     if (!server) return;
+    if (this.#connections > 0) {
+      let late: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#quiet = resolve;
+        late = setTimeout(resolve, closeTimeout);
+      });
+      clearTimeout(late);
+    }
     const closed = once(server, 'close');
     server.close();
-    server.closeIdleConnections();
-    const late = setTimeout(() => server.closeAllConnections(), closeTimeout);
+    server.closeAllConnections();
     await closed;
-    clearTimeout(late);
   }
 
   async #listen(): Promise<string> {
@@ -71,6 +82,10 @@ export class Door {
         const { status, detail } = MicroError.from(error, 'broker');
         refuse(response, status, detail);
       });
+    });
+    server.on('connection', (socket) => {
+      this.#connections++;
+      socket.once('close', () => --this.#connections === 0 && this.#quiet());
     });
     server.listen(0, this.#host);
     await once(server, 'listening');
