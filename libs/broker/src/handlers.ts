@@ -43,15 +43,18 @@ export class BrokerHandlers {
     const subscription = await this.#broker.subscribe(topic, { namespace, queue, buffer, signal });
     const name = randomUUID();
     this.#subscriptions.set(name, subscription);
+    let isListed: boolean;
     try {
+      // It has ended before it was in force.
+      if (this.#stopping.signal.aborted) throw stops();
       responseHeaders.set(subscriptionHeader, name);
       context.sendHeaders();
       for await (const message of subscription) yield toMessage(message);
     } finally {
+      isListed = this.#subscriptions.delete(name);
       await subscription.close();
     }
-    if (this.#subscriptions.delete(name) && !context.signal.aborted)
-      throw new MicroError('unavailable', 'the broker stops: subscribe again', { id: 'broker' });
+    if (isListed && !context.signal.aborted) throw stops();
   }
 
   async unsubscribe({ subscription: name }: brokerProto.UnsubscribeRequest): Promise<brokerProto.UnsubscribeResponse> {
@@ -69,4 +72,8 @@ export class BrokerHandlers {
   stop(): void {
     this.#stopping.abort();
   }
+}
+
+function stops(): MicroError {
+  return new MicroError('unavailable', 'the broker stops: subscribe again', { id: 'broker' });
 }
