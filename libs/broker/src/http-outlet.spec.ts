@@ -40,6 +40,17 @@ async function register(
   );
 }
 
+/** Publishes each number; how often that was held up. One time may be a machine that is busy. */
+async function publishAll(): Promise<number> {
+  let held = 0;
+  for (const number of numbers) {
+    const begin = performance.now();
+    await broker.publish('orders', { body: Uint8Array.of(number) });
+    if (performance.now() - begin > patience * 0.8) held++;
+  }
+  return held;
+}
+
 async function heard(queue?: string): Promise<number[]> {
   const subscription = await broker.subscribe('orders', { queue });
   const bodies: number[] = [];
@@ -58,9 +69,7 @@ describe('where a subscriber was, and is no more', () => {
   ])('another program that answers $status costs its queue nothing, and holds nobody up', async (answer) => {
     await register('q', answer);
     const [member, other] = [await heard('q'), await heard()];
-    const begin = performance.now();
-    for (const number of numbers) await broker.publish('orders', { body: Uint8Array.of(number) });
-    expect(performance.now() - begin).toBeLessThan(2 * patience);
+    expect(await publishAll()).toBeLessThanOrEqual(1);
     await expect.poll(() => member, soon).toEqual(numbers);
     await expect.poll(() => other, soon).toEqual(numbers);
   });
@@ -68,9 +77,7 @@ describe('where a subscriber was, and is no more', () => {
   it('one that hangs up loses what it was sent, and holds nobody up', async () => {
     await register('q', undefined);
     const [member, other] = [await heard('q'), await heard()];
-    const begin = performance.now();
-    for (const number of numbers) await broker.publish('orders', { body: Uint8Array.of(number) });
-    expect(performance.now() - begin).toBeLessThan(2 * patience);
+    expect(await publishAll()).toBeLessThanOrEqual(1);
     await expect.poll(() => other, soon).toEqual(numbers);
     expect(member).toEqual([...new Set(member)].sort((one, next) => one - next));
   });
@@ -78,9 +85,7 @@ describe('where a subscriber was, and is no more', () => {
   it('one that answers 500 and is alone holds its publisher up as little', async () => {
     await register(undefined, { status: 500, text: '' });
     const other = await heard();
-    const begin = performance.now();
-    for (const number of numbers) await broker.publish('orders', { body: Uint8Array.of(number) });
-    expect(performance.now() - begin).toBeLessThan(2 * patience);
+    expect(await publishAll()).toBeLessThanOrEqual(1);
     await expect.poll(() => other, soon).toEqual(numbers);
   });
 });
