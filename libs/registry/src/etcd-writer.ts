@@ -1,5 +1,5 @@
 import type { EtcdClient } from '@micro/etcd';
-import type { ICompare, IRequestOp, ITxnRequest, ITxnResponse } from 'etcd3';
+import type { ICompare, IRequestOp, IResponseOp, ITxnRequest, ITxnResponse } from 'etcd3';
 import type { EtcdKeys, KeyRange, VersionKey } from './etcd-records.js';
 import type { EtcdView } from './etcd-view.js';
 
@@ -49,19 +49,8 @@ export class EtcdWriter {
   /** Deletes nodes, whoever put them; resolves to the revision at which they are gone, 0 if none was there. */
   async delete(keys: readonly string[]): Promise<number> {
     let revision = 0;
-    for (const part of parts(keys.map((key) => ({ key, text: '' })))) {
-      const asOf = await this.#revision();
-      const deletes = part.map(({ key }) => nested([unchanged(key, asOf)], { key: Buffer.from(key) }));
-      const { header, responses } = await this.#commit({ success: deletes });
-      const deleted = responses.some(
-        ({
-          response_txn: {
-            responses: [range],
-          },
-        }) => Number(range?.response_delete_range.deleted) > 0,
-      );
-      if (deleted) revision = Number(header.revision);
-    }
+    for (const part of parts(keys.map((key) => ({ key, text: '' }))))
+      revision = Math.max(revision, await this.#deletePart(part.map(({ key }) => key)));
     return revision;
   }
 
@@ -123,10 +112,20 @@ export class EtcdWriter {
     }
   }
 
-  async #revision(): Promise<number> {
-    const key = Buffer.from(this.#keys.all.start);
-    const { header } = await this.#client.call(({ kv }) => kv.range({ key, count_only: true }));
-    return Number(header.revision);
+  /** Also what is not known here yet. */
+  async #deletePart(keys: readonly string[]): Promise<number> {
+    let left = keys;
+    let revision = 0;
+    for (let asOf = this.#view.revision; left.length > 0;) {
+      const deletes = left.map((key) => nested([unchanged(key, asOf)], { key: Buffer.from(key) }));
+      const { header, responses } = await this.#commit({ success: deletes });
+      asOf = Number(header.revision);
+      const answers = responses.map(({ response_txn: answer }) => answer);
+      const isGone = ([range]: IResponseOp[]) => Number(range?.response_delete_range.deleted) > 0;
+      if (answers.some((answer) => isGone(answer.responses))) revision = asOf;
+      left = left.filter((_, index) => !answers[index]?.succeeded);
+    }
+    return revision;
   }
 
   #commit(request: ITxnRequest): Promise<ITxnResponse> {
