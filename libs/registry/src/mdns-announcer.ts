@@ -74,6 +74,7 @@ export class Announcer {
         continue;
       }
       const records = recordsOf(announcement);
+      this.#unsay(label);
       this.#own.set(label, { label, announcement, records });
       units.push(wholeUnit(records));
       for (const blob of records.blobs.values()) {
@@ -93,7 +94,12 @@ export class Announcer {
       const own = this.#own.get(label);
       this.forget(label);
       const location = own?.records.location;
-      return { answers: [...goodbyeOf(label, this.#by), ...(location ? [{ ...location, ttl: 0 }] : [])] };
+      return {
+        answers: [
+          ...goodbyeOf(label, this.#by, own?.announcement.since),
+          ...(location ? [{ ...location, ttl: 0 }] : []),
+        ],
+      };
     });
     if (units.length > 0) await this.#socket.announce(units);
   }
@@ -103,6 +109,7 @@ export class Announcer {
     const own = this.#own.get(label);
     this.#own.delete(label);
     this.#renewals.delete(label);
+    this.#unsay(label);
     return own && keyOf(own);
   }
 
@@ -118,6 +125,12 @@ export class Announcer {
     clearTimeout(this.#replying);
     if (options.withdraw) await this.withdraw([...this.#own.values()].map(keyOf));
     this.#own.clear();
+  }
+
+  /** An answer that waits for others to ask must not bring back what was so when it was asked for. */
+  #unsay(label: string): void {
+    const name = `${label}.${serviceType}`;
+    for (const record of this.#replies) if (record.name === name || record.data === name) this.#replies.delete(record);
   }
 
   #renewIn(label: string, what: 'whole' | 'text', milliseconds: number): void {

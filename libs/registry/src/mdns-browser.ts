@@ -4,13 +4,13 @@ import { type Content, decodeContent } from './content.js';
 import { Blobs } from './mdns-blobs.js';
 import {
   type DnsRecord,
-  goodbyeBy,
   isReference,
   labelIn,
   labelOf,
   lengthOf,
   type NodeText,
   parseBlobName,
+  parseGoodbye,
   parseMetadata,
   parseText,
   pointersOnly,
@@ -64,6 +64,8 @@ export class Browser {
   readonly #found = new Map<string, Found>();
   /** Whose goodbye this process has sent, with when to stop waiting to hear it: what arrives before it is older than it. */
   readonly #leaving = new Map<string, number>();
+  /** Whose goodbye was heard, since when they had been there, and when to stop waiting for what was sent before it. */
+  readonly #gone = new Map<string, { readonly since: number; readonly until: number }>();
   /** Those that are shown as soon as what they refer to is here. */
   readonly #incomplete = new Set<Found>();
   readonly #blobs: Blobs;
@@ -229,7 +231,7 @@ export class Browser {
   #receiveNode(label: string, strings: Texts, ttl: number): void {
     const before = this.#found.get(label);
     this.#unseen.delete(label);
-    if (ttl === 0) return this.#receiveGoodbye(label, goodbyeBy(strings));
+    if (ttl === 0) return this.#receiveGoodbye(label, parseGoodbye(strings));
     if (this.#options.isOwn(label) || this.#isLeaving(label)) return;
     if (before && sameStrings(before.strings, strings)) {
       before.expires = performance.now() + before.ttl;
@@ -237,7 +239,7 @@ export class Browser {
       return;
     }
     const text = parseText(label, strings);
-    if (!text || (!before && this.#found.size >= mostNodes)) return;
+    if (!text || this.#isGone(label, text.since) || (!before && this.#found.size >= mostNodes)) return;
     if (before) this.#release(before);
     // Copies: a few bytes must not keep the whole packet alive.
     const found = {
@@ -251,9 +253,23 @@ export class Browser {
     this.#place(found);
   }
 
-  #receiveGoodbye(label: string, by: string | undefined): void {
+  /** Whether what is heard of a node was sent before its goodbye: answers arrive at another socket than news. */
+  #isGone(label: string, since: number): boolean {
+    const gone = this.#gone.get(label);
+    return gone !== undefined && since <= gone.since && performance.now() < gone.until;
+  }
+
+  #receiveGoodbye(label: string, { by, since }: ReturnType<typeof parseGoodbye>): void {
     if (by === this.#options.by) return void this.#leaving.delete(label);
     if (this.#options.isOwn(label)) return this.#options.dismissed(label);
+    const now = performance.now();
+    // In the order in which they went.
+    this.#gone.delete(label);
+    for (const [one, { until }] of this.#gone) {
+      if (until >= now) break;
+      this.#gone.delete(one);
+    }
+    if (since !== undefined && this.#gone.size < mostNodes) this.#gone.set(label, { since, until: now + slowAnswer });
     const found = this.#found.get(label);
     if (!found) return;
     this.#options.catalog.remove(found.key);

@@ -8,7 +8,7 @@ import mdns from 'multicast-dns';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeContent } from './content.js';
 import { openMdns } from './mdns.js';
-import { blobRecord, type DnsRecord, labelIn, packBlob, recordsOf } from './mdns-records.js';
+import { blobRecord, type DnsRecord, goodbyeOf, labelIn, labelOf, packBlob, recordsOf } from './mdns-records.js';
 import { freeUdpPort, outsideProcess } from './outside-process.js';
 import type { Node, Registry, Service } from './registry.js';
 
@@ -183,6 +183,32 @@ describe('mDNS on the wire', () => {
     });
     other.respond([pointer as never]);
     await expect.poll(() => registry.list(), soon).toEqual([{ ...service, schema: undefined }]);
+  });
+
+  it('does not bring back by what arrives late who has said goodbye', async () => {
+    const { other } = await records();
+    await registry.list();
+    const blob = packBlob(encodeContent(service).bytes);
+    const tell = (name: string, since: number) => {
+      const node = { ...(service.nodes[0] as Node), id: name };
+      const { text } = recordsOf({ ...service, name, namespace: 'micro', node, service: blob, since, ttl: 30_000 });
+      const label = labelIn(text.name) ?? '';
+      other.respond([text, blobRecord(blob, 0, label, 30_000)] as never);
+      return label;
+    };
+    const names = async () => (await registry.list()).map(({ name }) => name);
+    const label = tell('back', 1);
+    await expect.poll(names, soon).toEqual(['back']);
+    for (const name of ['back', 'never']) {
+      const gone = name === 'back' ? label : labelOf({ namespace: 'micro', name, version: 'latest', id: name });
+      other.respond(goodbyeOf(gone, 'other', 1) as never);
+      tell(name, 1);
+    }
+    tell('next', 1);
+    await expect.poll(names, soon).toContain('next');
+    expect(await names()).toEqual(['next']);
+    tell('back', 2);
+    await expect.poll(names, soon).toEqual(['back', 'next']);
   });
 
   it('shows a late process all that others run', async () => {

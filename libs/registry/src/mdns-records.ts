@@ -194,18 +194,24 @@ export function recordsOf(announcement: Announcement): NodeRecords {
   };
 }
 
-/** Records that take a node away (RFC 6762, section 10.1). `by` lets the sender know its own goodbye when it hears it. */
-export function goodbyeOf(label: string, by: string): readonly DnsRecord[] {
+/**
+ * Records that take a node away (RFC 6762, section 10.1). `by` lets the sender know its own goodbye when it hears it; `since` is that of the
+ * node, by which others know what was sent before, and arrives after it.
+ */
+export function goodbyeOf(label: string, by: string, since?: number): readonly DnsRecord[] {
   const full = `${label}.${serviceType}`;
+  const texts = ['txtvers=1', `by=${by}`, ...(since === undefined ? [] : [`since=${since}`])];
   return [
     { name: serviceType, type: 'PTR', ttl: 0, flush: false, data: full },
-    { name: full, type: 'TXT', ttl: 0, flush: true, data: [Buffer.from('txtvers=1'), Buffer.from(`by=${by}`)] },
+    { name: full, type: 'TXT', ttl: 0, flush: true, data: texts.map((text) => Buffer.from(text)) },
   ];
 }
 
-/** Who said a goodbye. */
-export function goodbyeBy(texts: Texts): string | undefined {
-  return textMap(texts).get('by');
+/** Who said a goodbye, and of what; of a node that was not the sender's nobody may know since when it was there. */
+export function parseGoodbye(texts: Texts): { readonly by: string | undefined; readonly since: number | undefined } {
+  const values = textMap(texts);
+  const since = Number(values.get('since'));
+  return { by: values.get('by'), since: Number.isSafeInteger(since) ? since : undefined };
 }
 
 /** What a TXT record under a node's label says; undefined if it is not one that we would have made. */
