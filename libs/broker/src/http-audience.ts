@@ -69,6 +69,7 @@ export class Audience {
       if (!this.#isSynced) await this.#find();
       // A subscription that the publisher has just heard of may still be on its way here, behind what told him: what has arrived is read first.
       await new Promise(setImmediate);
+      this.#tidy();
       for (const one of this.#pending.splice(0)) this.#hand(one);
     } catch (error) {
       for (const { reject } of this.#pending.splice(0)) reject(error);
@@ -158,8 +159,12 @@ export class Audience {
   #remove(id: string): void {
     const { outlet: key } = this.#places.get(id) as { readonly outlet: string };
     this.#places.delete(id);
-    const outlet = this.#outlets.get(key);
-    outlet?.remove(id);
-    if (outlet?.isEmpty) this.#outlets.delete(key);
+    this.#outlets.get(key)?.remove(id);
+    this.#tidy();
+  }
+
+  /** A queue that everybody has left is kept while something is under way: who turns up gets what its last member refuses. */
+  #tidy(): void {
+    for (const [key, outlet] of this.#outlets) if (outlet.isEmpty && outlet.isIdle) this.#outlets.delete(key);
   }
 }

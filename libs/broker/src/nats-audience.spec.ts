@@ -1,5 +1,5 @@
 import { until } from '@micro/testing';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { decodeFrames } from './frames.js';
 import { NatsAudience } from './nats-audience.js';
 import type { Processes } from './nats-processes.js';
@@ -45,6 +45,10 @@ function rig() {
       }),
   };
 }
+
+// The publisher's patience does not end, however busy the machine.
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+afterEach(() => void vi.useRealTimers());
 
 describe('until the server has answered, who turns up', () => {
   it('gets what waits for somebody before what is published after its queue has left', async () => {

@@ -198,11 +198,15 @@ export class Outlet {
     this.#watchTime();
   }
 
-  #refused(early: boolean): void {
+  /** Somebody is free who had room when he was last asked. */
+  #hasRoom(): boolean {
     const now = performance.now();
+    return this.#members.some(({ dead, posted, fullAt }) => !dead && !posted && now - fullAt > fullFor);
+  }
+
+  #refused(early: boolean): void {
     const alive = this.#members.filter(({ dead }) => !dead);
-    const hasRoom = alive.some(({ posted, fullAt }) => !posted && now - fullAt > fullFor);
-    if (hasRoom || alive.length === 0) this.#pump();
+    if (this.#hasRoom() || alive.length === 0) this.#pump();
     else if (this.#givenUp) this.#drop();
     // One that does not even wait has itself found that nothing is taken there.
     else if (early && alive.length === 1) this.#giveUp();
@@ -261,7 +265,8 @@ export class Outlet {
     const isLate = ({ deadline }: Parcel) => deadline <= now;
     for (const parcel of [...(this.#current?.parcels ?? []), ...this.#line].filter(isLate)) parcel.settle();
     this.#line = this.#line.filter((parcel) => !isLate(parcel));
-    const isStill = now - this.#stillSince >= patience - 1;
+    // Who has turned up since is not to blame.
+    const isStill = now - this.#stillSince >= patience - 1 && !this.#hasRoom();
     if (isStill) this.#giveUp();
     if (this.#current?.parcels.every(isLate)) this.#letGo();
     else if (!isStill) this.#pump();
