@@ -1,7 +1,8 @@
 import { MicroError } from '@micro/errors';
 import { type NatsClient, openNats } from '@micro/nats';
-import { haveTool, natsTool, type NatsServers, startNats } from '@micro/testing';
+import { haveTool, natsTool, type NatsServers, startNats, until } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { collecting, text } from './contract/taking.fixture.js';
 import { defaultRetention } from './events.js';
 import { JetstreamEvents } from './jetstream.js';
 import { JetstreamDead } from './jetstream-dead.js';
@@ -50,8 +51,8 @@ describe.skipIf(!haveTool(natsTool))('JetStream', { timeout: 60_000 }, () => {
     return events;
   };
   const stream = () => new JetstreamStream(server, { namespace, name: 'orders', retention: defaultRetention });
-  const publish = async (of: JetstreamStream, text = '') =>
-    (await of.publish({ id: undefined, body: Buffer.from(text), headers: {} })).offset;
+  const publish = async (of: JetstreamStream, body = '') =>
+    (await of.publish({ id: undefined, body: Buffer.from(body), headers: {} })).offset;
   /** Holds back the next answer to what a stream holds, which is given; resolves when there is one. */
   const holding = () => {
     const [given, going] = [gate(), gate()];
@@ -117,7 +118,7 @@ describe.skipIf(!haveTool(natsTool))('JetStream', { timeout: 60_000 }, () => {
 
   it('has made a stream again, which is found out once, whoever asks meanwhile', async () => {
     const [one, other] = [stream(), stream()];
-    for (const text of ['a', 'b', 'c']) await publish(other, text);
+    for (const letter of 'abc') await publish(other, letter);
     await one.refresh();
     expect(await one.after(1, 10)).toHaveLength(3);
     const { name } = eventsPlace(namespace, 'orders');
@@ -126,6 +127,26 @@ describe.skipIf(!haveTool(natsTool))('JetStream', { timeout: 60_000 }, () => {
     await Promise.all([one.refresh(), one.refresh(), one.refresh()]);
     expect(one.renewals).toBe(1);
     expect(one.range).toEqual({ first: 1, last: 1 });
+  });
+
+  it('has made a stream again that soon holds more than the one before, and who follows gets all of it', async () => {
+    const [events, other] = [await open(), await open()];
+    const publishing = async (...texts: string[]) => {
+      for (const letter of texts) await other.publish('orders', { body: Buffer.from(letter) }, { namespace });
+    };
+    const followed = collecting(events.follow('orders', { from: 'oldest', namespace }));
+    await publishing('a', 'b', 'c');
+    await until('they are followed', () => followed.items.length === 3);
+    // One that has read nothing.
+    const reading = vi.spyOn(JetstreamStream.prototype, 'after');
+    const news = await open();
+    const added = collecting(news.follow('orders', { namespace }));
+    await until('it waits', () => reading.mock.calls.some(([from]) => from === 4));
+    await nats.connection.request(`$JS.API.STREAM.DELETE.${eventsPlace(namespace, 'orders').name}`);
+    await publishing(...'defghi');
+    const all = [followed, added];
+    await until('the last is followed', () => all.every(({ items }) => items.map(text).includes('i')));
+    expect(all.map(({ items }) => items.map(text).join(''))).toEqual(['abcdefghi', 'defghi']);
   });
 
   it('has servers that are behind, and none of them says which dead letter is the last', async () => {

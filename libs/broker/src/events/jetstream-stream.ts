@@ -28,6 +28,14 @@ export class JetstreamStream {
   #range: Range = { first: 1, last: 0 };
   /** Questions about what it holds that are under way: with the last event that was heard of since each was asked. */
   readonly #questions = new Set<{ heard: number }>();
+  /** The last event that was told of, or was there before. */
+  #told = 0;
+  /** How often it came into doubt whether it is still the same, and as many of these as were looked into. */
+  #doubts = 0;
+  #cleared = 0;
+  #clearing: Promise<unknown> | undefined;
+  /** It was there, and is not. */
+  #isGone = false;
   #asked = 0;
   /** The last of them that was answered. */
   #answered = 0;
@@ -66,11 +74,31 @@ export class JetstreamStream {
     this.#renewed = renewed;
   }
 
-  /** Somebody has heard of an event. Not a number: of what is none of ours. */
+  /** JetStream has told of an event. It does so in their order, so that one that is not behind the one before may be another stream's. */
+  told(offset: number): void {
+    // Of what is none of ours.
+    if (!Number.isSafeInteger(offset) || offset < 1) return;
+    if (offset <= this.#told) this.doubt();
+    this.#told = offset;
+    this.heard(offset);
+  }
+
+  /** Somebody has heard of an event. */
   heard(last: number): void {
-    if (!Number.isSafeInteger(last)) return;
     for (const question of this.#questions) question.heard = Math.max(question.heard, last);
-    if (last > this.#range.last) this.#learn({ ...this.#range, last });
+    // Of another, what is behind what was read here is not all that is new. Whoever polls asks again.
+    if (this.#isGone || this.#isDoubtful) this.#clear().catch(() => undefined);
+    else if (last > this.#range.last) this.#learn({ ...this.#range, last });
+  }
+
+  /** It may have been removed and made again. */
+  doubt(): void {
+    this.#doubts++;
+  }
+
+  /** Resolves when it is known whether it was made again. */
+  async settle(): Promise<void> {
+    while (this.#isDoubtful) await this.#clear();
   }
 
   /** Makes it, where it is not there, with the retention that holds here. */
@@ -121,7 +149,7 @@ export class JetstreamStream {
 
   /** Learns what it holds. Undefined: it is not there. */
   async refresh(): Promise<StreamState | undefined> {
-    const [number, question] = [++this.#asked, { heard: 0 }];
+    const [number, question, doubts] = [++this.#asked, { heard: 0 }, this.#doubts];
     this.#questions.add(question);
     try {
       const state = await this.#server.state(this.place.name);
@@ -129,12 +157,15 @@ export class JetstreamStream {
       const isAnother = isRenewed && (await this.#isAnother(state));
       // Who has asked later knows better.
       if (number < this.#answered) return state;
-      this.#answered = number;
+      [this.#answered, this.#cleared] = [number, doubts];
+      this.#isGone = state === undefined && this.#made !== undefined;
+      this.#told = Math.max(isAnother ? 0 : this.#told, state?.last ?? 0);
       // Who has asked before may have found that out meanwhile.
       if (isAnother && state.made !== this.#made) [this.#renewals, this.#known] = [this.#renewals + 1, undefined];
       this.#made = state?.made ?? this.#made;
       // What was heard of meanwhile the answer may not know.
-      this.#learn({ first: state?.first ?? 1, last: Math.max(state?.last ?? 0, question.heard) });
+      const last = this.#isGone ? 0 : Math.max(state?.last ?? 0, question.heard);
+      this.#learn({ first: state?.first ?? 1, last });
       if (isRenewed) this.#renewed();
       return state;
     } finally {
@@ -209,6 +240,14 @@ export class JetstreamStream {
     return { stream: this.name, events: messages, bytes, ...ends, range: { first, last } };
   }
 
+  get #isDoubtful(): boolean {
+    return this.#cleared < this.#doubts;
+  }
+
+  #clear(): Promise<unknown> {
+    return (this.#clearing ??= this.refresh().finally(() => (this.#clearing = undefined)));
+  }
+
   #learn(range: Range): void {
     const { last } = this.#range;
     this.#range = range;
@@ -230,7 +269,8 @@ export class JetstreamStream {
 
   async #stored(offset: number): Promise<Stored | undefined> {
     const stored = await this.#server.get(this.place.name, offset, `${this.place.subject}.*`);
-    if (stored && stored.sequence > (this.#known?.sequence ?? 0)) this.#known = { ...stored, data: nothing };
+    if (stored && !this.#isDoubtful && stored.sequence > (this.#known?.sequence ?? 0))
+      this.#known = { ...stored, data: nothing };
     return stored;
   }
 

@@ -59,7 +59,7 @@ export class JetstreamWatch {
   async listen(): Promise<void> {
     if (!this.#listening) {
       const listening = this.#server.listen(this.stream.place.live, ({ headers }) => {
-        this.stream.heard(Number(headers?.get('Nats-Sequence')));
+        this.stream.told(Number(headers?.get('Nats-Sequence')));
       });
       this.#listening = listening;
       this.#polling = setInterval(() => void this.poll(), pollInterval);
@@ -110,7 +110,13 @@ export class JetstreamWatch {
     return joined ?? this.#group(name);
   }
 
-  /** The connection is lost, or what the stream held. */
+  /** The connection is lost. */
+  lose(): void {
+    this.stream.doubt();
+    this.interrupt();
+  }
+
+  /** What the stream held may be lost. */
   interrupt(): void {
     for (const { group } of this.#joined.values())
       void group.then(

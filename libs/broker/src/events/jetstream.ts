@@ -72,7 +72,7 @@ export class JetstreamEvents extends Events {
     nats.listen((isConnected) => {
       for (const watch of this.#streams.values()) {
         if (isConnected) void watch.poll();
-        else watch.interrupt();
+        else watch.lose();
       }
     });
   }
@@ -184,12 +184,16 @@ export class JetstreamEvents extends Events {
     const begin = async () => {
       await watch.listen();
       const offset = await watch.stream.offsetOf(position);
+      // By one that was there it is told from another.
+      const before = Math.min(offset - 1, watch.stream.range.last);
+      if (before > 0) await watch.stream.get(before);
       renewals = watch.stream.renewals;
       return BigInt(offset);
     };
     const read = async (from: bigint) => {
       while (this.#followers.has(follower)) {
         try {
+          await watch.stream.settle();
           const now = watch.stream.renewals;
           // Of a stream that was made again all is new.
           const events = await watch.stream.after(now === renewals ? Number(from) : 1, pageLength);
