@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryFolder } from '@micro/testing';
 import { describe, expect, it } from 'vitest';
@@ -26,6 +26,17 @@ describe('the lock of a file', () => {
       await lock.release();
     };
     await Promise.all(Array.from({ length: 30 }, hold));
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  it('is released also while it is moved aside by who takes it for an abandoned one', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'lock');
+    const lock = await lockFile(file, async () => undefined);
+    await rename(file, `${file}.aside`);
+    const released = lock.release();
+    await rename(`${file}.aside`, file);
+    await released;
     expect(await readdir(folder.path)).toEqual([]);
   });
 

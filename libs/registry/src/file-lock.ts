@@ -6,6 +6,7 @@ import { MicroError } from '@micro/errors';
 /** Milliseconds after which a lock is nobody's, even if a process of its number lives: what is done under it takes a few. */
 const abandoned = 10_000;
 const longestWait = 5_000;
+const longestAside = 1_000;
 
 export interface FileLock {
   /** Unique to this hold of the lock. */
@@ -29,8 +30,18 @@ export async function lockFile(file: string, cleanUp: (token: string) => Promise
       throw new MicroError('unavailable', `another process holds ${file}; if none does, delete it`, { id: 'registry' });
     else await sleep(2 + Math.random() * 10);
   }
-  const isHeld = async () => (await read(file)) === token;
-  return { token, isHeld, release: async () => void ((await isHeld()) && (await rm(file, { force: true }))) };
+  return { token, isHeld: async () => (await read(file)) === token, release: () => release(file, token) };
+}
+
+/** Somebody who takes it for an abandoned one may have moved it aside, and puts it back in a moment. */
+async function release(file: string, token: string): Promise<void> {
+  const end = performance.now() + longestAside;
+  for (;;) {
+    const holder = await read(file);
+    if (holder === token) return rm(file, { force: true });
+    if (holder !== undefined || performance.now() > end) return;
+    await sleep(2);
+  }
 }
 
 /** With its content at once: a lock without a token would be nobody's. */
