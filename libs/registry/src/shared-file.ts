@@ -29,8 +29,8 @@ import { checkedNamespace, checkedTtl, checkService, closed } from './validation
 interface Own {
   readonly entry: FileEntry;
   readonly packed: string;
-  /** Whether it is in the file; what was there and is not any more, somebody else deregistered. */
-  written: boolean;
+  /** Until when the file has it, 0 before it does; what is not there any more before that, somebody else deregistered. */
+  until: number;
 }
 
 /** Milliseconds that a renewal waits for others to be written with. */
@@ -84,9 +84,9 @@ export class SharedFileRegistry extends Registry {
       const entry = { namespace, name, version, node, hash, since, ttl, expires: Date.now() + ttl };
       const key = keyText(entryKey(entry));
       const before = this.#own.get(key);
-      const written = before !== undefined && before.written && sameEntry(before.entry, entry);
-      isNew ||= !written;
-      this.#own.set(key, { entry, packed, written });
+      const until = before && sameEntry(before.entry, entry) ? before.until : 0;
+      isNew ||= until === 0;
+      this.#own.set(key, { entry, packed, until });
       this.#others.delete(key);
       this.#changed.add(key);
       this.#catalog.put({ ...entry, content });
@@ -205,8 +205,10 @@ export class SharedFileRegistry extends Registry {
       this.#catalog.put({ ...entry, content, ttl: Math.min(entry.expires - now, entry.ttl) });
     }
     for (const [key, id] of this.#others) if (!state.entries.has(key)) this.#forget(key, id);
-    for (const [key, { entry, written }] of this.#own)
-      if (written && !state.entries.has(key)) this.#forget(key, entryKey(entry));
+    for (const [key, { entry, until }] of this.#own) {
+      const isRenewed = until <= now && this.#changed.has(key);
+      if (until > 0 && !state.entries.has(key) && !isRenewed) this.#forget(key, entryKey(entry));
+    }
     for (const hash of [...this.#contents.keys()]) if (!state.contents.has(hash)) this.#contents.delete(hash);
     this.#catalog.flush();
   }
@@ -254,13 +256,14 @@ export class SharedFileRegistry extends Registry {
       this.#renewing = undefined;
       const keys = [...this.#changed];
       const written: Own[] = [];
+      const gone: Own[] = [];
       this.#changed.clear();
       try {
         let before = -1;
         const after = await changeState(this.#file, (state) => {
-          written.length = 0;
+          written.length = gone.length = 0;
           before = state.revision;
-          return keys.map((key) => this.#apply(key, state, written)).includes(true);
+          return keys.map((key) => this.#apply(key, state, { written, gone })).includes(true);
         });
         // Otherwise others have written what is still to be read.
         if (before === this.#revision) this.#revision = after;
@@ -268,15 +271,28 @@ export class SharedFileRegistry extends Registry {
         for (const key of keys) this.#changed.add(key);
         throw error;
       }
-      for (const own of written) own.written = true;
+      for (const own of written) own.until = own.entry.expires;
+      for (const own of gone) {
+        const id = entryKey(own.entry);
+        if (this.#own.get(keyText(id)) === own) this.#forget(keyText(id), id);
+      }
+      this.#catalog.flush();
     }));
   }
 
   /** Whether it did more than renew. */
-  #apply(key: string, { entries, contents }: FileState, written: Own[]): boolean {
+  #apply(
+    key: string,
+    { entries, contents }: FileState,
+    { written, gone }: { readonly written: Own[]; readonly gone: Own[] },
+  ): boolean {
     const own = this.#own.get(key);
     if (!own) return entries.delete(key);
     const before = entries.get(key);
+    if (!before && own.until > Date.now()) {
+      gone.push(own);
+      return false;
+    }
     entries.set(key, own.entry);
     contents.set(own.entry.hash, own.packed);
     written.push(own);
