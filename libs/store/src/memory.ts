@@ -133,18 +133,19 @@ export class MemoryStore extends Store {
 
   override async restore(records: AsyncIterable<SnapshotRecord>, database: string = defaultDatabase): Promise<number> {
     checkedTable({ database });
-    const restored: { readonly table: string; readonly record: StoreRecord }[] = [];
+    const restored = new Map<string, { readonly table: string; readonly record: StoreRecord }>();
     for await (const { table, record } of untilClosed(records, this.#closing.signal)) {
       checkedTable({ table });
       const { value, metadata } = checkedWriting(record);
       const expiresAt = checkedExpiry(record.key, record.expiresAt);
-      restored.push({ table, record: { key: record.key, value, metadata, expiresAt, version: 0n } });
+      const { key } = record;
+      restored.set(`${table}/${key}`, { table, record: { key, value, metadata, expiresAt, version: 0n } });
     }
     if (this.#isClosed) throw closed();
     for (const table of this.#databases.get(database)?.values() ?? [])
       for (const key of table.keys()) table.remove(key);
     let count = 0;
-    for (const { table, record } of restored) {
+    for (const { table, record } of restored.values()) {
       if (record.expiresAt !== undefined && record.expiresAt <= Date.now()) continue;
       this.#table(database, table).put({ ...record, version: ++this.#version });
       count++;
@@ -178,7 +179,13 @@ export class MemoryStore extends Store {
       }
       const { value, metadata, ttl } = write;
       const version = ++this.#version;
-      table.put({ key, value, metadata, expiresAt: ttl === undefined ? undefined : Date.now() + ttl, version });
+      table.put({
+        key,
+        value,
+        metadata,
+        expiresAt: ttl === undefined ? undefined : Date.now() + Math.ceil(ttl),
+        version,
+      });
       return version;
     });
   }

@@ -23,7 +23,7 @@ export function restoringContract(rig: ContractRig): void {
 
     it('holds everything in a database, and is restored to another', async () => {
       await write('a', '1', { metadata: { m: 'x' } });
-      await write('b', '2', { ttl: 60_000 });
+      await write('b', '2', { ttl: 60_000.5 });
       await store.write({ key: 'a', value: bytes('3') }, { database, table: 'other' });
       const taken = await all(store.snapshot(database));
       expect(taken.map(({ table, record }) => `${table}/${record.key}=${text(record.value)}`)).toEqual([
@@ -63,6 +63,15 @@ export function restoringContract(rig: ContractRig): void {
       };
       await expect(store.restore(breaking(), database)).rejects.toMatchObject({ code: 'data_loss' });
       expect([await keys(), await read('a')]).toEqual([['a'], 'kept']);
+    });
+
+    it('with a key that comes twice has the last of it', async () => {
+      const record = (text: string) => ({
+        table: 'micro',
+        record: { key: 'a', value: bytes(text), metadata: {}, expiresAt: undefined },
+      });
+      expect(await store.restore(given(record('first'), record('last')), database)).toBe(1);
+      expect(await read('a')).toBe('last');
     });
 
     it('is put in place whole, also of several that are restored at once', async () => {
