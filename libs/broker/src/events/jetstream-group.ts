@@ -54,6 +54,8 @@ export class JetstreamGroup implements Ledger {
   /** Where the group begins, for who takes part. */
   #from: Position | undefined;
   #ahead = new Map<number, Event>();
+  /** Of the events that were given out for the first time, the last that was here: when that was, and when it was published. */
+  #newest: { readonly offset: number; readonly at: number; readonly publishedAt: number } | undefined;
   #interruptions = 1;
   /** As many of them were looked into. */
   #checked = 0;
@@ -243,12 +245,16 @@ export class JetstreamGroup implements Ledger {
   async #isLost(top: number, topAt: number): Promise<boolean> {
     await this.#stream.refresh();
     if (top === 0 || this.#stream.range.last < top) return top > 0;
-    return ((await this.#stream.get(top))?.publishedAt ?? 0) > topAt + clockError;
+    const found = await this.#stream.get(top);
+    if (found && this.#newest?.offset === top && this.#newest.at === topAt)
+      return found.publishedAt !== this.#newest.publishedAt;
+    return (found?.publishedAt ?? 0) > topAt + clockError;
   }
 
   /** Undefined: it is not there any more. */
   async #lease(given: Given, terms: Terms): Promise<Lease | undefined> {
     const { offset, attempt, token, replayed } = given;
+    const { top, topAt } = this.#journal.state;
     let event: Event | undefined;
     try {
       event = replayed ? await this.#letterEvent(offset) : await this.#event(offset, attempt);
@@ -256,6 +262,7 @@ export class JetstreamGroup implements Ledger {
       this.#unclaimed.keep(given, terms);
       throw error;
     }
+    if (event && attempt === 1 && offset === top) this.#newest = { offset, at: topAt, publishedAt: event.publishedAt };
     if (event) return { event, attempt, token, replayed };
     await this.#journal.append({ do: 'gone', offset, token });
     await this.#stream.refresh();

@@ -2,7 +2,7 @@ import { MicroError } from '@micro/errors';
 import { type NatsClient, openNats } from '@micro/nats';
 import { haveTool, natsTool, type NatsServers, startNats, until } from '@micro/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { collecting, text } from './contract/taking.fixture.js';
+import { collecting, text, working } from './contract/taking.fixture.js';
 import { defaultRetention } from './events.js';
 import { JetstreamEvents } from './jetstream.js';
 import { JetstreamDead } from './jetstream-dead.js';
@@ -129,14 +129,15 @@ describe.skipIf(!haveTool(natsTool))('JetStream', { timeout: 60_000 }, () => {
     expect(one.range).toEqual({ first: 1, last: 1 });
   });
 
-  it('has made a stream again that soon holds more than the one before, and who follows gets all of it', async () => {
+  it('has made a stream again that soon holds more than the one before, and who follows and consumes gets all of it', async () => {
     const [events, other] = [await open(), await open()];
     const publishing = async (...texts: string[]) => {
       for (const letter of texts) await other.publish('orders', { body: Buffer.from(letter) }, { namespace });
     };
     const followed = collecting(events.follow('orders', { from: 'oldest', namespace }));
+    const consumed = working(await events.consume('orders', { group: 'g', namespace }));
     await publishing('a', 'b', 'c');
-    await until('they are followed', () => followed.items.length === 3);
+    await until('they are followed', () => followed.items.length === 3 && consumed.texts.length === 3);
     // One that has read nothing.
     const reading = vi.spyOn(JetstreamStream.prototype, 'after');
     const news = await open();
@@ -147,6 +148,8 @@ describe.skipIf(!haveTool(natsTool))('JetStream', { timeout: 60_000 }, () => {
     const all = [followed, added];
     await until('the last is followed', () => all.every(({ items }) => items.map(text).includes('i')));
     expect(all.map(({ items }) => items.map(text).join(''))).toEqual(['abcdefghi', 'defghi']);
+    await until('it is consumed', () => consumed.texts.includes('i'));
+    expect(consumed.texts.join('')).toBe('abcdefghi');
   });
 
   it('has servers that are behind, and none of them says which dead letter is the last', async () => {

@@ -68,7 +68,7 @@ export class JetstreamStream {
     return this.#renewals;
   }
 
-  /** Calls back whenever it is known to hold more than before, and whenever it may have been made again. */
+  /** Calls back whenever it is known to hold more than before, and, before that, whenever it may have been made again. */
   listen({ more, renewed }: { more(): void; renewed(): void }): void {
     this.#more = more;
     this.#renewed = renewed;
@@ -165,8 +165,9 @@ export class JetstreamStream {
       this.#made = state?.made ?? this.#made;
       // What was heard of meanwhile the answer may not know.
       const last = this.#isGone ? 0 : Math.max(state?.last ?? 0, question.heard);
-      this.#learn({ first: state?.first ?? 1, last });
       if (isRenewed) this.#renewed();
+      this.#learn({ first: state?.first ?? 1, last });
+      if (isRenewed) this.#more();
       return state;
     } finally {
       this.#questions.delete(question);

@@ -14,6 +14,8 @@ const pollInterval = 2_000;
 /** A group that is taken part in here, and by how many consumers. */
 interface Joined {
   readonly group: Promise<JetstreamGroup>;
+  /** Once that is resolved. */
+  joined?: JetstreamGroup;
   consumers: number;
 }
 
@@ -42,11 +44,7 @@ export class JetstreamWatch {
     this.#namespace = options.namespace;
     this.stream = options.stream;
     const more = () => this.#audience.wake(this.stream.name);
-    const renewed = () => {
-      this.interrupt();
-      more();
-    };
-    this.stream.listen({ more, renewed });
+    this.stream.listen({ more, renewed: () => this.interrupt() });
     this.dead = options.dead;
     this.#clock = options.clock;
   }
@@ -86,7 +84,7 @@ export class JetstreamWatch {
     this.#joined.set(name, joined);
     joined.consumers++;
     try {
-      return await joined.group;
+      return (joined.joined = await joined.group);
     } catch (error) {
       await this.leave(name);
       throw error;
@@ -116,13 +114,15 @@ export class JetstreamWatch {
     this.interrupt();
   }
 
-  /** What the stream held may be lost. */
+  /** What the stream held may be lost. At once: nothing more is given out before that is looked into. */
   interrupt(): void {
-    for (const { group } of this.#joined.values())
-      void group.then(
-        (joined) => joined.interrupt(),
-        () => undefined,
-      );
+    for (const { group, joined } of this.#joined.values())
+      if (joined) joined.interrupt();
+      else
+        void group.then(
+          (later) => later.interrupt(),
+          () => undefined,
+        );
   }
 
   /** Learns what nobody has told: what is told is lost with a connection, or a server. */
