@@ -277,10 +277,10 @@ export class Outlet {
     this.#drop();
   }
 
+  /** Up to the first that is open: what follows was published later. */
   #drop(): void {
-    const dropped = this.#line.filter(({ isOpen }) => !isOpen?.());
-    this.#line = this.#line.filter(({ isOpen }) => isOpen?.());
-    for (const parcel of dropped) parcel.settle();
+    const open = this.#line.findIndex(({ isOpen }) => isOpen?.());
+    for (const parcel of this.#line.splice(0, open < 0 ? this.#line.length : open)) parcel.settle();
   }
 }
 
