@@ -86,6 +86,19 @@ it('a node that is registered anew while a new registry is told of it again is a
   await expect.poll(address).toBe('127.0.0.1:2');
 });
 
+it('a service that is being registered when the registry closes is withdrawn with the others', async () => {
+  await restarted();
+  const others = served.registering();
+  const registering = expect(remote.register({ ...greeter('127.0.0.1:2'), name: 'late' })).rejects.toMatchObject({
+    code: 'failed_precondition',
+  });
+  await until('it is being registered', () => served.registering() > others);
+  await remote.close();
+  release();
+  await registering;
+  await expect.poll(() => served.registry.list()).toEqual([]);
+});
+
 function watchedOn(registry: MemoryRegistry): string[] {
   const seen: string[] = [];
   void (async () => {

@@ -61,6 +61,11 @@ export class RemoteRegistry extends Registry {
     const ttl = Math.ceil(checkedTtl(options.ttl));
     checkService(service);
     await this.#calls.register({ service: toMessage(service), ttlMs: ttl }, { namespace });
+    if (this.#closed) {
+      // It has come after what was withdrawn.
+      await this.#deregister(service, { namespace, timeout: closeTimeout }).catch(() => undefined);
+      throw closed();
+    }
     const expires = performance.now() + ttl;
     for (const node of service.nodes) {
       const { name, version } = service;
