@@ -1,11 +1,9 @@
-import { lockProto } from '@micro/proto';
-import { Client, fixedTargets, RpcServer } from '@micro/rpc';
 import { until } from '@micro/testing';
 import { expect, it } from 'vitest';
-import { LocksHandlers } from './handlers.js';
 import type { AcquireOptions, Grant } from './locks.js';
 import { MemoryLocks } from './memory.js';
 import { RemoteLocks } from './remote.js';
+import { serveLocks } from './served-locks.fixture.js';
 
 /** Locks that are given just when whoever wants one gives it up. */
 class LateLocks extends MemoryLocks {
@@ -21,14 +19,7 @@ class LateLocks extends MemoryLocks {
 
 it('a lock that is given up while it is being given is nobody’s', async () => {
   const locks = new LateLocks();
-  const handlers = new LocksHandlers(locks);
-  const server = new RpcServer({ name: 'store', port: 0 }).add(lockProto.Locks, {
-    acquire: (request, context) => handlers.acquire(request, context),
-    renew: (request, context) => handlers.renew(request, context),
-    release: (request, context) => handlers.release(request, context),
-  });
-  const { host, port } = await server.listen();
-  const client = new Client({ discovery: fixedTargets(`${host}:${port}`) });
+  const { client, close } = await serveLocks(locks);
   const remote = new RemoteLocks(client);
   try {
     const taking = remote.take('a', 'one', { ttl: 60_000 });
@@ -38,8 +29,6 @@ it('a lock that is given up while it is being given is nobody’s', async () => 
     expect((await remote.take('a', 'other', { wait: 0 })).token).toBeGreaterThan(0n);
   } finally {
     await remote.close();
-    await client.close();
-    await server.close();
-    await locks.close();
+    await close();
   }
 });
