@@ -4,6 +4,7 @@ import { MicroError } from '@micro/errors';
 import {
   Etcd3,
   EtcdAuthenticationFailedError,
+  EtcdLeaseInvalidError,
   EtcdPermissionDeniedError,
   GRPCFailedPreconditionError,
   GRPCInvalidArgumentError,
@@ -123,6 +124,11 @@ export class EtcdClient {
 export function isTransient(error: unknown): boolean {
   if (error instanceof GRPCResourceExhastedError || error instanceof MicroError) return false;
   return isRecoverableError(error as Error);
+}
+
+/** Whether `call` failed because etcd does not have the lease that was asked for. */
+export function isLeaseLost(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof EtcdLeaseInvalidError;
 }
 
 /** MicroError `invalid_argument` for texts that are no certificates, or no pair. */

@@ -1,2 +1,2 @@
-export { type EtcdAccess, EtcdClient, type EtcdPurpose, isTransient, type Member } from './client.js';
+export { type EtcdAccess, EtcdClient, type EtcdPurpose, isLeaseLost, isTransient, type Member } from './client.js';
 export { KeepAlive } from './keep-alive.js';

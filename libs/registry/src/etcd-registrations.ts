@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EtcdClient } from '@micro/etcd';
-import { EtcdLeaseInvalidError } from 'etcd3';
+import { type EtcdClient, isLeaseLost } from '@micro/etcd';
 import { EtcdLeases, type Lease } from './etcd-leases.js';
 import { type EtcdKeys, packContent, type VersionKey } from './etcd-records.js';
 import { Turns } from './etcd-turns.js';
@@ -343,8 +342,4 @@ function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => K
     else groups.set(key, [value]);
   }
   return groups;
-}
-
-function isLeaseLost(error: unknown): boolean {
-  return error instanceof Error && error.cause instanceof EtcdLeaseInvalidError;
 }

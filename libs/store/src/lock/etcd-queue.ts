@@ -1,5 +1,5 @@
-import { type EtcdClient, KeepAlive } from '@micro/etcd';
-import { EtcdLeaseInvalidError, type ICompare, type IKeyValue, type IRequestOp, type ITxnResponse } from 'etcd3';
+import { type EtcdClient, isLeaseLost, KeepAlive } from '@micro/etcd';
+import type { ICompare, IKeyValue, IRequestOp, ITxnResponse } from 'etcd3';
 import type { Claim, Lockable } from './validation.js';
 
 /** Seconds that the key of one that waits outlives it. etcd counts in whole ones, from two on. */
@@ -162,10 +162,6 @@ export class EtcdQueue {
 /** The key of the id that is there already. */
 function found({ responses }: ITxnResponse): IKeyValue | undefined {
   return responses[0]?.response_range.kvs[0];
-}
-
-function isLeaseLost(error: unknown): boolean {
-  return error instanceof Error && error.cause instanceof EtcdLeaseInvalidError;
 }
 
 function secondsOf(ttl: number): number {
